@@ -1,0 +1,53 @@
+"""The wireless channel of Eq. (6), (10), (11): white Gaussian noise, always on.
+
+`keras.layers.GaussianNoise` is silent at inference and refuses a deviation above 1; a channel is
+neither. Fading and interference are left out: the letter has none.
+"""
+
+import keras
+from keras import ops
+
+from arn_keras.power import noise_variance
+
+
+@keras.saving.register_keras_serializable("arn_keras")
+class AWGN(keras.layers.Layer):
+    """Additive white Gaussian noise: y + n, n ~ N(0, 10^(-SNR/10)) per real symbol.
+
+    The generator belongs to the layer: two layers draw two independent noises (Bob's and Eve's),
+    and `reseed` makes a draw repeatable.
+
+    Args:
+        seed: integer seed of this layer's noise.
+    """
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, signal, snr_db):
+        """Adds noise.
+
+        Args:
+            signal: sent signal z, real, [batch, ...].
+            snr_db: SNR in dB referred to signal power 1; scalar, or [batch] for one a source.
+
+        Returns:
+            Received signal, shaped like `signal`.
+        """
+        deviation = ops.sqrt(noise_variance(ops.cast(snr_db, signal.dtype)))
+        if len(deviation.shape):
+            deviation = ops.reshape(deviation, (-1,) + (1,) * (len(signal.shape) - 1))
+        noise = keras.random.normal(
+            ops.shape(signal), dtype=signal.dtype, seed=self.seed_generator
+        )
+        return signal + deviation * noise
+
+    def reseed(self, seed):
+        """Restarts the noise at `seed`, a pair of unsigned 32-bit integers."""
+        self.seed_generator.state.assign(seed)
+
+    def get_config(self):
+        """Configuration for saving: the seed."""
+        return {**super().get_config(), "seed": self.seed}

@@ -1,0 +1,32 @@
+"""Eve's classifier of the private label, Eq. (14), and Alice's local substitute for it.
+
+Both give logits: the softmax belongs to the loss (Eq. 22), and is applied once.
+"""
+
+import keras
+from keras import layers
+
+
+def build_eavesdropper(signal_shape, classes, hidden=(256, 128, 64), name="eavesdropper"):
+    """Fully connected classifier of a received signal, Eq. (14).
+
+    Args:
+        signal_shape: shape of one source's signal, for example (128,).
+        classes: number of private labels.
+        hidden: neurons of the hidden layers; four layers in all, as in the letter, by default.
+        name: name of the model.
+
+    Returns:
+        Model from y_eve, [batch, *signal_shape], to logits, [batch, classes].
+    """
+    signal = keras.Input(tuple(signal_shape), name="overheard")
+    features = layers.Flatten(name="flatten")(signal)
+    for index, neurons in enumerate(hidden, start=1):
+        features = layers.Dense(neurons, activation="relu", name=f"hidden_{index}")(features)
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(signal, logits, name=name)
+
+
+def build_substitute(signal_shape, classes, hidden=(128,)):
+    """Alice's local stand-in for an Eve she does not know (black box): two layers."""
+    return build_eavesdropper(signal_shape, classes, hidden, name="substitute")

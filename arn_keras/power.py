@@ -1,0 +1,43 @@
+"""The power convention: the only file of the project that converts a decibel.
+
+Every signal is real; a complex symbol is a pair of reals. Power is the mean square per real
+symbol, and the transmitter normalises each source's signal to power 1. Hence
+
+    SNR = 1 / sigma^2     sigma^2: noise variance per real symbol (Eq. 6, 10, 11),
+    PSR = P / 1           P: mean power of the perturbation per real symbol (Eq. 1b, 20),
+    dB  = 10 log10(ratio).
+
+The SNR refers to the unperturbed signal, so a perturbation never improves it. Averaging over
+reals and halving as if complex, or the other way round, is off by 3 dB; do neither.
+"""
+
+import math
+
+
+def db_to_ratio(db):
+    """Power ratio of a level in dB, 10^(dB/10); number, array or tensor alike."""
+    return 10.0 ** (db / 10.0)
+
+
+def ratio_to_db(ratio):
+    """Level in dB of one power ratio, 10 log10(ratio); -inf for a ratio of 0."""
+    return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf
+
+
+def noise_variance(snr_db):
+    """Noise variance per real symbol at an SNR referred to signal power 1: 10^(-SNR/10)."""
+    return db_to_ratio(-snr_db)
+
+
+def mean_power(signal):
+    """Mean square per real symbol of each source of a batch.
+
+    Args:
+        signal: real tensor, [batch, ...].
+
+    Returns:
+        Tensor [batch].
+    """
+    from keras import ops
+
+    return ops.mean(ops.square(signal), axis=tuple(range(1, len(signal.shape))))
