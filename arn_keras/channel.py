@@ -39,9 +39,7 @@ class AWGN(keras.layers.Layer):
         deviation = ops.sqrt(noise_variance(ops.cast(snr_db, signal.dtype)))
         if len(deviation.shape):
             deviation = ops.reshape(deviation, (-1,) + (1,) * (len(signal.shape) - 1))
-        noise = keras.random.normal(
-            ops.shape(signal), dtype=signal.dtype, seed=self.seed_generator
-        )
+        noise = keras.random.normal(ops.shape(signal), dtype=signal.dtype, seed=self.seed_generator)
         return signal + deviation * noise
 
     def reseed(self, seed):

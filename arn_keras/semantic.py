@@ -59,8 +59,8 @@ def build_receiver(source_shape, symbols=None, hidden=256):
     signal = keras.Input((symbols,), name="signal")
     features = layers.Dense(hidden, activation="relu", name="channel_decoder")(signal)
     features = layers.Dense(hidden, activation="relu", name="semantic_decoder_1")(features)
-    source = layers.Dense(
-        math.prod(source_shape), activation="sigmoid", name="semantic_decoder_2"
-    )(features)
+    source = layers.Dense(math.prod(source_shape), activation="sigmoid", name="semantic_decoder_2")(
+        features
+    )
     source = layers.Reshape(source_shape, name="source")(source)
     return keras.Model(signal, source, name="receiver")

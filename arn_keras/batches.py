@@ -1,0 +1,45 @@
+"""Shuffled batches gathered from arrays in memory, each epoch's order derived from seed and epoch.
+
+A pipeline that shuffles records takes a core from the matrix products; this one shuffles numbers
+and gathers rows. Nothing depends on the state of the process, so a resumed epoch is the epoch
+that was lost.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class EpochBatches(keras.callbacks.Callback):
+    """A data set of batches, and the callback that gives it each epoch's order.
+
+    Args:
+        arrays: nest of arrays of equal length, one row a source.
+        batch_size: sources a batch; the last batch of an epoch may be smaller.
+        seed: seed of the order.
+        shuffle: whether to shuffle at all.
+
+    Attributes:
+        dataset: `tf.data.Dataset` of batches, shaped like `arrays`.
+    """
+
+    def __init__(self, arrays, batch_size, seed=0, shuffle=True):
+        super().__init__()
+        self._seed = seed
+        self._shuffle = shuffle
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+        self._count = int(tf.nest.flatten(tensors)[0].shape[0])
+        self._order = tf.Variable(tf.range(self._count), trainable=False)
+        starts = tf.data.Dataset.range(0, self._count, batch_size)
+
+        def gather(start):
+            rows = self._order[start : start + batch_size]
+            return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
+
+        self.dataset = starts.map(gather, num_parallel_calls=1, deterministic=True).prefetch(2)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the order of this epoch."""
+        if self._shuffle:
+            generator = np.random.default_rng((self._seed, epoch))
+            self._order.assign(generator.permutation(self._count))

@@ -1,0 +1,137 @@
+"""The configuration of a run: one frozen dataclass, from which the command line is derived.
+
+Lower floors never see it; they take plain arguments.
+"""
+
+import dataclasses
+import math
+from typing import Literal
+
+KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
+
+
+class ConfigError(ValueError):
+    """An option that cannot be used, said in one line."""
+
+
+def _option(default, help, **metadata):
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of `python train.py`, checked when made.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
+
+    dataset: str = _option(
+        "auto",
+        "auto (MNIST, or the bundled digits where it cannot be had), digits, or the name of any "
+        "TensorFlow Datasets image classification set",
+    )
+    data_dir: str | None = _option(
+        None, "where prepared data sets are (default: as TensorFlow Datasets decides)", free=True
+    )
+    run_dir: str | None = _option(
+        None, "where results go (default: runs/, named after the options)", free=True
+    )
+    snr_db: tuple[float, float] = _option(
+        (10.0, 10.0),
+        "SNR in dB; two values are a range, drawn from uniformly for each source in training",
+        nargs="+",
+    )
+    psr_db: float = _option(-10.0, "allowed perturbation power over signal power, in dB")
+    knowledge: Literal["white", "black", "both"] = _option(
+        "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
+    )
+    epochs: int | None = _option(None, "epochs of the ARN stage (default: 12, more for small data)")
+    link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
+    eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
+    batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
+    learning_rate: float = _option(2e-3, "first learning rate of Adam, cosine decay to 0")
+    seed: int = _option(0, "seed of everything random")
+    limit: int | None = _option(None, "use only the first N training sources")
+    jit_compile: bool = _option(True, "compile training steps with XLA")
+    no_export: bool = _option(False, "do not write the edge bundle", free=True)
+    quiet: bool = _option(False, "print errors only", free=True)
+
+    def __post_init__(self):
+        low, high = self.snr_db
+        for name, value in (("--snr-db", low), ("--snr-db", high), ("--psr-db", self.psr_db)):
+            if not math.isfinite(value):
+                raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
+        if low > high:
+            raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
+        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"--learning-rate: expected above 0, got {self.learning_rate}")
+        if self.seed < 0:
+            raise ConfigError(f"--seed: expected at least 0, got {self.seed}")
+        if self.knowledge not in KNOWLEDGE:
+            raise ConfigError(f"--knowledge: expected one of {', '.join(KNOWLEDGE)}")
+
+    def resolve(self, dataset, sources):
+        """This configuration for a data set, with its defaults for that number of sources.
+
+        Small data get smaller batches and more epochs, so that the steps suffice.
+
+        Raises:
+            ConfigError: if a batch is larger than the data.
+        """
+        batch_size = self.batch_size or max(1, min(256, sources // 32))
+        if batch_size > sources:
+            raise ConfigError(
+                f"--batch-size: expected at most the {sources} training sources, got {batch_size}"
+            )
+        more = min(5, math.ceil(60_000 / sources))
+        return dataclasses.replace(
+            self,
+            dataset=dataset,
+            batch_size=batch_size,
+            epochs=self.epochs or 12 * more,
+            link_epochs=self.link_epochs or 15 * more,
+            eve_epochs=self.eve_epochs or 6 * more,
+        )
+
+    @property
+    def knowledges(self):
+        """The cases of knowledge to train, each "white" or "black"."""
+        return KNOWLEDGE[self.knowledge]
+
+    @property
+    def evaluation_snrs_db(self):
+        """SNRs in dB at which rows are measured: the one, or both ends and the middle."""
+        low, high = self.snr_db
+        return (low,) if low == high else (low, (low + high) / 2, high)
+
+    def identity(self):
+        """The fields that decide what is trained: a run directory belongs to one such set."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if not field.metadata.get("free")
+        }
+
+    def default_run_name(self):
+        """Name of a run directory that tells the options other than the defaults."""
+        parts = [self.dataset]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if (
+                field.name != "dataset"
+                and not field.metadata.get("free")
+                and value != field.default
+            ):
+                text = "..".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
+                parts.append(f"{field.name}={text}")
+        return ",".join(parts).replace("/", "-").replace(":", "-")
+
+
+def flag(name):
+    """The command line's spelling of a field: `batch_size` -> `--batch-size`."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,125 @@
+"""Rows: what Bob and Eve get, measured on sources that no stage was trained on.
+
+The forward pass is training's own (`system.forward`). Noise follows from the seed and the place
+of a source alone, so every case of a run is measured under the same noise, and again the same.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from arn_keras.channel import AWGN
+from arn_keras.power import mean_power, ratio_to_db
+from arn_keras.system import forward, unit_interval
+
+
+class Evaluation:
+    """Measures cases of one base link against one eavesdropper.
+
+    Sources are streamed in batches: memory does not grow with their number.
+
+    Args:
+        transmitter: s -> y.
+        receiver: y -> s_hat.
+        eavesdropper: y_eve -> logits. Also asked what label Bob's cleaned signal still tells.
+        seed: integer seed of the noise.
+        batch_size: sources a batch.
+    """
+
+    def __init__(self, transmitter, receiver, eavesdropper, seed, batch_size=1000):
+        self._transmitter = transmitter
+        self._receiver = receiver
+        self._eavesdropper = eavesdropper
+        self._seed = seed
+        self._batch_size = batch_size
+        self._channels = {"bob_channel": AWGN(), "eve_channel": AWGN()}
+
+    def signals(self, sources, snr_db, transmitter_module=None, receiver_module=None, batch=0):
+        """The named signals of one batch of sources, under the noise of the batch of this number.
+
+        Args:
+            sources: s, [sources, ...]; 8-bit, or in [0, 1].
+            snr_db: SNR in dB referred to signal power 1.
+            transmitter_module: y -> z, or None.
+            receiver_module: y_bob -> y_clean, or None.
+            batch: number of the batch.
+
+        Returns:
+            (y, `system.Signals`).
+        """
+        for index, channel in enumerate(self._channels.values()):
+            word = np.random.SeedSequence((self._seed, index, batch)).generate_state(1)[0]
+            channel.reseed([int(word) >> 1, 0])
+        signal = self._transmitter(unit_interval(tf.convert_to_tensor(sources)), training=False)
+        return signal, forward(
+            signal,
+            snr_db,
+            receiver=self._receiver,
+            transmitter_module=transmitter_module,
+            receiver_module=receiver_module,
+            **self._channels,
+        )
+
+    def row(self, split, snr_db, transmitter_module=None, receiver_module=None):
+        """Measures one case over all sources of a split.
+
+        Args:
+            split: sources and labels, `data.Split`.
+            snr_db: SNR in dB referred to signal power 1.
+            transmitter_module: y -> z, or None.
+            receiver_module: y_bob -> y_clean, or None.
+
+        Returns:
+            The measured fields of a row (docs/method.md): `mse`, `psnr_db`, `measured_psr_db`
+            (None without perturbation), `eve_accuracy`, `eve_confidence`, `leakage_nats`,
+            `bob_accuracy`, `snr_db`, `sources`.
+        """
+        total, counts = {}, np.zeros(self._eavesdropper.output_shape[-1], int)
+        for batch, start in enumerate(range(0, len(split), self._batch_size)):
+            part = slice(start, start + self._batch_size)
+            sources, labels = split.images[part], np.asarray(split.labels[part])
+            _, signals = self.signals(sources, snr_db, transmitter_module, receiver_module, batch)
+            for name, value in self._sums(signals, sources, labels).items():
+                total[name] = total.get(name, 0.0) + value
+            counts += np.bincount(labels, minlength=len(counts))
+        mean = {name: value / len(split) for name, value in total.items()}
+        share = counts[counts > 0] / len(split)
+        entropy = -float(np.sum(share * np.log(share)))
+        power = mean["perturbation_power"]
+        return {
+            "snr_db": float(snr_db),
+            "measured_psr_db": ratio_to_db(power) if power > 0 else None,
+            "mse": mean["squared_error"],
+            "psnr_db": -ratio_to_db(mean["squared_error"]),
+            "eve_accuracy": mean["eve_hit"],
+            "eve_confidence": mean["eve_confidence"],
+            "leakage_nats": max(0.0, entropy - mean["eve_cross_entropy"]),
+            "bob_accuracy": mean["bob_hit"],
+            "sources": len(split),
+        }
+
+    def _sums(self, signals, sources, labels):
+        source = unit_interval(tf.convert_to_tensor(sources))
+        overheard = self._eavesdropper(signals.overheard, training=False)
+        confidence = tf.gather(tf.nn.softmax(overheard), labels, batch_dims=1)
+        each = {
+            "squared_error": mean_power(source - signals.estimate),
+            "eve_hit": keras.metrics.sparse_categorical_accuracy(labels, overheard),
+            "eve_confidence": confidence,
+            "eve_cross_entropy": keras.losses.sparse_categorical_crossentropy(
+                labels, overheard, from_logits=True
+            ),
+            "bob_hit": keras.metrics.sparse_categorical_accuracy(
+                labels, self._eavesdropper(signals.cleaned, training=False)
+            ),
+        }
+        sums = {name: float(np.sum(value, dtype=float)) for name, value in each.items()}
+        perturbation = signals.perturbation
+        sums["perturbation_power"] = (
+            0.0 if perturbation is None else float(np.sum(mean_power(perturbation), dtype=float))
+        )
+        if not all(map(math.isfinite, sums.values())):
+            raise ArithmeticError(f"expected finite measurements, got {sums}")
+        return sums

@@ -1,0 +1,151 @@
+"""What every link with noise in it has in common: the SNR as a call-time argument, and its seeds.
+
+`fit`, `evaluate` and `predict` take `snr_db`, one value or a range drawn uniformly for each
+source. The value is a variable of the graph, so another one costs no new trace.
+"""
+
+import math
+
+import keras
+import numpy as np
+
+from arn_keras.batches import EpochBatches
+
+# Stands in the place of an epoch's number, so that an evaluation's noise repeats.
+_EVALUATION = 2**32 - 1
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss term became NaN or infinite; the weights are those of the last good epoch."""
+
+
+class NoisyLink(keras.Model):
+    """A Keras model with noise inside, repeatable by (seed, epoch) and not by process state.
+
+    NumPy arrays given to `fit` take the fast path of `batches.EpochBatches`.
+
+    Args:
+        seed: integer seed of the noise and of the order of sources.
+    """
+
+    def __init__(self, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.snr_seed_generator = keras.random.SeedGenerator(seed)
+        self.snr_range_db = self.add_weight(
+            shape=(2,),
+            initializer=keras.initializers.Constant(10.0),
+            trainable=False,
+            dtype="float32",
+            name="snr_range_db",
+        )
+
+    def set_snr_db(self, snr_db):
+        """Sets the SNR in dB: one value, or (low, high) drawn uniformly for each source."""
+        low, high = snr_db if np.ndim(snr_db) else (snr_db, snr_db)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"expected a finite snr_db, or low <= high, got {snr_db}")
+        self.snr_range_db.assign([low, high])
+
+    def draw_snr_db(self, sources):
+        """SNR in dB for each of a number of sources, [sources]."""
+        low, high = self.snr_range_db[0], self.snr_range_db[1]
+        unit = keras.random.uniform((sources,), dtype="float32", seed=self.snr_seed_generator)
+        return low + (high - low) * unit
+
+    def reseed(self, epoch):
+        """Restarts every generator of the model, a Dropout's included, for this epoch."""
+        states = [v for v in self.variables if v.name == "seed_generator_state"]
+        for index, state in enumerate(states):
+            word = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0]
+            state.assign([int(word) >> 1, 0])
+
+    def arrays(self, x, y):
+        """The nest of arrays that one epoch of `fit` gathers its batches from."""
+        return (x,) if y is None else (x, y)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        *,
+        snr_db=None,
+        shuffle=True,
+        callbacks=None,
+        **kwargs,
+    ):
+        """As `keras.Model.fit`, with `snr_db` in dB: one value or (low, high).
+
+        Raises:
+            TrainingDiverged: if a loss term becomes NaN or infinite.
+        """
+        if snr_db is not None:
+            self.set_snr_db(snr_db)
+        guards = [_Reseed(), _KeepLastGood()]
+        options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
+        if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
+            batches = EpochBatches(self.arrays(x, y), batch_size or 32, self.seed, shuffle)
+            guards.append(batches)
+            x, y, batch_size, shuffle = batches.dataset, None, None, False
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            callbacks=[*guards, *(callbacks or [])],
+            **kwargs,
+        )
+
+    def evaluate(self, *args, snr_db=None, **kwargs):
+        """As `keras.Model.evaluate`, with `snr_db`; the same noise at each call."""
+        if snr_db is not None:
+            self.set_snr_db(snr_db)
+        self.reseed(_EVALUATION)
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, snr_db=None, **kwargs):
+        """As `keras.Model.predict`, with `snr_db`; the same noise at each call."""
+        if snr_db is not None:
+            self.set_snr_db(snr_db)
+        self.reseed(_EVALUATION)
+        return super().predict(*args, **kwargs)
+
+    def get_config(self):
+        """Configuration for saving."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+def _is_numpy(nest):
+    leaves = [leaf for leaf in keras.tree.flatten(nest) if leaf is not None]
+    return bool(leaves) and all(isinstance(leaf, np.ndarray) for leaf in leaves)
+
+
+class _Reseed(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.reseed(epoch)
+
+
+class _KeepLastGood(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self._epoch = 0
+        self._keep()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        bad = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        if bad:
+            for variable, value in zip(self.model.trainable_variables, self._good, strict=True):
+                variable.assign(value)
+            raise TrainingDiverged(
+                f"{self.model.name}: {', '.join(bad)} became NaN or infinite in epoch "
+                f"{self._epoch + 1}; the weights of the last good epoch are kept"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._keep()
+
+    def _keep(self):
+        self._good = [variable.numpy() for variable in self.model.trainable_variables]

@@ -1,0 +1,158 @@
+"""The run directory: stages that are whole or absent, and files that are whole or absent.
+
+A stage works in a partial directory and is renamed when it is done; a file is written under
+another name and renamed. So a program killed at any moment leaves finished work and nothing that
+looks finished but is not.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+
+
+_TEMPORARY = ".tmp."
+
+
+class RunDirError(Exception):
+    """A run directory that cannot be used, said in one line."""
+
+
+@contextlib.contextmanager
+def atomic_file(path):
+    """Yields a temporary path beside `path`, and renames it when the block ends well."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Writes JSON atomically; NaN and infinity are refused, for no JSON reader must know them."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """Reads JSON.
+
+    Raises:
+        RunDirError: if the file is damaged or cannot be read.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path}: expected a whole JSON file: {error}") from None
+
+
+class RunDirectory:
+    """A directory that belongs to one configuration.
+
+    Args:
+        path: the directory; made if missing.
+        identity: the configuration's fields that decide what is trained, JSON values.
+        versions: versions of what computes, recorded only.
+
+    Raises:
+        RunDirError: if it is not writable, in use, or holds something else.
+    """
+
+    def __init__(self, path, identity, versions):
+        self.path = pathlib.Path(path)
+        identity = json.loads(json.dumps(identity))
+        self._check(identity)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "w")  # noqa: SIM115  held while the run lives
+        except OSError as error:
+            raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunDirError(f"{path}: another process is at work in it") from None
+        for left in self.path.rglob(f"{_TEMPORARY}*"):  # by a killed program
+            left.unlink()
+        if not (self.path / "config.json").exists():
+            write_json(self.path / "config.json", {"config": identity, "versions": versions})
+
+    def _check(self, identity):
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise RunDirError(f"{self.path}: expected a directory, got a file")
+        file = self.path / "config.json"
+        if not file.exists():
+            foreign = [entry.name for entry in self.path.iterdir() if entry.name[0] != "."]
+            if foreign:
+                raise RunDirError(
+                    f"{self.path}: expected an empty or a run directory, found {foreign[0]!r}"
+                )
+            return
+        found = read_json(file)
+        found = found.get("config") if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            raise RunDirError(f"{file}: expected a run's configuration")
+        differing = [name for name in identity if found.get(name) != identity[name]]
+        if differing or found.keys() != identity.keys():
+            fields = ", ".join(
+                f"{name} ({found.get(name)} there, {identity[name]} asked)" for name in differing
+            )
+            raise RunDirError(
+                f"{self.path}: made with another configuration: {fields or 'other fields'}; "
+                "choose another --run-dir"
+            )
+
+    def done(self, stage):
+        """Whether a stage, for example "arn/white", is finished."""
+        return (self.path / stage).exists()
+
+    def partial(self, stage):
+        """The directory in which an unfinished stage works; what it holds survives a kill."""
+        partial = self._partial(stage)
+        partial.mkdir(parents=True, exist_ok=True)
+        return partial
+
+    def finish(self, stage):
+        """Makes a stage's partial directory the finished one."""
+        partial, final = self._partial(stage), self.path / stage
+        shutil.rmtree(partial / "checkpoint", ignore_errors=True)
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        os.replace(partial, final)
+
+    def _partial(self, stage):
+        final = self.path / stage
+        return final.with_name(f".partial.{final.name}")
+
+    def load_models(self, stage, *names):
+        """The Keras models of a finished stage.
+
+        Raises:
+            RunDirError: if a file is missing or damaged.
+        """
+        import keras
+
+        models = []
+        for name in names:
+            file = self.path / stage / f"{name}.keras"
+            try:
+                models.append(keras.saving.load_model(file, compile=False))
+            except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
+                reason = str(error).strip().splitlines()[0]
+                raise RunDirError(
+                    f"{file}: expected a whole Keras model ({reason}); "
+                    f"delete {self.path / stage} to train it again"
+                ) from None
+        return models
+
+
+def _flush(path):
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,79 @@
+"""The block diagram (the letter's Fig. 2) as one forward pass with named signals.
+
+Training, evaluation and audit run this function and no other, so a measured signal is the one
+that was trained. Leaving a module out gives the plain link of Section III, bit for bit.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+
+class Signals(NamedTuple):
+    """What passes each point of the block diagram; all real, [batch, ...].
+
+    Attributes:
+        sent: z, the channel input, Eq. (9).
+        perturbation: delta = z - y, Eq. (16); None without a transmitter module.
+        received: y_bob = z + n_bob, Eq. (10).
+        overheard: y_eve = z + n_eve, Eq. (11).
+        cleaned: y_clean, Eq. (12).
+        estimate: s_hat, Eq. (13).
+    """
+
+    sent: Any
+    perturbation: Any
+    received: Any
+    overheard: Any
+    cleaned: Any
+    estimate: Any
+
+
+def forward(
+    signal,
+    snr_db,
+    *,
+    receiver,
+    bob_channel,
+    eve_channel,
+    transmitter_module=None,
+    receiver_module=None,
+    training=False,
+):
+    """Sends a batch of transmitter outputs over the air, Eq. (9)-(13).
+
+    The base link's receiver always runs as deployed (`training=False`): Dropout is off and batch
+    statistics do not move.
+
+    Args:
+        signal: y, output of the semantic transmitter, real, [batch, ...].
+        snr_db: SNR in dB referred to signal power 1; scalar or [batch].
+        receiver: semantic receiver, y_clean -> s_hat.
+        bob_channel: layer (signal, snr_db) -> Bob's received signal.
+        eve_channel: the same for Eve, with a noise of its own.
+        transmitter_module: y -> z, or None for none.
+        receiver_module: y_bob -> y_clean, or None for none.
+        training: whether the modules run in training mode.
+
+    Returns:
+        Signals.
+    """
+    sent, perturbation = signal, None
+    if transmitter_module is not None:
+        sent = transmitter_module(signal, training=training)
+        perturbation = sent - signal
+    received = bob_channel(sent, snr_db)
+    overheard = eve_channel(sent, snr_db)
+    cleaned = received
+    if receiver_module is not None:
+        cleaned = receiver_module(received, training=training)
+    estimate = receiver(cleaned, training=False)
+    return Signals(sent, perturbation, received, overheard, cleaned, estimate)
+
+
+def unit_interval(images):
+    """Sources as the models take them: 8-bit images scaled to [0, 1], anything else unchanged."""
+    if keras.backend.standardize_dtype(images.dtype) == "uint8":
+        return ops.cast(images, "float32") / 255.0
+    return images

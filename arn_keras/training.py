@@ -1,0 +1,319 @@
+"""The three links that are trained, as ordinary Keras models (the letter's Algorithm 1).
+
+`SemanticLink` trains transmitter and receiver by MSE over the noisy channel (Section III).
+`EavesdropperLink` trains Eve, or Alice's substitute for her, on what she overhears.
+`SecureLink` freezes all of these and updates only the two ARNs by the composite loss (Eq. 19, 24).
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from arn_keras.arn import build_receiver_arn, build_transmitter_arn
+from arn_keras.channel import AWGN
+from arn_keras.link import NoisyLink
+from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
+from arn_keras.power import db_to_ratio, mean_power
+from arn_keras.system import forward, unit_interval
+
+_serializable = keras.saving.register_keras_serializable("arn_keras")
+
+
+@_serializable
+class SemanticLink(NoisyLink):
+    """The base link s -> y -> y + n -> s_hat, Eq. (4)-(8).
+
+    `fit(sources)` learns to give back the sources; `fit(sources, targets)` learns another task.
+
+    Args:
+        transmitter: Keras model from s to the signal y, of mean power 1, real, [batch, ...].
+        receiver: Keras model from a received signal to s_hat.
+        seed: integer seed of noise and order.
+    """
+
+    def __init__(self, transmitter, receiver, seed=0, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        _check_fit(transmitter, receiver)
+        self.transmitter = transmitter
+        self.receiver = receiver
+        self.channel = AWGN(seed, name="bob_channel")
+
+    def call(self, source, training=False):
+        """Source s to estimate s_hat over the noisy channel."""
+        signal = self.transmitter(unit_interval(source), training=training)
+        received = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
+        return self.receiver(received, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        """The compiled loss against the targets, by default the sources themselves (Eq. 21)."""
+        target = unit_interval(x) if y is None else y
+        return super().compute_loss(x, target, y_pred, *args, **kwargs)
+
+    def get_config(self):
+        """Configuration for saving: both models and the seed."""
+        return {**super().get_config(), **_serialized(self, "transmitter", "receiver")}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the link and its models."""
+        return cls(**_deserialized(config))
+
+
+@_serializable
+class EavesdropperLink(NoisyLink):
+    """The Alice-Eve link: signal -> protection -> y_eve -> logits, Eq. (11), (14).
+
+    `fit(signals, labels)` trains the classifier only.
+
+    Args:
+        classifier: Keras model from y_eve to logits.
+        protection: frozen Keras model y -> z in front of the channel, or None for none.
+        seed: integer seed of noise and order.
+    """
+
+    def __init__(self, classifier, protection=None, seed=0, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.classifier = classifier
+        self.protection = protection
+        if protection is not None:
+            protection.trainable = False
+        self.channel = AWGN(seed, name="eve_channel")
+
+    def call(self, signal, training=False):
+        """Signal y to Eve's logits."""
+        if self.protection is not None:
+            signal = self.protection(signal, training=False)
+        overheard = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
+        return self.classifier(overheard, training=training)
+
+    def get_config(self):
+        """Configuration for saving: both models and the seed."""
+        return {**super().get_config(), **_serialized(self, "classifier", "protection")}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the link and its models."""
+        return cls(**_deserialized(config))
+
+
+@_serializable
+class SecureLink(NoisyLink):
+    """The protected link of Section IV: only the two ARNs are trained.
+
+        L = w1 L1 + w2 L2 + w3 L3,   minimised over F_A and F_B only        (Eq. 19, 24)
+
+    Transmitter, receiver and eavesdroppers are frozen: `trainable` is set to False and they run
+    with `training=False`, so that neither weights nor batch statistics move.
+
+    Data: `x` is the sources s, or {"source": s, "signal": y} with the transmitter's output
+    computed beforehand (`fit` on NumPy arrays does so itself, once). `y` is the private labels, or
+    {"label": labels, "target": what Bob should recover} for a task other than reconstruction.
+
+    Args:
+        transmitter: trained Keras model from s to the signal y, real, [batch, ...].
+        receiver: trained Keras model from the cleaned signal to s_hat.
+        eavesdroppers: one Keras model from y_eve to logits, or several; several count alike.
+        transmitter_arn: Alice's module y -> z; by default `build_transmitter_arn`.
+        receiver_arn: Bob's module y_bob -> y_clean; by default `build_receiver_arn`.
+        seed: integer seed of noise and order.
+    """
+
+    def __init__(
+        self,
+        transmitter,
+        receiver,
+        eavesdroppers,
+        transmitter_arn=None,
+        receiver_arn=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        signal_shape = _check_fit(transmitter, receiver)
+        if not isinstance(eavesdroppers, (list, tuple)):
+            eavesdroppers = [eavesdroppers]
+        self.transmitter = transmitter
+        self.receiver = receiver
+        self.eavesdroppers = list(eavesdroppers)
+        for frozen in (transmitter, receiver, *eavesdroppers):
+            frozen.trainable = False
+        self.transmitter_arn = transmitter_arn or build_transmitter_arn(signal_shape)
+        self.receiver_arn = receiver_arn or build_receiver_arn(signal_shape)
+        self.bob_channel = AWGN(seed, name="bob_channel")
+        self.eve_channel = AWGN(seed + 1, name="eve_channel")
+        self.psr_db = self._setting("psr_db", -10.0)
+        self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
+        names = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
+        self._means = {
+            name: keras.metrics.Mean(name)
+            for name in (*names, "perturbation_power", "eve_accuracy")
+        }
+
+    def _setting(self, name, value):
+        variable = self.add_weight(
+            shape=ops.shape(value), trainable=False, dtype="float32", name=name
+        )
+        variable.assign(value)
+        return variable
+
+    def compile(
+        self,
+        optimizer="adam",
+        task_loss=mean_squared_error,
+        privacy_loss=eve_confidence,
+        **kwargs,
+    ):
+        """As `keras.Model.compile`, with the terms L2 and L3 of the composite loss.
+
+        Args:
+            optimizer: Keras optimizer or its name.
+            task_loss: L2, (target, estimate) -> scalar or a loss a source; the MSE of Eq. (21).
+            privacy_loss: L3, (logits, labels) -> scalar; Eve's confidence of Eq. (22), (23).
+            **kwargs: `jit_compile`, `steps_per_execution` and the like.
+        """
+        super().compile(optimizer=optimizer, **kwargs)
+        self.task_loss = keras.losses.get(task_loss)
+        self.privacy_loss = privacy_loss
+
+    def fit(self, *args, psr_db=None, loss_weights=None, **kwargs):
+        """As `NoisyLink.fit`, with the budget and the weights of the loss.
+
+        Args:
+            *args: see `keras.Model.fit`.
+            psr_db: P of Eq. (20) in dB relative to signal power 1.
+            loss_weights: (w1, w2, w3) of Eq. (19).
+            **kwargs: see `NoisyLink.fit` (`snr_db`) and `keras.Model.fit`.
+        """
+        if psr_db is not None:
+            self.psr_db.assign(psr_db)
+        if loss_weights is not None:
+            self.loss_weights.assign(loss_weights)
+        return super().fit(*args, **kwargs)
+
+    def arrays(self, x, y):
+        """Sources, their signals (the frozen transmitter's output, computed once) and labels."""
+        x = x if isinstance(x, dict) else {"source": x}
+        if "signal" not in x:
+            x = {**x, "signal": transmit(self.transmitter, x["source"])}
+        labels = y["label"] if isinstance(y, dict) else y
+        classes = self.eavesdroppers[0].output_shape[-1]
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                f"expected labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}"
+            )
+        return x, y
+
+    def call(self, source, training=False):
+        """Source s to Bob's estimate s_hat with both modules in place (Eq. 13)."""
+        return self._signals(source, training).estimate
+
+    def _signals(self, x, training):
+        x = x if isinstance(x, dict) else {"source": x}
+        signal = x.get("signal")
+        if signal is None:
+            signal = self.transmitter(unit_interval(x["source"]), training=False)
+        return forward(
+            signal,
+            self.draw_snr_db(ops.shape(signal)[0]),
+            receiver=self.receiver,
+            bob_channel=self.bob_channel,
+            eve_channel=self.eve_channel,
+            transmitter_module=self.transmitter_arn,
+            receiver_module=self.receiver_arn,
+            training=training,
+        )
+
+    def _terms(self, data, training):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            raise ValueError("expected no sample weights: the composite loss has none")
+        y = y if isinstance(y, dict) else {"label": y}
+        source = x["source"] if isinstance(x, dict) else x
+        target = y.get("target")
+        target = unit_interval(source) if target is None else target
+        signals = self._signals(x, training)
+        logits = [eve(signals.overheard, training=False) for eve in self.eavesdroppers]
+        power = attack_power_loss(signals.perturbation, db_to_ratio(self.psr_db))
+        task = ops.mean(self.task_loss(target, signals.estimate))
+        privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
+        weights = self.loss_weights
+        hits = [keras.metrics.sparse_categorical_accuracy(y["label"], each) for each in logits]
+        return {
+            "loss": weights[0] * power + weights[1] * task + weights[2] * privacy,
+            "attack_power_loss": power,
+            "task_loss": task,
+            "eve_confidence": _average([eve_confidence(each, y["label"]) for each in logits]),
+            "perturbation_power": ops.mean(mean_power(signals.perturbation)),
+            "eve_accuracy": ops.mean(_average(hits)),
+        }, ops.shape(y["label"])[0]
+
+    def train_step(self, data):
+        """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
+        weights = self.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([weight.value for weight in weights])
+            terms, sources = self._terms(data, training=True)
+            loss = self.optimizer.scale_loss(terms["loss"])
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return self._report(terms, sources)
+
+    def test_step(self, data):
+        """The same terms without an update."""
+        return self._report(*self._terms(data, training=False))
+
+    def _report(self, terms, sources):
+        for name, value in terms.items():
+            self._means[name].update_state(value, sample_weight=sources)
+        return {name: mean.result() for name, mean in self._means.items()}
+
+    @property
+    def metrics(self):
+        """The running means of all terms, weighted by batch size."""
+        return list(self._means.values())
+
+    def get_config(self):
+        """Configuration for saving: all models and the seed."""
+        models = ("transmitter", "receiver", "eavesdroppers", "transmitter_arn", "receiver_arn")
+        return {**super().get_config(), **_serialized(self, *models)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the link and its models."""
+        return cls(**_deserialized(config))
+
+
+def transmit(transmitter, sources, batch_size=1024):
+    """Runs a frozen transmitter once over all sources: y for each, float32 array."""
+    step = tf.function(lambda batch: transmitter(unit_interval(batch), training=False))
+    parts = [
+        step(tf.convert_to_tensor(sources[start : start + batch_size])).numpy()
+        for start in range(0, len(sources), batch_size)
+    ]
+    import numpy as np
+
+    return np.concatenate(parts)
+
+
+def _average(values):
+    return sum(values) / len(values)
+
+
+def _check_fit(transmitter, receiver):
+    """Shape of one source's signal, checked to be the same at both ends."""
+    sent, taken = tuple(transmitter.output_shape[1:]), tuple(receiver.input_shape[1:])
+    if sent != taken:
+        raise ValueError(f"expected a receiver of signals shaped {sent}, got one of {taken}")
+    return sent
+
+
+def _serialized(model, *names):
+    return {name: keras.saving.serialize_keras_object(getattr(model, name)) for name in names}
+
+
+def _deserialized(config):
+    return {
+        name: keras.saving.deserialize_keras_object(value)
+        if isinstance(value, (dict, list)) and name != "dtype"
+        else value
+        for name, value in config.items()
+    }
