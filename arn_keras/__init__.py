@@ -11,7 +11,7 @@ _HOMES = {
     "EavesdropperLink": "training",
     "SecureLink": "training",
     "SemanticLink": "training",
-    "TrainingDiverged": "link",
+    "TrainingDiverged": "errors",
     "attack_power_loss": "losses",
     "build_eavesdropper": "eavesdropper",
     "build_receiver": "semantic",

@@ -1,19 +1,20 @@
 """Loading TensorFlow: the right Keras backend, and a clean screen."""
 
+import contextlib
 import json
 import os
 import pathlib
+import sys
+import tempfile
 
-
-class BackendError(RuntimeError):
-    """Keras is set to a backend other than TensorFlow."""
+from arn_keras.errors import BackendError
 
 
 def require_tensorflow():
-    """Checks Keras's backend before Keras is imported, and silences TensorFlow's start.
+    """Checks which backend Keras would load, before it is loaded.
 
     Raises:
-        BackendError: if `KERAS_BACKEND` or Keras's configuration file names another backend.
+        BackendError: if `KERAS_BACKEND` or Keras's configuration file names another than TensorFlow.
     """
     backend = os.environ.get("KERAS_BACKEND") or _configured() or "tensorflow"
     if backend != "tensorflow":
@@ -21,8 +22,36 @@ def require_tensorflow():
             f"expected Keras on the tensorflow backend, got {backend!r}: "
             "set KERAS_BACKEND=tensorflow"
         )
+
+
+def load_tensorflow():
+    """Imports TensorFlow and Keras without the lines that TensorFlow prints at start.
+
+    Raises:
+        BackendError: as `require_tensorflow`.
+    """
+    require_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    with quiet_stderr():
+        import keras  # noqa: F401
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Holds back what C++ code writes to standard error; shows it if the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _configured():

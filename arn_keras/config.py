@@ -7,11 +7,9 @@ import dataclasses
 import math
 from typing import Literal
 
+from arn_keras.errors import ConfigError
+
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
-
-
-class ConfigError(ValueError):
-    """An option that cannot be used, said in one line."""
 
 
 def _option(default, help, **metadata):

@@ -31,7 +31,7 @@ class Evaluation:
     def __init__(self, transmitter, receiver, eavesdropper, seed, batch_size=1000):
         self._transmitter = transmitter
         self._receiver = receiver
-        self._eavesdropper = eavesdropper
+        self.eavesdropper = eavesdropper
         self._seed = seed
         self._batch_size = batch_size
         self._channels = {"bob_channel": AWGN(), "eve_channel": AWGN()}
@@ -47,13 +47,13 @@ class Evaluation:
             batch: number of the batch.
 
         Returns:
-            (y, `system.Signals`).
+            `system.Signals`.
         """
         for index, channel in enumerate(self._channels.values()):
             word = np.random.SeedSequence((self._seed, index, batch)).generate_state(1)[0]
             channel.reseed([int(word) >> 1, 0])
         signal = self._transmitter(unit_interval(tf.convert_to_tensor(sources)), training=False)
-        return signal, forward(
+        return forward(
             signal,
             snr_db,
             receiver=self._receiver,
@@ -76,11 +76,11 @@ class Evaluation:
             (None without perturbation), `eve_accuracy`, `eve_confidence`, `leakage_nats`,
             `bob_accuracy`, `snr_db`, `sources`.
         """
-        total, counts = {}, np.zeros(self._eavesdropper.output_shape[-1], int)
+        total, counts = {}, np.zeros(self.eavesdropper.output_shape[-1], int)
         for batch, start in enumerate(range(0, len(split), self._batch_size)):
             part = slice(start, start + self._batch_size)
             sources, labels = split.images[part], np.asarray(split.labels[part])
-            _, signals = self.signals(sources, snr_db, transmitter_module, receiver_module, batch)
+            signals = self.signals(sources, snr_db, transmitter_module, receiver_module, batch)
             for name, value in self._sums(signals, sources, labels).items():
                 total[name] = total.get(name, 0.0) + value
             counts += np.bincount(labels, minlength=len(counts))
@@ -102,7 +102,7 @@ class Evaluation:
 
     def _sums(self, signals, sources, labels):
         source = unit_interval(tf.convert_to_tensor(sources))
-        overheard = self._eavesdropper(signals.overheard, training=False)
+        overheard = self.eavesdropper(signals.overheard, training=False)
         confidence = tf.gather(tf.nn.softmax(overheard), labels, batch_dims=1)
         each = {
             "squared_error": mean_power(source - signals.estimate),
@@ -112,7 +112,7 @@ class Evaluation:
                 labels, overheard, from_logits=True
             ),
             "bob_hit": keras.metrics.sparse_categorical_accuracy(
-                labels, self._eavesdropper(signals.cleaned, training=False)
+                labels, self.eavesdropper(signals.cleaned, training=False)
             ),
         }
         sums = {name: float(np.sum(value, dtype=float)) for name, value in each.items()}
@@ -123,3 +123,68 @@ class Evaluation:
         if not all(map(math.isfinite, sums.values())):
             raise ArithmeticError(f"expected finite measurements, got {sums}")
         return sums
+
+
+def cases(transmitter_arn, receiver_arn):
+    """The letter's three cases, each as the modules in place at Alice and Bob."""
+    return {
+        "original": {},
+        "transmitter_only": {"transmitter_module": transmitter_arn},
+        "paired": {"transmitter_module": transmitter_arn, "receiver_module": receiver_arn},
+    }
+
+
+def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed):
+    """All rows of a run: the original link once, the other cases for each knowledge of Eve.
+
+    Args:
+        evaluation: `Evaluation`.
+        split: sources and labels, `data.Split`.
+        pairs: (transmitter ARN, receiver ARN) for each knowledge, "white" or "black".
+        snrs_db: SNRs in dB to measure at.
+        psr_db: budget in dB that the pairs were trained for.
+        seed: the run's seed.
+
+    Returns:
+        List of rows (docs/method.md).
+    """
+    found = []
+    for snr_db in snrs_db:
+        for knowledge, pair in pairs.items():
+            for case, modules in cases(*pair).items():
+                if case == "original" and knowledge != next(iter(pairs)):
+                    continue
+                protected = case != "original"
+                found.append(
+                    {
+                        "case": case,
+                        "knowledge": knowledge if protected else None,
+                        "protection": "arn" if protected else "none",
+                        "psr_db": psr_db if protected else None,
+                        "eve": "frozen",
+                        "seed": seed,
+                        **evaluation.row(split, snr_db, **modules),
+                    }
+                )
+    return found
+
+
+def examples(evaluation, split, pair, snr_db, count=8):
+    """Arrays of a few sources for `figures.examples_picture`, one of each label first.
+
+    Args:
+        evaluation: `Evaluation`.
+        split: sources and labels, `data.Split`.
+        pair: (transmitter ARN, receiver ARN).
+        snr_db: SNR in dB.
+        count: number of sources.
+    """
+    labels = np.asarray(split.labels)
+    first = np.sort(np.unique(labels, return_index=True)[1])
+    chosen = np.concatenate([first, np.setdiff1d(np.arange(len(labels)), first)])[:count]
+    arrays = {"source": unit_interval(np.asarray(split.images)[chosen]), "label": labels[chosen]}
+    for case, modules in cases(*pair).items():
+        signals = evaluation.signals(split.images[chosen], snr_db, **modules)
+        guess = tf.argmax(evaluation.eavesdropper(signals.overheard, training=False), axis=-1)
+        arrays |= {f"bob_{case}": signals.estimate, f"eve_{case}": guess}
+    return {name: np.asarray(array) for name, array in arrays.items()}

@@ -10,13 +10,10 @@ import keras
 import numpy as np
 
 from arn_keras.batches import EpochBatches
+from arn_keras.errors import TrainingDiverged
 
 # Stands in the place of an epoch's number, so that an evaluation's noise repeats.
 _EVALUATION = 2**32 - 1
-
-
-class TrainingDiverged(ArithmeticError):
-    """A loss term became NaN or infinite; the weights are those of the last good epoch."""
 
 
 class NoisyLink(keras.Model):

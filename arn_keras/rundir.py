@@ -12,12 +12,9 @@ import os
 import pathlib
 import shutil
 
+from arn_keras.errors import RunDirError
 
 _TEMPORARY = ".tmp."
-
-
-class RunDirError(Exception):
-    """A run directory that cannot be used, said in one line."""
 
 
 @contextlib.contextmanager

@@ -1,0 +1,101 @@
+"""The command line of the main job: one configuration in, stages run, one table out.
+
+Nothing heavy is imported before the options are known to be good.
+"""
+
+import argparse
+import dataclasses
+import sys
+import typing
+
+from arn_keras.backend import load_tensorflow
+from arn_keras.config import Config, flag
+from arn_keras.errors import ArnError, ConfigError
+
+
+def parse(arguments=None):
+    """Options to a `Config`; wrong ones end the program with one line and status 2."""
+    parser = argparse.ArgumentParser(
+        prog="train.py",
+        description="Secure semantic communication via paired adversarial residual networks: "
+        "trains base link, eavesdropper and the pair of modules, measures them, exports them.",
+    )
+    for field in dataclasses.fields(Config):
+        _add(parser, field)
+    given = vars(parser.parse_args(arguments))
+    if len(given["snr_db"]) > 2:
+        parser.error(f"--snr-db: expected one or two values, got {len(given['snr_db'])}")
+    given["snr_db"] = (given["snr_db"][0], given["snr_db"][-1])
+    try:
+        return Config(**given)
+    except ConfigError as error:
+        return parser.error(str(error))
+
+
+def _add(parser, field):
+    options = {"help": field.metadata["help"], "default": field.default}
+    kinds = typing.get_args(field.type) or (field.type,)
+    if field.type is bool:
+        options["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
+    elif typing.get_origin(field.type) is typing.Literal:
+        options["choices"] = kinds
+    else:
+        options["type"] = kinds[0]
+        options["metavar"] = {int: "N", float: "X"}.get(kinds[0], field.name.upper())
+    if "nargs" in field.metadata:
+        options["nargs"] = field.metadata["nargs"]
+    if field.default not in (None, False):
+        default = field.default
+        options["help"] += f" (default: {default[0] if isinstance(default, tuple) else default})"
+    parser.add_argument(flag(field.name), **options)
+
+
+def main(arguments=None):
+    """Runs `python train.py`; returns its exit status."""
+    config = parse(arguments)
+    try:
+        run(config)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except ArnError as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(config):
+    """Runs every stage that the run directory lacks, then prints the table."""
+    say = (lambda *words: None) if config.quiet else print
+    load_tensorflow()
+    from arn_keras.job import Job
+
+    job = Job(config, say)
+    rows = job.results()
+    picture = job.picture()
+    bundle = None if config.no_export else job.bundle()
+    say("\n" + table(rows) + "\n")
+    say(f"picture  {picture}")
+    if bundle:
+        say(f"bundle   {bundle}")
+
+
+def table(rows):
+    """The rows as the letter's comparison, one line each."""
+    names = {
+        "original": "original link, no modules",
+        "transmitter_only": "transmitter module only",
+        "paired": "both modules",
+    }
+    lines = [
+        f"{'case':<27}{'knowledge':<11}{'SNR dB':>7}{'Bob MSE':>10}{'PSNR dB':>9}"
+        f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}"
+    ]
+    for row in rows:
+        psr = row["measured_psr_db"]
+        lines.append(
+            f"{names[row['case']]:<27}{row['knowledge'] or '-':<11}{row['snr_db']:>7g}"
+            f"{row['mse']:>10.5f}{row['psnr_db']:>9.2f}{row['eve_accuracy']:>10.4f}"
+            f"{row['eve_confidence']:>11.4f}{'-' if psr is None else format(psr, '.2f'):>9}"
+        )
+    return "\n".join(lines)

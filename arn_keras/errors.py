@@ -1,0 +1,29 @@
+"""The errors that are the user's to mend: each a single clear line, exit status 2."""
+
+
+class ArnError(Exception):
+    """Any of them."""
+
+
+class BackendError(ArnError, RuntimeError):
+    """Keras is set to a backend other than TensorFlow."""
+
+
+class ConfigError(ArnError, ValueError):
+    """An option that cannot be used."""
+
+
+class DataError(ArnError, ValueError):
+    """A data set that cannot be had, or cannot be used."""
+
+
+class RunDirError(ArnError):
+    """A run directory that cannot be used."""
+
+
+class TrainingDiverged(ArnError, ArithmeticError):  # noqa: N818  says what happened
+    """A loss term became NaN or infinite; the weights are those of the last good epoch."""
+
+
+class ExportError(ArnError):
+    """A module that cannot be exported, or an exported one that is not what it should be."""

@@ -1,0 +1,186 @@
+"""The main job on one run directory: train what is missing, measure, draw, export.
+
+Nothing here is computed twice: a finished stage is loaded, and a stage is trained only when
+something that is still missing needs it.
+"""
+
+import functools
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from arn_keras import data, evaluation, figures, stages
+from arn_keras.errors import ExportError
+from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
+from arn_keras.training import transmit
+
+_PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
+
+
+class Job:
+    """All stages of `python train.py`, each on first use.
+
+    Args:
+        config: `config.Config`.
+        say: called with each line for the user.
+
+    Raises:
+        ArnError: if the data or the run directory cannot be used; nothing is written then.
+    """
+
+    def __init__(self, config, say):
+        self._say = say
+        self._data = data.load(config.dataset, config.data_dir, config.limit)
+        self._config = config = config.resolve(self._data.name, len(self._data.train))
+        path = config.run_dir or pathlib.Path("runs") / config.default_run_name()
+        self.run = RunDirectory(path, config.identity(), _versions())
+        for note in self._data.notes:
+            say(f"note: {note}")
+        say(
+            f"{self._data.name}: {len(self._data.train)} training and {len(self._data.test)} test "
+            f"sources of {'x'.join(map(str, self._data.source_shape))}; results go to {path}"
+        )
+
+    @functools.cached_property
+    def link(self):
+        """The trained base link: [transmitter, receiver]."""
+
+        def train(**how):
+            link = stages.train_link(self._data.train.images, **how)
+            return link.transmitter, link.receiver
+
+        return self._stage("link", ("transmitter", "receiver"), self._config.link_epochs, train)
+
+    @functools.cached_property
+    def signals(self):
+        """What the frozen transmitter puts out for every training source, computed once."""
+        return transmit(self.link[0], self._data.train.images)
+
+    def classifier(self, stage):
+        """Eve's classifier, or Alice's substitute for it: stage "eve" or "substitute"."""
+
+        def train(**how):
+            return [
+                stages.train_eavesdropper(
+                    stage, self.signals, self._data.train.labels, self._data.classes, **how
+                )
+            ]
+
+        return self._stage(stage, ("classifier",), self._config.eve_epochs, train)[0]
+
+    def pair(self, knowledge):
+        """The two ARNs trained against Eve ("white") or against the substitute ("black")."""
+        stage = f"arn/{knowledge}"
+
+        def train(**how):
+            link = stages.train_pair(
+                *self.link,
+                [self.classifier({"white": "eve", "black": "substitute"}[knowledge])],
+                self._data.train.images,
+                self.signals,
+                self._data.train.labels,
+                psr_db=self._config.psr_db,
+                stage=stage,
+                **how,
+            )
+            return link.transmitter_arn, link.receiver_arn
+
+        return self._stage(stage, ("transmitter", "receiver"), self._config.epochs, train)
+
+    def results(self):
+        """The rows of `results.json`, and the examples for the picture."""
+        file, examples = self.run.path / "results.json", self.run.path / "examples.npz"
+        if not (file.exists() and examples.exists()):
+            measure = evaluation.Evaluation(
+                *self.link, self.classifier("eve"), stages.stage_seed(self._config.seed, "test")
+            )
+            pairs = {knowledge: self.pair(knowledge) for knowledge in self._config.knowledges}
+            self._say("measuring on the test sources ...")
+            snrs_db = self._config.evaluation_snrs_db
+            rows = evaluation.rows(
+                measure,
+                self._data.test,
+                pairs,
+                snrs_db,
+                psr_db=self._config.psr_db,
+                seed=self._config.seed,
+            )
+            first = self._config.knowledges[0]
+            shown = evaluation.examples(measure, self._data.test, pairs[first], snrs_db[0])
+            with atomic_file(examples) as temporary, open(temporary, "wb") as stream:
+                np.savez_compressed(stream, **shown)
+            write_json(file, rows)
+        return read_json(file)
+
+    def picture(self):
+        """The picture of a few sources, drawn from what was saved; its path."""
+        rows = self.results()
+        snr_db, first = rows[0]["snr_db"], self._config.knowledges[0]
+        mse = {r["case"]: r["mse"] for r in rows if r["knowledge"] in (None, first)}
+        file = self.run.path / "figures" / "examples.png"
+        file.parent.mkdir(exist_ok=True)
+        with np.load(self.run.path / "examples.npz") as examples, atomic_file(file) as temporary:
+            figures.examples_picture(
+                temporary,
+                {**examples, **{f"mse_{case}": value for case, value in mse.items()}},
+                f"{self._data.name}, SNR {snr_db:g} dB, PSR budget {self._config.psr_db:g} dB, "
+                f"{first} box, an Eve who does not retrain",
+            )
+        return file
+
+    def bundle(self):
+        """The edge bundle, written by a process of its own, for the converter leaks; its path."""
+        bundle = self.run.path / "bundle"
+        if not bundle.exists():
+            self._say("exporting the pair ...")
+            command = [sys.executable, "-m", "export", str(self.run.path)]
+            if self._config.data_dir:
+                command += ["--data-dir", self._config.data_dir]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                lines = done.stderr.strip().splitlines() or ["no reason was given"]
+                raise ExportError(f"export failed: {lines[-1]}")
+            self._say(done.stdout.rstrip())
+        return bundle
+
+    def _stage(self, stage, names, epochs, train):
+        """The models of a stage, trained first if they are not there."""
+        if not self.run.done(stage):
+            partial = self.run.partial(stage)
+            self._say(f"{stage}: training, {epochs} epochs")
+            start = time.monotonic()
+            models = train(
+                schedule=self._schedule(epochs),
+                snr_db=self._config.snr_db,
+                seed=self._config.seed,
+                checkpoint_dir=partial / "checkpoint",
+            )
+            for name, model in zip(names, models, strict=True):
+                model.save(partial / f"{name}.keras")
+            self.run.finish(stage)
+            self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
+        return self.run.load_models(stage, *names)
+
+    def _schedule(self, epochs):
+        return stages.Schedule(
+            epochs=epochs,
+            batch_size=self._config.batch_size,
+            learning_rate=self._config.learning_rate,
+            jit_compile=self._config.jit_compile,
+            verbose=int(sys.stdout.isatty() and not self._config.quiet),
+        )
+
+
+def _versions():
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
