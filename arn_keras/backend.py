@@ -14,7 +14,7 @@ def require_tensorflow():
     """Checks which backend Keras would load, before it is loaded.
 
     Raises:
-        BackendError: if `KERAS_BACKEND` or Keras's configuration file names another than TensorFlow.
+        BackendError: if `KERAS_BACKEND` or Keras's configuration file names another.
     """
     backend = os.environ.get("KERAS_BACKEND") or _configured() or "tensorflow"
     if backend != "tensorflow":
@@ -34,6 +34,9 @@ def load_tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet_stderr():
         import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
 
 
 @contextlib.contextmanager

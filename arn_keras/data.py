@@ -12,16 +12,13 @@ import numpy as np
 
 from arn_keras import cache, prepared
 from arn_keras.decoding import PreparedImages, to_uint8
+from arn_keras.errors import DataError
 from arn_keras.quiet import quiet_tensorflow
 
 WAYS_OUT = (
     "either prepare it with TensorFlow Datasets and pass --data-dir or set TFDS_DATA_DIR, "
     "or connect to the network, or use --dataset digits"
 )
-
-
-class DataError(ValueError):
-    """A data set cannot be had, or cannot be used; the message is one line that says why."""
 
 
 @dataclass(frozen=True, eq=False)

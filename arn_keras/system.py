@@ -63,8 +63,8 @@ def forward(
     if transmitter_module is not None:
         sent = transmitter_module(signal, training=training)
         perturbation = sent - signal
-    received = bob_channel(sent, snr_db)
-    overheard = eve_channel(sent, snr_db)
+    received = bob_channel(sent, snr_db=snr_db)
+    overheard = eve_channel(sent, snr_db=snr_db)
     cleaned = received
     if receiver_module is not None:
         cleaned = receiver_module(received, training=training)
