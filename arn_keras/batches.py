@@ -19,6 +19,9 @@ class EpochBatches(keras.callbacks.Callback):
         seed: seed of the order.
         shuffle: whether to shuffle at all.
 
+    Raises:
+        ValueError: if the arrays differ in length.
+
     Attributes:
         dataset: `tf.data.Dataset` of batches, shaped like `arrays`.
     """
@@ -27,8 +30,11 @@ class EpochBatches(keras.callbacks.Callback):
         super().__init__()
         self._seed = seed
         self._shuffle = shuffle
+        lengths = [len(array) for array in tf.nest.flatten(arrays)]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"expected arrays of one length, got {', '.join(map(str, lengths))}")
         tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-        self._count = int(tf.nest.flatten(tensors)[0].shape[0])
+        self._count = lengths[0]
         self._order = tf.Variable(tf.range(self._count), trainable=False)
         starts = tf.data.Dataset.range(0, self._count, batch_size)
 

@@ -8,7 +8,8 @@ import dataclasses
 import sys
 import typing
 
-from arn_keras.backend import load_tensorflow
+from arn_keras import data
+from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.config import Config, flag
 from arn_keras.errors import ArnError, ConfigError
 
@@ -67,10 +68,12 @@ def main(arguments=None):
 def run(config):
     """Runs every stage that the run directory lacks, then prints the table."""
     say = (lambda *words: None) if config.quiet else print
+    require_tensorflow()
+    dataset = data.load(config.dataset, config.data_dir, config.limit)  # before what takes seconds
     load_tensorflow()
     from arn_keras.job import Job
 
-    job = Job(config, say)
+    job = Job(config, dataset, say)
     rows = job.results()
     picture = job.picture()
     bundle = None if config.no_export else job.bundle()

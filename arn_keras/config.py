@@ -115,16 +115,13 @@ class Config:
             if not field.metadata.get("free")
         }
 
-    def default_run_name(self):
-        """Name of a run directory that tells the options other than the defaults."""
-        parts = [self.dataset]
+    def default_run_name(self, dataset):
+        """Name of a run directory: the data set and every option that was asked for."""
+        parts = [dataset]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if (
-                field.name != "dataset"
-                and not field.metadata.get("free")
-                and value != field.default
-            ):
+            free = field.name == "dataset" or field.metadata.get("free")
+            if not free and value != field.default:
                 text = "..".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
                 parts.append(f"{field.name}={text}")
         return ",".join(parts).replace("/", "-").replace(":", "-")

@@ -14,10 +14,10 @@ import time
 
 import numpy as np
 
-from arn_keras import data, evaluation, figures, stages
+from arn_keras import evaluation, figures, stages
 from arn_keras.errors import ExportError
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
-from arn_keras.training import transmit
+from arn_keras.system import transmit
 
 _PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
 
@@ -27,23 +27,24 @@ class Job:
 
     Args:
         config: `config.Config`.
+        dataset: `data.Dataset`.
         say: called with each line for the user.
 
     Raises:
-        ArnError: if the data or the run directory cannot be used; nothing is written then.
+        ArnError: if data and options do not fit, or the run directory cannot be used.
     """
 
-    def __init__(self, config, say):
+    def __init__(self, config, dataset, say):
         self._say = say
-        self._data = data.load(config.dataset, config.data_dir, config.limit)
-        self._config = config = config.resolve(self._data.name, len(self._data.train))
-        path = config.run_dir or pathlib.Path("runs") / config.default_run_name()
+        self._data = dataset
+        path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
+        self._config = config = config.resolve(dataset.name, len(dataset.train))
         self.run = RunDirectory(path, config.identity(), _versions())
-        for note in self._data.notes:
+        for note in dataset.notes:
             say(f"note: {note}")
         say(
-            f"{self._data.name}: {len(self._data.train)} training and {len(self._data.test)} test "
-            f"sources of {'x'.join(map(str, self._data.source_shape))}; results go to {path}"
+            f"{dataset.name}: {len(dataset.train)} training and {len(dataset.test)} test sources "
+            f"of {'x'.join(map(str, dataset.source_shape))}; results go to {path}"
         )
 
     @functools.cached_property

@@ -7,6 +7,8 @@ that was trained. Leaving a module out gives the plain link of Section III, bit 
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 
@@ -77,3 +79,26 @@ def unit_interval(images):
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255.0
     return images
+
+
+def transmit(transmitter, sources, batch_size=1024):
+    """Runs a frozen transmitter once over all sources.
+
+    Args:
+        transmitter: s -> y.
+        sources: s, array, [sources, ...]; 8-bit, or in [0, 1].
+        batch_size: sources at a time.
+
+    Returns:
+        y, float32 array, [sources, ...].
+    """
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(batch):
+        return transmitter(unit_interval(batch), training=False)
+
+    parts = [
+        step(tf.convert_to_tensor(sources[start : start + batch_size])).numpy()
+        for start in range(0, len(sources), batch_size)
+    ]
+    return np.concatenate(parts)

@@ -5,7 +5,10 @@
 `SecureLink` freezes all of these and updates only the two ARNs by the composite loss (Eq. 19, 24).
 """
 
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -14,7 +17,7 @@ from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink
 from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.power import db_to_ratio, mean_power
-from arn_keras.system import forward, unit_interval
+from arn_keras.system import forward, transmit, unit_interval
 
 _serializable = keras.saving.register_keras_serializable("arn_keras")
 
@@ -33,7 +36,7 @@ class SemanticLink(NoisyLink):
 
     def __init__(self, transmitter, receiver, seed=0, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        _check_fit(transmitter, receiver)
+        _signal_shape(transmitter, receiver)
         self.transmitter = transmitter
         self.receiver = receiver
         self.channel = AWGN(seed, name="bob_channel")
@@ -129,9 +132,9 @@ class SecureLink(NoisyLink):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        signal_shape = _check_fit(transmitter, receiver)
-        if not isinstance(eavesdroppers, (list, tuple)):
+        if not isinstance(eavesdroppers, list | tuple):
             eavesdroppers = [eavesdroppers]
+        signal_shape = _signal_shape(transmitter, receiver, eavesdroppers)
         self.transmitter = transmitter
         self.receiver = receiver
         self.eavesdroppers = list(eavesdroppers)
@@ -185,9 +188,14 @@ class SecureLink(NoisyLink):
             **kwargs: see `NoisyLink.fit` (`snr_db`) and `keras.Model.fit`.
         """
         if psr_db is not None:
+            if not math.isfinite(psr_db):
+                raise ValueError(f"expected a finite psr_db, got {psr_db}")
             self.psr_db.assign(psr_db)
         if loss_weights is not None:
-            self.loss_weights.assign(loss_weights)
+            weights = np.asarray(loss_weights, float)
+            if weights.shape != (3,) or not np.all(np.isfinite(weights) & (weights >= 0)):
+                raise ValueError(f"expected three finite loss_weights >= 0, got {loss_weights}")
+            self.loss_weights.assign(weights)
         return super().fit(*args, **kwargs)
 
     def arrays(self, x, y):
@@ -195,6 +203,8 @@ class SecureLink(NoisyLink):
         x = x if isinstance(x, dict) else {"source": x}
         if "signal" not in x:
             x = {**x, "signal": transmit(self.transmitter, x["source"])}
+        if not np.all(np.isfinite(x["signal"])):
+            raise ValueError("expected finite sources and signals, got NaN or infinity")
         labels = y["label"] if isinstance(y, dict) else y
         classes = self.eavesdroppers[0].output_shape[-1]
         if labels.min() < 0 or labels.max() >= classes:
@@ -205,9 +215,10 @@ class SecureLink(NoisyLink):
 
     def call(self, source, training=False):
         """Source s to Bob's estimate s_hat with both modules in place (Eq. 13)."""
-        return self._signals(source, training).estimate
+        return self.signals(source, training).estimate
 
-    def _signals(self, x, training):
+    def signals(self, x, training=False):
+        """The named signals of the block diagram for sources x, `system.Signals`."""
         x = x if isinstance(x, dict) else {"source": x}
         signal = x.get("signal")
         if signal is None:
@@ -231,7 +242,7 @@ class SecureLink(NoisyLink):
         source = x["source"] if isinstance(x, dict) else x
         target = y.get("target")
         target = unit_interval(source) if target is None else target
-        signals = self._signals(x, training)
+        signals = self.signals(x, training)
         logits = [eve(signals.overheard, training=False) for eve in self.eavesdroppers]
         power = attack_power_loss(signals.perturbation, db_to_ratio(self.psr_db))
         task = ops.mean(self.task_loss(target, signals.estimate))
@@ -282,27 +293,18 @@ class SecureLink(NoisyLink):
         return cls(**_deserialized(config))
 
 
-def transmit(transmitter, sources, batch_size=1024):
-    """Runs a frozen transmitter once over all sources: y for each, float32 array."""
-    step = tf.function(lambda batch: transmitter(unit_interval(batch), training=False))
-    parts = [
-        step(tf.convert_to_tensor(sources[start : start + batch_size])).numpy()
-        for start in range(0, len(sources), batch_size)
-    ]
-    import numpy as np
-
-    return np.concatenate(parts)
-
-
 def _average(values):
     return sum(values) / len(values)
 
 
-def _check_fit(transmitter, receiver):
-    """Shape of one source's signal, checked to be the same at both ends."""
-    sent, taken = tuple(transmitter.output_shape[1:]), tuple(receiver.input_shape[1:])
-    if sent != taken:
-        raise ValueError(f"expected a receiver of signals shaped {sent}, got one of {taken}")
+def _signal_shape(transmitter, receiver, eavesdroppers=()):
+    """Shape of one source's signal, checked to be the same wherever it is taken."""
+    sent = tuple(transmitter.output_shape[1:])
+    takers = [("a receiver", receiver), *(("an eavesdropper", eve) for eve in eavesdroppers)]
+    for name, model in takers:
+        taken = tuple(model.input_shape[1:])
+        if sent != taken:
+            raise ValueError(f"expected {name} of signals shaped {sent}, got {taken}")
     return sent
 
 
@@ -313,7 +315,7 @@ def _serialized(model, *names):
 def _deserialized(config):
     return {
         name: keras.saving.deserialize_keras_object(value)
-        if isinstance(value, (dict, list)) and name != "dtype"
+        if isinstance(value, dict | list) and name != "dtype"
         else value
         for name, value in config.items()
     }

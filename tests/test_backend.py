@@ -1,0 +1,48 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from arn_keras.backend import quiet_stderr, require_tensorflow
+from arn_keras.errors import BackendError
+
+
+def test_another_backend_is_refused_by_variable_and_by_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(BackendError, match="expected Keras on the tensorflow backend, got 'jax'"):
+        require_tensorflow()
+    monkeypatch.delenv("KERAS_BACKEND")
+    require_tensorflow()
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch"}))
+    with pytest.raises(BackendError, match="got 'torch'"):
+        require_tensorflow()
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    require_tensorflow()
+
+
+def test_what_is_said_during_a_failure_is_shown(capfd):
+    with quiet_stderr():
+        os.write(2, b"greeting")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ZeroDivisionError), quiet_stderr():
+        os.write(2, b"reason")
+        1 / 0
+    assert capfd.readouterr().err == "reason"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import arn_keras, sys; print(len({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+
+
+def test_every_public_name_is_there():
+    import arn_keras
+
+    for name in arn_keras.__all__:
+        assert getattr(arn_keras, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'absent'"):
+        _ = arn_keras.absent

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from arn_keras.batches import EpochBatches
+
+
+def _epoch(batches, epoch):
+    batches.on_epoch_begin(epoch)
+    return [np.asarray(rows) for (rows,) in batches.dataset]
+
+
+def test_every_source_comes_once_an_epoch_and_the_last_batch_is_what_is_left():
+    batches = EpochBatches((np.arange(10),), 4, seed=1)
+    parts = _epoch(batches, 0)
+    assert [len(part) for part in parts] == [4, 4, 2]
+    assert sorted(np.concatenate(parts)) == list(range(10))
+    assert int(batches.dataset.cardinality()) == 3
+
+
+def test_an_epochs_order_follows_from_seed_and_epoch_alone():
+    rows = np.arange(100)
+    first, second = EpochBatches((rows,), 8, seed=1), EpochBatches((rows,), 8, seed=1)
+    orders = [np.concatenate(_epoch(first, epoch)) for epoch in range(3)]
+    np.testing.assert_array_equal(orders[2], np.concatenate(_epoch(second, 2)))
+    assert not np.array_equal(orders[0], orders[1])
+    other = np.concatenate(_epoch(EpochBatches((rows,), 8, seed=2), 0))
+    assert not np.array_equal(orders[0], other)
+
+
+def test_rows_of_all_arrays_stay_together():
+    batches = EpochBatches(({"a": np.arange(20)}, np.arange(20) * 3), 6, seed=0)
+    batches.on_epoch_begin(4)
+    for inputs, targets in batches.dataset:
+        np.testing.assert_array_equal(3 * inputs["a"], targets)
+
+
+def test_without_shuffling_the_order_is_kept():
+    parts = _epoch(EpochBatches((np.arange(7),), 3, shuffle=False), 5)
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(7))
+
+
+def test_arrays_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="expected arrays of one length, got 3, 4"):
+        EpochBatches((np.arange(3), np.arange(4)), 2)

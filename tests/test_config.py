@@ -1,0 +1,74 @@
+import dataclasses
+
+import pytest
+
+from arn_keras.config import Config
+from arn_keras.errors import ConfigError
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"snr_db": (NAN, NAN)},
+        {"snr_db": (0.0, INFINITY)},
+        {"snr_db": (5.0, 0.0)},
+        {"psr_db": NAN},
+        {"psr_db": -INFINITY},
+        {"epochs": 0},
+        {"link_epochs": -1},
+        {"eve_epochs": 0},
+        {"batch_size": 0},
+        {"limit": 0},
+        {"seed": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": NAN},
+        {"knowledge": "grey"},
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
+    with pytest.raises(ConfigError) as refusal:
+        Config(**wrong)
+    assert str(refusal.value).startswith("--" + next(iter(wrong)).replace("_", "-") + ": expected")
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_defaults_are_those_of_the_design():
+    config = Config().resolve("mnist", 60_000)
+    assert (config.snr_db, config.psr_db, config.batch_size) == ((10.0, 10.0), -10.0, 256)
+    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 12)
+
+
+def test_small_data_get_as_many_steps_as_they_need():
+    config = Config().resolve("digits", 1437)
+    assert config.epochs * (1437 // config.batch_size) > 2000
+    assert Config().resolve("tiny", 3).batch_size == 1
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ConfigError, match="at most the 100 training sources, got 101"):
+        Config(batch_size=101).resolve("mnist", 100)
+    assert Config(batch_size=100).resolve("mnist", 100).batch_size == 100
+
+
+def test_a_range_of_snrs_is_measured_at_both_ends_and_in_the_middle():
+    assert Config(snr_db=(0.0, 20.0)).evaluation_snrs_db == (0.0, 10.0, 20.0)
+    assert Config().evaluation_snrs_db == (10.0,)
+
+
+def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name():
+    config = Config().resolve("mnist", 60_000)
+    for change in ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3}):
+        other = dataclasses.replace(config, **change)
+        assert other.identity() != config.identity()
+        assert other.default_run_name() != config.default_run_name()
+    for change in ({"quiet": True}, {"no_export": True}, {"run_dir": "x"}, {"data_dir": "y"}):
+        other = dataclasses.replace(config, **change)
+        assert other.identity() == config.identity()
+
+
+def test_the_default_name_tells_only_what_was_asked_for():
+    assert Config().default_run_name("mnist") == "mnist"
+    asked = Config(dataset="horses/big:1.0.0", snr_db=(0.0, 20.0), seed=2)
+    assert asked.default_run_name("horses/big:1.0.0") == "horses-big-1.0.0,snr_db=0..20,seed=2"

@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+
+from arn_keras.data import Split
+from arn_keras.evaluation import Evaluation, cases, examples, rows
+
+
+@pytest.fixture
+def split(labels):
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), "uint8")
+    return Split(images, labels)
+
+
+@pytest.fixture
+def pair(models):
+    from arn_keras import build_receiver_arn, build_transmitter_arn
+
+    return build_transmitter_arn((8,), (16,)), build_receiver_arn((8,), (16,))
+
+
+def test_a_row_agrees_with_numpy_on_the_signals_it_was_measured_on(models, split, pair):
+    measure = Evaluation(*models, seed=1, batch_size=40)
+    modules = cases(*pair)["paired"]
+    row = measure.row(split, 10.0, **modules)
+    signals = measure.signals(split.images, 10.0, **modules)
+    mse = ((split.images / 255.0 - np.asarray(signals.estimate, float)) ** 2).mean()
+    logits = np.asarray(models[2](signals.overheard), float)
+    log_confidence = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    truth = log_confidence[np.arange(40), split.labels]
+    share = np.bincount(split.labels) / 40
+    power = (np.asarray(signals.perturbation, float) ** 2).mean()
+    assert row["mse"] == pytest.approx(mse, rel=1e-5)
+    assert row["psnr_db"] == pytest.approx(-10 * np.log10(mse), abs=1e-4)
+    assert row["eve_accuracy"] == pytest.approx((logits.argmax(1) == split.labels).mean())
+    assert row["eve_confidence"] == pytest.approx(np.exp(truth).mean(), rel=1e-5)
+    assert row["measured_psr_db"] == pytest.approx(10 * np.log10(power), abs=1e-4)
+    leakage = -(share * np.log(share)).sum() + truth.mean()
+    assert row["leakage_nats"] == pytest.approx(max(0, leakage), abs=1e-5)
+    assert row["sources"] == 40
+
+
+def test_an_eve_who_knows_the_label_leaks_its_whole_entropy(models, split):
+    transmitter, receiver, _ = models
+
+    def sure(overheard, training=False):
+        return 50.0 * keras.ops.one_hot(split.labels, 3)
+
+    sure.output_shape = (None, 3)
+    row = Evaluation(transmitter, receiver, sure, seed=0).row(split, 10.0)
+    share = np.bincount(split.labels) / 40
+    assert row["leakage_nats"] == pytest.approx(-(share * np.log(share)).sum(), abs=1e-6)
+    assert row["eve_accuracy"] == row["bob_accuracy"] == 1.0
+
+
+def test_the_mean_does_not_depend_on_how_sources_are_batched(models, split):
+    without_noise = 200.0
+    whole, parts = (
+        Evaluation(*models, seed=0, batch_size=size).row(split, without_noise) for size in (40, 7)
+    )
+    assert whole == pytest.approx(parts, rel=1e-5)
+
+
+def test_the_noise_is_the_same_in_every_case_and_every_time(models, split, pair):
+    measure = Evaluation(*models, seed=4)
+    first = measure.signals(split.images, 0.0)
+    again = measure.signals(split.images, 0.0, transmitter_module=pair[0])
+    noise = np.asarray(first.received) - first.sent
+    np.testing.assert_allclose(noise, np.asarray(again.received) - again.sent, atol=1e-5)
+    other = measure.signals(split.images, 0.0, batch=1)
+    assert not np.allclose(noise, np.asarray(other.received) - other.sent, atol=1e-2)
+
+
+def test_the_original_link_is_one_row_and_every_knowledge_adds_two(models, split, pair):
+    measure = Evaluation(*models, seed=0)
+    found = rows(
+        measure, split, {"white": pair, "black": pair}, [0.0, 10.0], psr_db=-10.0, seed=7
+    )
+    assert [(row["case"], row["knowledge"]) for row in found[:5]] == [
+        ("original", None),
+        ("transmitter_only", "white"),
+        ("paired", "white"),
+        ("transmitter_only", "black"),
+        ("paired", "black"),
+    ]
+    assert [row["snr_db"] for row in found] == [0.0] * 5 + [10.0] * 5
+    assert found[0]["protection"] == "none"
+    assert found[0]["measured_psr_db"] is None
+    assert set(found[0]) == set(found[1]) == {
+        *("case", "knowledge", "protection", "snr_db", "psr_db", "measured_psr_db", "mse"),
+        *("psnr_db", "eve", "eve_accuracy", "eve_confidence", "leakage_nats", "bob_accuracy"),
+        *("seed", "sources"),
+    }
+
+
+def test_examples_show_each_label_first(models, split, pair):
+    shown = examples(Evaluation(*models, seed=0), split, pair, 10.0, count=5)
+    assert sorted(shown["label"][:3]) == [0, 1, 2]
+    assert shown["bob_paired"].shape == (5, 6, 6, 1)
+    assert shown["eve_original"].shape == (5,)

@@ -1,0 +1,48 @@
+"""The floors of the house: a module imports only from floors below its own."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLOORS = {
+    0: "errors config power backend rundir",
+    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding",
+    2: "losses system link data",
+    3: "training evaluation litert",
+    4: "stages figures",
+    5: "job",
+    6: "cli",
+}
+FLOOR = {module: floor for floor, names in FLOORS.items() for module in names.split()}
+MODULES = sorted(path.stem for path in (ROOT / "arn_keras").glob("[!_]*.py"))
+
+
+def _imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arn_keras"):
+            names = [node.module.partition(".")[2]]
+            yield from names if names[0] else (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("arn_keras."):
+                    yield alias.name.partition(".")[2]
+
+
+def test_every_module_has_a_floor_and_every_floor_its_modules():
+    assert sorted(FLOOR) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down(module):
+    for name in _imported(ROOT / "arn_keras" / f"{module}.py"):
+        below = FLOOR[name] < FLOOR[module]
+        base = FLOOR[module] == 0 and name == "errors"
+        assert below or base, f"{module} (floor {FLOOR[module]}) imports {name}"
+
+
+def test_every_module_opens_with_a_docstring_and_stays_one_idea_long():
+    for path in (ROOT / "arn_keras").glob("*.py"):
+        assert ast.get_docstring(ast.parse(path.read_text())), path.name
+        assert len(path.read_text().splitlines()) <= 260, path.name

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
+
+
+def test_the_attack_power_is_charged_above_the_budget_only_and_per_source():
+    delta = np.zeros((3, 4), "float32")
+    delta[1], delta[2] = 1.0, 2.0  # powers 0, 1, 4
+    assert float(attack_power_loss(delta, 0.5)) == pytest.approx((0 + 0.5 + 3.5) / 3)
+    assert float(attack_power_loss(delta, 4.0)) == 0.0
+    # The mean power 5/3 is under the budget, yet one source is over it.
+    assert float(attack_power_loss(delta, 2.0)) == pytest.approx(2 / 3)
+
+
+def test_each_source_may_have_its_own_budget():
+    delta = np.ones((2, 8), "float32")
+    assert float(attack_power_loss(delta, np.array([0.25, 2.0], "float32"))) == pytest.approx(0.375)
+
+
+def test_the_semantic_loss_is_the_mean_square_of_the_difference():
+    source, estimate = np.random.default_rng(0).uniform(size=(2, 5, 4, 4, 1)).astype("float32")
+    assert float(mean_squared_error(source, estimate)) == pytest.approx(
+        ((source - estimate) ** 2).mean(), rel=1e-6
+    )
+
+
+def test_the_confidence_is_the_softmax_of_the_true_label():
+    logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], "float32"))
+    assert float(eve_confidence(logits, np.array([0, 1]))) == pytest.approx((0.7 + 0.1) / 2)
+
+
+def test_the_confidence_survives_huge_logits():
+    logits = np.array([[1e4, -1e4], [1e4, -1e4]], "float32")
+    assert float(eve_confidence(logits, np.array([0, 1]))) == pytest.approx(0.5)

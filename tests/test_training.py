@@ -1,0 +1,313 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
+from arn_keras.system import transmit
+
+
+def _weights(*models):
+    return [np.array(weight) for model in models for weight in model.get_weights()]
+
+
+def _same(before, after):
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.fixture
+def secure(models):
+    link = SecureLink(*models, seed=3)
+    link.compile(keras.optimizers.Adam(1e-2))
+    return link
+
+
+def test_one_step_moves_all_weights_of_both_modules_and_no_other(secure, models, sources, labels):
+    frozen = _weights(*models)
+    modules = _weights(secure.transmitter_arn, secure.receiver_arn)
+    secure.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
+    assert _same(frozen, _weights(*models))
+    after = _weights(secure.transmitter_arn, secure.receiver_arn)
+    assert not any(np.array_equal(a, b) for a, b in zip(modules, after, strict=True))
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(secure, sources, labels):
+    secure.fit(sources, labels, epochs=1, verbose=0, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0)
+    logs = secure.evaluate(sources, labels, verbose=0, return_dict=True)
+    expected = 3 * logs["attack_power_loss"] + 5 * logs["task_loss"] + 7 * logs["eve_confidence"]
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    assert logs["attack_power_loss"] > 0
+
+
+def test_the_terms_agree_with_numpy_on_the_named_signals(secure, sources, labels):
+    secure.reseed(0)
+    signals = secure.signals(sources, training=False)
+    secure.reseed(0)
+    secure.reset_metrics()
+    logs = secure.test_step((tf.constant(sources), tf.constant(labels)))
+    delta = np.asarray(signals.sent) - np.asarray(secure.transmitter(sources))
+    power = (delta.astype(float) ** 2).mean(axis=1)
+    logits = np.asarray(secure.eavesdroppers[0](signals.overheard), float)
+    confidence = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert float(logs["attack_power_loss"]) == pytest.approx(
+        np.maximum(0, power - 0.1).mean(), rel=1e-4
+    )
+    assert float(logs["perturbation_power"]) == pytest.approx(power.mean(), rel=1e-4)
+    assert float(logs["task_loss"]) == pytest.approx(
+        ((sources - np.asarray(signals.estimate)) ** 2).mean(), rel=1e-4
+    )
+    assert float(logs["eve_confidence"]) == pytest.approx(
+        confidence[np.arange(40), labels].mean(), rel=1e-4
+    )
+    assert float(logs["eve_accuracy"]) == pytest.approx((logits.argmax(1) == labels).mean())
+
+
+def test_metrics_are_weighted_by_the_size_of_a_ragged_last_batch(secure, sources, labels):
+    values, sizes = [], []
+    for start in (0, 32):
+        part = slice(start, start + 32)
+        secure.reset_metrics()
+        secure.reseed(start)
+        logs = secure.test_step((tf.constant(sources[part]), tf.constant(labels[part])))
+        values.append(float(logs["task_loss"]))
+        sizes.append(len(labels[part]))
+    secure.reset_metrics()
+    for start in (0, 32):
+        part = slice(start, start + 32)
+        secure.reseed(start)
+        logs = secure.test_step((tf.constant(sources[part]), tf.constant(labels[part])))
+    assert sizes == [32, 8]
+    assert float(logs["task_loss"]) == pytest.approx(np.average(values, weights=sizes), rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["numpy", "tf.data", "steps_per_execution", "jit_compile", "eager"])
+def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how):
+    options = {
+        "steps_per_execution": {"steps_per_execution": 3},
+        "jit_compile": {"jit_compile": True},
+        "eager": {"run_eagerly": True},
+    }.get(how, {})
+    link = SecureLink(*models, seed=1)
+    link.compile(keras.optimizers.Adam(3e-3), **options)
+    data = {"x": sources, "y": labels, "batch_size": 16}
+    if how == "tf.data":
+        data = {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)}
+    history = link.fit(**data, epochs=15, verbose=0, snr_db=10.0).history["loss"]
+    assert history[-1] < 0.8 * history[0]
+
+
+def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
+    images = np.random.default_rng(1).integers(0, 256, (40, 6, 6, 1), "uint8")
+    losses = []
+    for array in (images, images.astype("float32") / 255):
+        keras.utils.set_random_seed(0)
+        link = SecureLink(*models, seed=1)
+        link.compile()
+        losses.append(link.fit(array, labels, epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, sources, labels):
+    def trained(seed):
+        keras.utils.set_random_seed(0)
+        link = SecureLink(*models, seed=seed)
+        link.compile()
+        link.fit(sources, labels, epochs=2, batch_size=16, verbose=0)
+        return _weights(link.transmitter_arn, link.receiver_arn)
+
+    assert _same(trained(1), trained(1))
+    assert not _same(trained(1), trained(2))
+
+
+def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
+    secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-13.0)
+    secure.save(tmp_path / "secure.keras")
+    again = keras.saving.load_model(tmp_path / "secure.keras")
+    assert float(again.psr_db) == pytest.approx(-13.0)
+    np.testing.assert_array_equal(again.snr_range_db, [0.0, 20.0])
+    first, second = (
+        link.evaluate(sources, labels, verbose=0, return_dict=True) for link in (secure, again)
+    )
+    assert first == pytest.approx(second, rel=1e-6)
+    first, second = (
+        link.fit(sources, labels, epochs=2, initial_epoch=1, verbose=0).history["loss"]
+        for link in (secure, again)
+    )
+    assert first == pytest.approx(second, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SemanticLink, EavesdropperLink])
+def test_the_other_links_reload_too(models, sources, kind, tmp_path):
+    transmitter, receiver, eve = models
+    link = SemanticLink(transmitter, receiver) if kind is SemanticLink else EavesdropperLink(eve)
+    inputs = sources if kind is SemanticLink else transmit(transmitter, sources)
+    expected = link.predict(inputs, verbose=0)
+    link.save(tmp_path / "link.keras")
+    again = keras.saving.load_model(tmp_path / "link.keras")
+    np.testing.assert_allclose(again.predict(inputs, verbose=0), expected, rtol=1e-6)
+
+
+def test_batch_statistics_and_dropout_of_frozen_models_do_not_move(sources, labels):
+    layers = keras.layers
+    shape = (6, 6, 1)
+    transmitter = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(8),
+        ]
+    )
+    receiver = keras.Sequential(
+        [keras.Input((8,)), layers.BatchNormalization(), layers.Dense(36), layers.Reshape(shape)]
+    )
+    eve = keras.Sequential([keras.Input((8,)), layers.BatchNormalization(), layers.Dense(3)])
+    before = _weights(transmitter, receiver, eve)
+    link = SecureLink(transmitter, receiver, eve)
+    link.compile()
+    batches = tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)
+    link.fit(batches, epochs=2, verbose=0)
+    link.fit(sources, labels, epochs=2, verbose=0)
+    assert _same(before, _weights(transmitter, receiver, eve))
+
+
+def test_plugging_out_gives_the_base_link_bit_for_bit(models, sources, labels, secure):
+    transmitter, receiver, _ = models
+    link = SemanticLink(transmitter, receiver, seed=0)
+    before = link.predict(sources, verbose=0)
+    secure.fit(sources, labels, epochs=3, verbose=0)
+    np.testing.assert_array_equal(before, link.predict(sources, verbose=0))
+
+
+def test_signals_of_any_shape_pass(sources, labels):
+    layers = keras.layers
+    transmitter = keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Conv2D(2, 3), layers.Reshape((16, 2))]
+    )
+    receiver = keras.Sequential(
+        [keras.Input((16, 2)), layers.Flatten(), layers.Dense(36), layers.Reshape((6, 6, 1))]
+    )
+    eve = keras.Sequential([keras.Input((16, 2)), layers.Flatten(), layers.Dense(3)])
+    link = SecureLink(transmitter, receiver, eve)
+    link.compile()
+    link.fit(sources, labels, epochs=1, verbose=0)
+    assert link.transmitter_arn.output_shape == (None, 16, 2)
+    assert link.predict(sources[:7], verbose=0).shape == (7, 6, 6, 1)
+    assert link.predict(sources[:1], verbose=0).shape == (1, 6, 6, 1)
+
+
+def test_another_task_loss_and_target_may_stand_in_for_the_mse(models, sources, labels):
+    transmitter, _, eve = models
+    receiver = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    link = SecureLink(transmitter, receiver, eve)
+    link.compile(task_loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    private, task = labels, (labels + 1) % 3
+    link.fit(sources, {"label": private, "target": task}, epochs=1, verbose=0)
+    logs = link.evaluate(
+        sources, {"label": private, "target": task}, batch_size=40, verbose=0, return_dict=True
+    )
+    link.reseed(2**32 - 1)
+    logits = np.asarray(link.signals(sources, training=False).estimate, float)
+    confidence = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(confidence[np.arange(40), task]).mean()
+    assert logs["task_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_several_eavesdroppers_count_alike(models, sources, labels):
+    transmitter, receiver, eve = models
+    other = keras.models.clone_model(eve)
+
+    def confidence(eavesdroppers):
+        keras.utils.set_random_seed(0)
+        link = SecureLink(transmitter, receiver, eavesdroppers, seed=5)
+        link.compile()
+        return link.evaluate(sources, labels, verbose=0, return_dict=True)["eve_confidence"]
+
+    apart = [confidence([eve]), confidence([other])]
+    assert apart[0] != pytest.approx(apart[1], rel=1e-3)
+    assert confidence([eve, other]) == pytest.approx(np.mean(apart), rel=1e-5)
+
+
+def test_the_snr_is_a_call_time_argument_and_costs_no_new_trace(secure, sources, labels):
+    traces = []
+    step = secure.test_step
+    secure.test_step = lambda data: traces.append(1) or step(data)
+    losses = [
+        secure.evaluate(sources, labels, snr_db=snr_db, verbose=0, return_dict=True)["task_loss"]
+        for snr_db in (-10.0, 0.0, 30.0, (-10.0, 30.0))
+    ]
+    assert len(set(losses)) == 4
+    assert len(traces) <= 2  # one for each shape of batch, none for an SNR
+
+
+def test_snrs_of_a_range_are_uniform_for_each_source(secure):
+    secure.set_snr_db((-5.0, 25.0))
+    drawn = np.asarray(secure.draw_snr_db(20_000))
+    assert drawn.shape == (20_000,)
+    np.testing.assert_allclose(np.quantile(drawn, [0, 0.25, 0.5, 1]), [-5, 2.5, 10, 25], atol=0.5)
+
+
+def test_a_loss_that_becomes_nan_stops_and_keeps_the_last_good_weights(models, sources, labels):
+    link = SecureLink(*models)
+    poison = tf.Variable(1.0)
+    link.compile(task_loss=lambda s, e: poison * keras.ops.mean((s - e) ** 2))
+    kept = {}
+
+    def after(epoch, logs):
+        kept[epoch] = _weights(link.transmitter_arn, link.receiver_arn)
+        if epoch == 1:
+            poison.assign(float("nan"))
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=after)
+    with pytest.raises(TrainingDiverged, match=r"task_loss became NaN or infinite in epoch 3"):
+        link.fit(sources, labels, epochs=5, verbose=0, callbacks=[callback])
+    assert sorted(kept) == [0, 1]
+    assert _same(kept[1], _weights(link.transmitter_arn, link.receiver_arn))
+
+
+def test_callbacks_and_validation_work(secure, sources, labels, tmp_path):
+    history = secure.fit(
+        sources,
+        labels,
+        epochs=2,
+        verbose=0,
+        validation_data=(sources, labels),
+        callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")],
+    ).history
+    assert {"loss", "val_loss", "val_eve_accuracy"} <= set(history)
+    assert (tmp_path / "log.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.full(40, 3)}, "expected labels from 0 to 2, got 3 to 3"),
+        ({"y": np.full(40, -1)}, "expected labels from 0 to 2, got -1 to -1"),
+        ({"snr_db": float("nan")}, "expected a finite snr_db"),
+        ({"snr_db": (5.0, 1.0)}, "expected a finite snr_db"),
+        ({"psr_db": float("inf")}, "expected a finite psr_db"),
+        ({"loss_weights": (1.0, -1.0, 1.0)}, "expected three finite loss_weights"),
+        ({"x": np.full((40, 6, 6, 1), np.nan, "float32")}, "expected finite sources"),
+    ],
+)
+def test_data_and_settings_that_cannot_be_meant_are_refused(
+    secure, sources, labels, change, message
+):
+    with pytest.raises(ValueError, match=message):
+        secure.fit(**{"x": sources, "y": labels, "verbose": 0, **change})
+
+
+def test_a_transmitter_that_does_not_fit_the_receiver_is_refused(models):
+    transmitter, _, eve = models
+    receiver = keras.Sequential([keras.Input((9,)), keras.layers.Dense(36)])
+    with pytest.raises(ValueError, match=r"expected a receiver .* \(8,\), got .* \(9,\)"):
+        SecureLink(transmitter, receiver, eve)
+    with pytest.raises(ValueError, match=r"expected an eavesdropper .* \(8,\), got .* \(9,\)"):
+        SecureLink(transmitter, models[1], receiver)
+
+
+def test_transmitting_in_parts_gives_what_the_transmitter_gives(models, sources):
+    np.testing.assert_allclose(
+        transmit(models[0], sources, batch_size=16), models[0](sources), rtol=1e-5, atol=1e-6
+    )
