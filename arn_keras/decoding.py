@@ -174,7 +174,7 @@ def _image_and_label(info):
             return image, label
     if len(images) == 1 and len(labels) == 1:
         return images[0], labels[0]
-    found = ", ".join(f"{name}: {type(feature).__name__}" for name, feature in top.items())
+    found = ", ".join(f"{name}: {type(feature).__name__}" for name, feature in sorted(top.items()))
     raise ValueError(f"expected one Image and one ClassLabel feature, got {found or info.features}")
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 HOST = "storage.googleapis.com"
-PROBE_SECONDS = 6.0
+PROBE_SECONDS = 5.0
 _NAME = re.compile(
     r"(?P<name>[a-z]\w*)(/(?P<config>[\w+-][\w+.-]*))?(:(?P<version>\d+\.\d+\.\d+))?",
     re.ASCII | re.IGNORECASE,
