@@ -8,9 +8,9 @@ import importlib
 
 _HOMES = {
     "AWGN": "channel",
-    "EavesdropperLink": "training",
-    "SecureLink": "training",
-    "SemanticLink": "training",
+    "EavesdropperLink": "eavesdropper_link",
+    "SecureLink": "secure_link",
+    "SemanticLink": "semantic_link",
     "TrainingDiverged": "errors",
     "attack_power_loss": "losses",
     "build_eavesdropper": "eavesdropper",

@@ -73,10 +73,10 @@ def run(config):
     load_tensorflow()
     from arn_keras.job import Job
 
-    job = Job(config, dataset, say)
-    rows = job.results()
-    picture = job.picture()
-    bundle = None if config.no_export else job.bundle()
+    with Job(config, dataset, say) as job:
+        rows = job.results()
+        picture = job.picture()
+        bundle = None if config.no_export else job.bundle()
     say("\n" + table(rows) + "\n")
     say(f"picture  {picture}")
     if bundle:

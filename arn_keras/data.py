@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arn_keras import cache, prepared
+from arn_keras.backend import quiet_tensorflow
 from arn_keras.decoding import PreparedImages, to_uint8
 from arn_keras.errors import DataError
-from arn_keras.quiet import quiet_tensorflow
 
 WAYS_OUT = (
     "either prepare it with TensorFlow Datasets and pass --data-dir or set TFDS_DATA_DIR, "

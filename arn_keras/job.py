@@ -47,6 +47,12 @@ class Job:
             f"of {'x'.join(map(str, dataset.source_shape))}; results go to {path}"
         )
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.run.__exit__()
+
     @functools.cached_property
     def link(self):
         """The trained base link: [transmitter, receiver]."""

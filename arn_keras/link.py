@@ -23,7 +23,12 @@ class NoisyLink(keras.Model):
 
     Args:
         seed: integer seed of the noise and of the order of sources.
+
+    Attributes:
+        parts: names of the constructor arguments that are Keras models.
     """
+
+    parts = ()
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -109,8 +114,28 @@ class NoisyLink(keras.Model):
         return super().predict(*args, **kwargs)
 
     def get_config(self):
-        """Configuration for saving."""
-        return {**super().get_config(), "seed": self.seed}
+        """Configuration for saving: the seed and the models that the link is made of."""
+        parts = {
+            name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.parts
+        }
+        return {**super().get_config(), "seed": self.seed, **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the link and the models that it is made of."""
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in cls.parts}
+        return cls(**{**config, **parts})
+
+
+def signal_shape(transmitter, receiver, eavesdroppers=()):
+    """Shape of one source's signal, checked to be the same wherever it is taken."""
+    sent = tuple(transmitter.output_shape[1:])
+    takers = [("a receiver", receiver), *(("an eavesdropper", eve) for eve in eavesdroppers)]
+    for name, model in takers:
+        taken = tuple(model.input_shape[1:])
+        if sent != taken:
+            raise ValueError(f"expected {name} of signals shaped {sent}, got {taken}")
+    return sent
 
 
 def _is_numpy(nest):

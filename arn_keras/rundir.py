@@ -49,7 +49,7 @@ def read_json(path):
 
 
 class RunDirectory:
-    """A directory that belongs to one configuration.
+    """A directory that belongs to one configuration, locked inside a `with` block.
 
     Args:
         path: the directory; made if missing.
@@ -66,17 +66,24 @@ class RunDirectory:
         self._check(identity)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "w")  # noqa: SIM115  held while the run lives
+            self._lock = os.open(self.path / ".lock", os.O_WRONLY | os.O_CREAT)
         except OSError as error:
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            os.close(self._lock)
             raise RunDirError(f"{path}: another process is at work in it") from None
         for left in self.path.rglob(f"{_TEMPORARY}*"):  # by a killed program
             left.unlink()
         if not (self.path / "config.json").exists():
             write_json(self.path / "config.json", {"config": identity, "versions": versions})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self._lock)
 
     def _check(self, identity):
         if not self.path.exists():

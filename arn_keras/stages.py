@@ -13,8 +13,10 @@ import numpy as np
 
 from arn_keras.checkpoint import EpochCheckpoint
 from arn_keras.eavesdropper import build_eavesdropper, build_substitute
+from arn_keras.eavesdropper_link import EavesdropperLink
+from arn_keras.secure_link import SecureLink
 from arn_keras.semantic import build_receiver, build_transmitter
-from arn_keras.training import EavesdropperLink, SecureLink, SemanticLink
+from arn_keras.semantic_link import SemanticLink
 
 BUILD_CLASSIFIER = {"eve": build_eavesdropper, "substitute": build_substitute}
 

@@ -1,11 +1,13 @@
 import json
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
+from tiny_sets import COLOUR, rows, start_load, write_set
 
-from arn_keras.backend import quiet_stderr, require_tensorflow
+from arn_keras.backend import quiet_stderr, quiet_tensorflow, require_tensorflow
 from arn_keras.errors import BackendError
 
 
@@ -27,10 +29,31 @@ def test_what_is_said_during_a_failure_is_shown(capfd):
     with quiet_stderr():
         os.write(2, b"greeting")
     assert capfd.readouterr().err == ""
-    with pytest.raises(ZeroDivisionError), quiet_stderr():
-        os.write(2, b"reason")
-        1 / 0
+
+    def fail():
+        with quiet_stderr():
+            os.write(2, b"reason")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert capfd.readouterr().err == "reason"
+
+
+def test_a_first_read_in_a_fresh_process_puts_nothing_on_the_screen(tmp_path):
+    write_set(tmp_path / "sets", {"train": rows(COLOUR)})
+    out, err = start_load("tiny", tmp_path / "sets", tmp_path / "cache").communicate(timeout=100)
+    assert err == ""
+    assert out.split()[1:] == ["270", "True", "True"]
+
+
+def test_the_level_of_absl_is_put_back():
+    logger = logging.getLogger("absl")
+    before = logger.level
+    with quiet_tensorflow():
+        assert not logger.isEnabledFor(logging.WARNING)
+        assert logger.isEnabledFor(logging.ERROR)
+    assert logger.level == before
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -10,7 +10,7 @@ FLOORS = {
     0: "errors config power backend rundir",
     1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding",
     2: "losses system link data",
-    3: "training evaluation litert",
+    3: "semantic_link eavesdropper_link secure_link evaluation litert",
     4: "stages figures",
     5: "job",
     6: "cli",

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,18 +16,29 @@ def _open(path, **change):
     return RunDirectory(path, {**IDENTITY, **change}, {"keras": "3"})
 
 
+def _touch(path, **change):
+    with _open(path, **change):
+        pass
+
+
+@pytest.fixture
+def stack():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
 def _contents(path):
     return sorted(entry.name for entry in path.iterdir())
 
 
 def test_the_same_configuration_is_let_in_again(tmp_path):
-    _open(tmp_path / "run")
-    _open(tmp_path / "run")
+    _touch(tmp_path / "run")
+    _touch(tmp_path / "run")
     assert read_json(tmp_path / "run" / "config.json")["config"]["seed"] == 0
 
 
 def test_another_configuration_is_refused_with_the_fields_named(tmp_path):
-    _open(tmp_path / "run")
+    _touch(tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_text()
     with pytest.raises(RunDirError, match=r"seed \(0 there, 1 asked\)") as refusal:
         _open(tmp_path / "run", seed=1)
@@ -62,8 +74,8 @@ def test_an_unwritable_place_is_refused(tmp_path):
         _open(tmp_path / "file" / "run")
 
 
-def test_two_processes_do_not_share_a_run_directory(tmp_path):
-    held = _open(tmp_path)
+def test_two_processes_do_not_share_a_run_directory(tmp_path, stack):
+    held = stack.enter_context(_open(tmp_path))
     code = (
         "import sys; from arn_keras.rundir import RunDirectory\n"
         f"RunDirectory(sys.argv[1], {IDENTITY!r}, {{}})"
@@ -78,9 +90,14 @@ def test_two_processes_do_not_share_a_run_directory(tmp_path):
 def test_a_file_is_whole_or_absent(tmp_path):
     file = tmp_path / "rows.json"
     write_json(file, [1])
-    with pytest.raises(ZeroDivisionError), atomic_file(file) as temporary:
-        temporary.write_text("[1, 2")
-        1 / 0
+
+    def fail():
+        with atomic_file(file) as temporary:
+            temporary.write_text("[1, 2")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert read_json(file) == [1]
     assert _contents(tmp_path) == ["rows.json"]
 
@@ -92,14 +109,14 @@ def test_json_that_other_readers_refuse_is_not_written(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):
-    _open(tmp_path)
+    _touch(tmp_path)
     (tmp_path / f".tmp.{os.getpid()}.results.json").write_text("half")
-    _open(tmp_path)
+    _touch(tmp_path)
     assert _contents(tmp_path) == [".lock", "config.json"]
 
 
-def test_a_stage_is_done_only_when_finished_and_leaves_its_checkpoints_behind(tmp_path):
-    run = _open(tmp_path)
+def test_a_stage_is_done_only_when_finished_and_leaves_its_checkpoints_behind(tmp_path, stack):
+    run = stack.enter_context(_open(tmp_path))
     partial = run.partial("arn/white")
     (partial / "checkpoint").mkdir()
     (partial / "checkpoint" / "state").write_text("x")
@@ -111,8 +128,8 @@ def test_a_stage_is_done_only_when_finished_and_leaves_its_checkpoints_behind(tm
     assert _contents(tmp_path / "arn" / "white") == ["model"]
 
 
-def test_a_damaged_model_is_refused_with_its_name_and_the_way_out(tmp_path):
-    run = _open(tmp_path)
+def test_a_damaged_model_is_refused_with_its_name_and_the_way_out(tmp_path, stack):
+    run = stack.enter_context(_open(tmp_path))
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     model.save(run.partial("link") / "receiver.keras")
     run.finish("link")

@@ -1,9 +1,4 @@
-"""The three links that are trained, as ordinary Keras models (the letter's Algorithm 1).
-
-`SemanticLink` trains transmitter and receiver by MSE over the noisy channel (Section III).
-`EavesdropperLink` trains Eve, or Alice's substitute for her, on what she overhears.
-`SecureLink` freezes all of these and updates only the two ARNs by the composite loss (Eq. 19, 24).
-"""
+"""The protected link of Section IV as a Keras model: the composite loss and its training step."""
 
 import math
 
@@ -14,92 +9,13 @@ from keras import ops
 
 from arn_keras.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.channel import AWGN
-from arn_keras.link import NoisyLink
+from arn_keras.link import NoisyLink, signal_shape
 from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.power import db_to_ratio, mean_power
 from arn_keras.system import forward, transmit, unit_interval
 
-_serializable = keras.saving.register_keras_serializable("arn_keras")
 
-
-@_serializable
-class SemanticLink(NoisyLink):
-    """The base link s -> y -> y + n -> s_hat, Eq. (4)-(8).
-
-    `fit(sources)` learns to give back the sources; `fit(sources, targets)` learns another task.
-
-    Args:
-        transmitter: Keras model from s to the signal y, of mean power 1, real, [batch, ...].
-        receiver: Keras model from a received signal to s_hat.
-        seed: integer seed of noise and order.
-    """
-
-    def __init__(self, transmitter, receiver, seed=0, **kwargs):
-        super().__init__(seed=seed, **kwargs)
-        _signal_shape(transmitter, receiver)
-        self.transmitter = transmitter
-        self.receiver = receiver
-        self.channel = AWGN(seed, name="bob_channel")
-
-    def call(self, source, training=False):
-        """Source s to estimate s_hat over the noisy channel."""
-        signal = self.transmitter(unit_interval(source), training=training)
-        received = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
-        return self.receiver(received, training=training)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
-        """The compiled loss against the targets, by default the sources themselves (Eq. 21)."""
-        target = unit_interval(x) if y is None else y
-        return super().compute_loss(x, target, y_pred, *args, **kwargs)
-
-    def get_config(self):
-        """Configuration for saving: both models and the seed."""
-        return {**super().get_config(), **_serialized(self, "transmitter", "receiver")}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the link and its models."""
-        return cls(**_deserialized(config))
-
-
-@_serializable
-class EavesdropperLink(NoisyLink):
-    """The Alice-Eve link: signal -> protection -> y_eve -> logits, Eq. (11), (14).
-
-    `fit(signals, labels)` trains the classifier only.
-
-    Args:
-        classifier: Keras model from y_eve to logits.
-        protection: frozen Keras model y -> z in front of the channel, or None for none.
-        seed: integer seed of noise and order.
-    """
-
-    def __init__(self, classifier, protection=None, seed=0, **kwargs):
-        super().__init__(seed=seed, **kwargs)
-        self.classifier = classifier
-        self.protection = protection
-        if protection is not None:
-            protection.trainable = False
-        self.channel = AWGN(seed, name="eve_channel")
-
-    def call(self, signal, training=False):
-        """Signal y to Eve's logits."""
-        if self.protection is not None:
-            signal = self.protection(signal, training=False)
-        overheard = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
-        return self.classifier(overheard, training=training)
-
-    def get_config(self):
-        """Configuration for saving: both models and the seed."""
-        return {**super().get_config(), **_serialized(self, "classifier", "protection")}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the link and its models."""
-        return cls(**_deserialized(config))
-
-
-@_serializable
+@keras.saving.register_keras_serializable("arn_keras")
 class SecureLink(NoisyLink):
     """The protected link of Section IV: only the two ARNs are trained.
 
@@ -121,6 +37,8 @@ class SecureLink(NoisyLink):
         seed: integer seed of noise and order.
     """
 
+    parts = ("transmitter", "receiver", "eavesdroppers", "transmitter_arn", "receiver_arn")
+
     def __init__(
         self,
         transmitter,
@@ -134,14 +52,14 @@ class SecureLink(NoisyLink):
         super().__init__(seed=seed, **kwargs)
         if not isinstance(eavesdroppers, list | tuple):
             eavesdroppers = [eavesdroppers]
-        signal_shape = _signal_shape(transmitter, receiver, eavesdroppers)
+        shape = signal_shape(transmitter, receiver, eavesdroppers)
         self.transmitter = transmitter
         self.receiver = receiver
         self.eavesdroppers = list(eavesdroppers)
         for frozen in (transmitter, receiver, *eavesdroppers):
             frozen.trainable = False
-        self.transmitter_arn = transmitter_arn or build_transmitter_arn(signal_shape)
-        self.receiver_arn = receiver_arn or build_receiver_arn(signal_shape)
+        self.transmitter_arn = transmitter_arn or build_transmitter_arn(shape)
+        self.receiver_arn = receiver_arn or build_receiver_arn(shape)
         self.bob_channel = AWGN(seed, name="bob_channel")
         self.eve_channel = AWGN(seed + 1, name="eve_channel")
         self.psr_db = self._setting("psr_db", -10.0)
@@ -282,40 +200,6 @@ class SecureLink(NoisyLink):
         """The running means of all terms, weighted by batch size."""
         return list(self._means.values())
 
-    def get_config(self):
-        """Configuration for saving: all models and the seed."""
-        models = ("transmitter", "receiver", "eavesdroppers", "transmitter_arn", "receiver_arn")
-        return {**super().get_config(), **_serialized(self, *models)}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the link and its models."""
-        return cls(**_deserialized(config))
-
 
 def _average(values):
     return sum(values) / len(values)
-
-
-def _signal_shape(transmitter, receiver, eavesdroppers=()):
-    """Shape of one source's signal, checked to be the same wherever it is taken."""
-    sent = tuple(transmitter.output_shape[1:])
-    takers = [("a receiver", receiver), *(("an eavesdropper", eve) for eve in eavesdroppers)]
-    for name, model in takers:
-        taken = tuple(model.input_shape[1:])
-        if sent != taken:
-            raise ValueError(f"expected {name} of signals shaped {sent}, got {taken}")
-    return sent
-
-
-def _serialized(model, *names):
-    return {name: keras.saving.serialize_keras_object(getattr(model, name)) for name in names}
-
-
-def _deserialized(config):
-    return {
-        name: keras.saving.deserialize_keras_object(value)
-        if isinstance(value, dict | list) and name != "dtype"
-        else value
-        for name, value in config.items()
-    }
