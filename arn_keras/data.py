@@ -147,14 +147,12 @@ def _digits():
     train, test = train_test_split(
         np.arange(len(digits.target)), test_size=0.2, random_state=0, stratify=digits.target
     )
-    train.sort(), test.sort()
-    split = check_arrays(digits.images / 16.0, digits.target, 10)
-    return Dataset(
-        "digits",
-        Split(split.images[train], split.labels[train]),
-        Split(split.images[test], split.labels[test]),
-        10,
+    images = digits.images / 16.0
+    train, test = (
+        check_arrays(images[chosen], digits.target[chosen], 10)
+        for chosen in (np.sort(train), np.sort(test))
     )
+    return Dataset("digits", train, test, 10)
 
 
 def _prepared(name, data_dir):

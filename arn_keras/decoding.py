@@ -3,6 +3,8 @@
 The stored order is kept, so the order of the sources is the same at each start and on each machine.
 """
 
+import re
+
 import numpy as np
 
 #: Side to which images are resized where a data set has images of several sizes.
@@ -179,4 +181,5 @@ def _image_and_label(info):
 
 
 def _first_line(error):
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return re.sub(r"\{\{.*?\}\} | \[Op:.*", "", line)  # TensorFlow's own node names

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -84,6 +85,17 @@ def test_auto_without_network_takes_the_digits_and_says_so(tmp_path):
         f"mnist is not prepared in {tmp_path}/nowhere, and the host cannot be reached: "
         "scikit-learn's 1,797 digits of 8x8 pixels are used instead",
     )
+
+
+def test_auto_takes_the_digits_where_the_prepared_mnist_is_damaged_and_mnist_does_not(tmp_path):
+    splits = {"train": rows(COLOUR[:9]), "test": rows(COLOUR[9:12])}
+    (shard,) = write_set(tmp_path / "sets", splits, name="mnist").glob("mnist-train*")
+    shard.write_bytes(shard.read_bytes()[:-10])
+    (note,) = load("auto", tmp_path / "sets").notes
+    assert "its train split cannot be decoded" in note
+    assert note.endswith("digits of 8x8 pixels are used instead")
+    with pytest.raises(DataError, match="its train split cannot be decoded"):
+        load("mnist", tmp_path / "sets")
 
 
 @pytest.mark.usefixtures("no_network")
@@ -201,12 +213,8 @@ def test_without_a_cache_it_works_all_the_same(tmp_path, monkeypatch, where):
     if where == "a file":
         (tmp_path / "cache").write_text("in the way")
     else:
-        monkeypatch.setattr(cache, "folder", raise_no_home)
+        monkeypatch.setattr(cache, "folder", Mock(side_effect=RuntimeError("no home directory")))
     assert_split(load("tiny", tmp_path / "sets").train, COLOUR[:9], LABELS[:9])
-
-
-def raise_no_home():
-    raise RuntimeError("Could not determine home directory.")
 
 
 # A user's own arrays

@@ -192,3 +192,5 @@ def test_a_damaged_set_is_one_clear_line(tmp_path, damage):
     with pytest.raises(DataError, match=rf"^data set tiny in .*: {reason} \(.+\)$") as error:
         load("tiny", tmp_path / "sets")
     assert len(str(error.value).splitlines()) == 1
+    assert "{{" not in str(error.value)
+    assert "Op:" not in str(error.value)
