@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zipfile
 
-from arn_keras.errors import ArnError, ExportError, RunDirError
+from arn_keras.errors import ExportError, RunDirError
 from arn_keras.rundir import read_json
 from export import manifest, runtime
 from export.signing import load_private_key
@@ -181,8 +181,10 @@ def _python(*arguments):
     command = [sys.executable, "-B", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"{arguments[1]} ended without a reason"]
-        raise ExportError(lines[-1])
+        lines = done.stderr.strip().splitlines() or ["no reason was given"]
+        foreseen = done.returncode == 2
+        step = "" if foreseen else f"{arguments[1]} ended with status {done.returncode}: "
+        raise ExportError(step + lines[-1])
 
 
 def _put_in_place(bundle, out):

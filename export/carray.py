@@ -73,9 +73,8 @@ int main() {{
   const {type}* answer = static_cast<const {type}*>(interpreter.output(0)->data.data);
 
   for (int i = 0; i < {macro}_SIGNAL_SIZE; ++i) {{
-    if (!(std::fabs(static_cast<float>(answer[i]) - static_cast<float>(kAnswer[i])) <= {tolerance}f)) {{
-      return 3;
-    }}
+    const float difference = static_cast<float>(answer[i]) - static_cast<float>(kAnswer[i]);
+    if (!(std::fabs(difference) <= {tolerance}f)) return 3;
   }}
   return 0;
 }}

@@ -1,4 +1,4 @@
-"""`python -m export.micro BUNDLE`: the int8 modules on LiteRT for Microcontrollers, and as C arrays.
+"""`python -m export.micro BUNDLE`: int8 modules on LiteRT for Microcontrollers, and as C arrays.
 
 The interpreter is the one microcontrollers run (`tflite-micro`, of the extra `micro`), with its
 reference kernels, on this machine; so arena bytes are an upper bound for a 32-bit device, whose

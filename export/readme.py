@@ -17,8 +17,9 @@ Both go in, or none: the receiver's module takes out what the transmitter's puts
 |---|---|
 {files}
 
-**Signals.** float32, shape {shape}, one at a time (the files have a fixed batch of 1).
-{power}. The transmitter's output must have power 1; do not rescale between transmitter and module.
+**Signals.** float32 (int8 at the ends of `int8-io`), shape {shape}, one at a time: the files have a
+fixed batch of 1. The transmitter's output has power 1, and nothing rescales it before the module.
+Power convention: {power}.
 
 ## Python (Linux boards, servers)
 
@@ -91,7 +92,7 @@ def text(manifest, table):
         psr_db=manifest["psr_db"],
         files="\n".join(files),
         shape=tuple(ends[0]["signal_shape"]),
-        power=manifest["power_convention"].capitalize(),
+        power=manifest["power_convention"],
         precision=first,
         operators=", ".join(sorted({name for entry in entries for name in entry["operators"]})),
         ends=" and ".join(f"`{entry['input']}` to `{entry['output']}`" for entry in ends),
