@@ -73,7 +73,7 @@ class NoisyLink(keras.Model):
         batch_size=None,
         *,
         snr_db=None,
-        shuffle=True,
+        shuffle=None,
         callbacks=None,
         **kwargs,
     ):
@@ -87,9 +87,12 @@ class NoisyLink(keras.Model):
         guards = [_Reseed(), _KeepLastGood()]
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
-            batches = EpochBatches(self.arrays(x, y), batch_size or 32, self.seed, shuffle)
+            order = shuffle is None or bool(shuffle)
+            batches = EpochBatches(self.arrays(x, y), batch_size or 32, self.seed, order)
             guards.append(batches)
             x, y, batch_size, shuffle = batches.dataset, None, None, False
+        elif shuffle is None:
+            shuffle = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
         return super().fit(
             x,
             y,
