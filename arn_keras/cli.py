@@ -9,6 +9,7 @@ import sys
 import typing
 
 from arn_keras import data
+from arn_keras.arguments import Parser
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.config import Config, flag
 from arn_keras.errors import ArnError, ConfigError
@@ -16,7 +17,7 @@ from arn_keras.errors import ArnError, ConfigError
 
 def parse(arguments=None):
     """Options to a `Config`; wrong ones end the program with one line and status 2."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="train.py",
         description="Secure semantic communication via paired adversarial residual networks: "
         "trains base link, eavesdropper and the pair of modules, measures them, exports them.",
