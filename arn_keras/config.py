@@ -46,7 +46,7 @@ class Config:
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
-    epochs: int | None = _option(None, "epochs of the ARN stage (default: 12, more for small data)")
+    epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
@@ -95,7 +95,7 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
-            epochs=self.epochs or 12 * more,
+            epochs=self.epochs or 20 * more,
             link_epochs=self.link_epochs or 15 * more,
             eve_epochs=self.eve_epochs or 6 * more,
             jit_compile=sources >= _WORTH_XLA if self.jit_compile is None else self.jit_compile,

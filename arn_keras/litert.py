@@ -101,7 +101,9 @@ def _converted(converter, name):
             return converter.convert()
         except Exception as error:  # the converter's own errors share no base class
             message = str(error)
-    needed = re.findall(r"'tf\.(\w+)' op is neither|Quantization not yet supported for op: '(\w+)'", message)
+    needed = re.findall(
+        r"'tf\.(\w+)' op is neither|Quantization not yet supported for op: '(\w+)'", message
+    )
     if needed:
         raise ExportError(_not_builtin(name, sorted({a or b for a, b in needed})))
     raise ExportError(f"{name}: the LiteRT converter failed: {message.strip().splitlines()[0]}")
