@@ -17,7 +17,12 @@ def _build_arn(signal_shape, hidden, *, merge, name, input_name, output_name):
     residual = layers.Flatten(name="flatten")(signal) if len(signal_shape) > 1 else signal
     for index, neurons in enumerate(hidden, start=1):
         residual = layers.Dense(neurons, activation="relu", name=f"hidden_{index}")(residual)
-    residual = layers.Dense(math.prod(signal_shape), name="residual")(residual)
+    # A tenth of Glorot's scale: a module starts near the identity, and the first epochs do not go
+    # into undoing a random perturbation. Made here, for an initialiser draws its seed when made.
+    nearly_zero = keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
+    residual = layers.Dense(
+        math.prod(signal_shape), kernel_initializer=nearly_zero, name="residual"
+    )(residual)
     if len(signal_shape) > 1:
         residual = layers.Reshape(signal_shape, name="signal_shape")(residual)
     return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)

@@ -73,11 +73,14 @@ class NoisyLink(keras.Model):
         batch_size=None,
         *,
         snr_db=None,
-        shuffle=True,
+        shuffle=None,
+        drop_remainder=False,
         callbacks=None,
         **kwargs,
     ):
         """As `keras.Model.fit`, with `snr_db` in dB: one value or (low, high).
+
+        `drop_remainder` is that of `batches.EpochBatches`, for NumPy arrays.
 
         Raises:
             TrainingDiverged: if a loss term becomes NaN or infinite.
@@ -87,9 +90,17 @@ class NoisyLink(keras.Model):
         guards = [_Reseed(), _KeepLastGood()]
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
-            batches = EpochBatches(self.arrays(x, y), batch_size or 32, self.seed, shuffle)
+            batches = EpochBatches(
+                self.arrays(x, y),
+                batch_size or 32,
+                seed=self.seed,
+                shuffle=shuffle is None or bool(shuffle),
+                drop_remainder=drop_remainder,
+            )
             guards.append(batches)
             x, y, batch_size, shuffle = batches.dataset, None, None, False
+        elif shuffle is None:
+            shuffle = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
         return super().fit(
             x,
             y,

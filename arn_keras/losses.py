@@ -1,9 +1,10 @@
 """The composite loss of Eq. (19)-(23), term by term.
 
 Every term is a mean over the batch, so a ragged last batch counts for what it is only if its mean
-is weighted by its size; `training.SecureLink` does that.
+is weighted by its size; `SecureLink` does that.
 """
 
+import keras
 from keras import ops
 
 from arn_keras.power import mean_power
@@ -22,6 +23,7 @@ def attack_power_loss(perturbation, budget):
     return ops.mean(ops.relu(mean_power(perturbation) - budget))
 
 
+@keras.saving.register_keras_serializable("arn_keras")
 def mean_squared_error(source, estimate):
     """Semantic loss of the Alice-Bob link, Eq. (21): mean((s - s_hat)^2).
 
@@ -35,6 +37,7 @@ def mean_squared_error(source, estimate):
     return ops.mean(ops.square(source - estimate))
 
 
+@keras.saving.register_keras_serializable("arn_keras")
 def eve_confidence(logits, labels):
     """Confidence that Eve gives the true label, Eq. (22), (23): batch mean of softmax(o)[c].
 

@@ -65,6 +65,7 @@ class SecureLink(NoisyLink):
         self.psr_db = self._setting("psr_db", -10.0)
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
         names = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
+        self.built = True  # every part is, and there is nothing else to build
         self._means = {
             name: keras.metrics.Mean(name)
             for name in (*names, "perturbation_power", "eve_accuracy")
@@ -95,6 +96,22 @@ class SecureLink(NoisyLink):
         super().compile(optimizer=optimizer, **kwargs)
         self.task_loss = keras.losses.get(task_loss)
         self.privacy_loss = privacy_loss
+
+    def get_compile_config(self):
+        """What `compile` was given, for saving."""
+        return {
+            **{
+                name: keras.saving.serialize_keras_object(getattr(self, name))
+                for name in ("optimizer", "task_loss", "privacy_loss")
+            },
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles as it was when saved, ready for the optimiser's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, psr_db=None, loss_weights=None, **kwargs):
         """As `NoisyLink.fit`, with the budget and the weights of the loss.

@@ -1,15 +1,15 @@
 """`python -m export RUN_DIR`: the command line of the edge bundle."""
 
-import argparse
 import sys
 
+from arn_keras.arguments import Parser
 from arn_keras.errors import ArnError
 from export import bundle, manifest
 
 
 def main(arguments=None):
     """Exports one run's pair; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export",
         description="Writes the pair of modules of a finished run as a bundle for edge devices, "
         "and proves it in a process without TensorFlow.",

@@ -5,7 +5,6 @@ reference kernels, on this machine; so arena bytes are an upper bound for a 32-b
 pointers are half as long. The bundle's test vectors decide whether the answers are right.
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -16,6 +15,7 @@ import tempfile
 
 import numpy as np
 
+from arn_keras.arguments import Parser
 from arn_keras.errors import ArnError, ExportError
 from arn_keras.rundir import atomic_file
 from export import carray, runtime
@@ -152,7 +152,7 @@ def _captured_stderr():
 
 def main(arguments=None):
     """Runs `python -m export.micro`; returns its exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.micro",
         description="Runs a bundle's int8 modules on LiteRT for Microcontrollers and writes them "
         "as C arrays with an example.",

@@ -37,12 +37,12 @@ def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
 def test_the_defaults_are_those_of_the_design():
     config = Config().resolve("mnist", 60_000)
     assert (config.snr_db, config.psr_db, config.batch_size) == ((10.0, 10.0), -10.0, 256)
-    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 12)
+    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 20)
 
 
 def test_small_data_get_half_as_many_steps_as_mnist_or_more():
     config = Config().resolve("digits", 1437)
-    assert config.epochs * (1437 // config.batch_size) > 12 * 235 / 2
+    assert config.epochs * (1437 // config.batch_size) > 20 * 235 / 2
     assert Config().resolve("tiny", 3).batch_size == 1
 
 
@@ -58,11 +58,11 @@ def test_a_range_of_snrs_is_measured_at_both_ends_and_in_the_middle():
 
 
 def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name():
-    config = Config().resolve("mnist", 60_000)
+    config = Config()
     for change in ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3}):
         other = dataclasses.replace(config, **change)
         assert other.identity() != config.identity()
-        assert other.default_run_name() != config.default_run_name()
+        assert other.default_run_name("mnist") != config.default_run_name("mnist")
     for change in ({"quiet": True}, {"no_export": True}, {"run_dir": "x"}, {"data_dir": "y"}):
         other = dataclasses.replace(config, **change)
         assert other.identity() == config.identity()

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
-    0: "errors config power backend rundir",
+    0: "errors arguments config power backend rundir",
     1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding",
     2: "losses system link data",
     3: "semantic_link eavesdropper_link secure_link evaluation litert",

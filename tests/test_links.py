@@ -88,12 +88,13 @@ def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how)
         "eager": {"run_eagerly": True},
     }.get(how, {})
     link = SecureLink(*models, seed=1)
-    link.compile(keras.optimizers.Adam(3e-3), **options)
+    link.compile(keras.optimizers.Adam(1e-2), **options)
     data = {"x": sources, "y": labels, "batch_size": 16}
     if how == "tf.data":
         data = {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)}
-    history = link.fit(**data, epochs=15, verbose=0, snr_db=10.0).history["loss"]
-    assert history[-1] < 0.8 * history[0]
+    weights = (10.0, 1.0, 1.0)
+    history = link.fit(**data, epochs=15, verbose=0, loss_weights=weights).history["loss"]
+    assert history[-1] < 0.7 * history[0]
 
 
 def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
@@ -301,9 +302,9 @@ def test_data_and_settings_that_cannot_be_meant_are_refused(
 def test_a_transmitter_that_does_not_fit_the_receiver_is_refused(models):
     transmitter, _, eve = models
     receiver = keras.Sequential([keras.Input((9,)), keras.layers.Dense(36)])
-    with pytest.raises(ValueError, match=r"expected a receiver .* \(8,\), got .* \(9,\)"):
+    with pytest.raises(ValueError, match=r"expected a receiver .* \(8,\), got \(9,\)"):
         SecureLink(transmitter, receiver, eve)
-    with pytest.raises(ValueError, match=r"expected an eavesdropper .* \(8,\), got .* \(9,\)"):
+    with pytest.raises(ValueError, match=r"expected an eavesdropper .* \(8,\), got \(9,\)"):
         SecureLink(transmitter, models[1], receiver)
 
 

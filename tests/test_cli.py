@@ -1,0 +1,174 @@
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from arn_keras import cli
+from arn_keras.rundir import read_json
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = (
+    "--dataset digits --limit 200 --epochs 4 --link-epochs 3 --eve-epochs 2 --no-jit-compile "
+    "--no-export"
+).split()
+
+
+def _start(*options, **environment):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A small run, and what it said."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    out, err = _start(*SMALL, "--run-dir", str(path)).communicate(timeout=300)
+    assert err == ""
+    return path, out
+
+
+def test_a_run_says_what_it_did_in_one_table(undisturbed):
+    path, out = undisturbed
+    for line in ("original link, no modules", "transmitter module only", "both modules"):
+        assert line in out
+    assert out.count("white") >= 3
+    assert str(path / "figures" / "examples.png") in out
+    assert "\r" not in out  # no progress bars where there is no terminal
+
+
+def test_a_run_leaves_a_complete_run_directory(undisturbed):
+    path, _ = undisturbed
+    config = read_json(path / "config.json")
+    assert config["config"]["limit"] == 200
+    assert config["versions"]["tensorflow"].startswith("2.")
+    for file in (
+        "link/transmitter.keras",
+        "link/receiver.keras",
+        "eve/classifier.keras",
+        "substitute/classifier.keras",
+        "arn/white/transmitter.keras",
+        "arn/white/receiver.keras",
+        "arn/black/transmitter.keras",
+        "arn/black/receiver.keras",
+        "figures/examples.png",
+    ):
+        assert (path / file).stat().st_size > 1000, file
+    assert not list(path.rglob(".partial*"))
+    rows = read_json(path / "results.json")
+    assert [row["case"] for row in rows].count("paired") == 2
+    assert {row["sources"] for row in rows} == {360}
+
+
+def test_a_run_killed_again_and_again_gives_the_rows_of_an_undisturbed_one(undisturbed, tmp_path):
+    path = tmp_path / "run"
+    for awaited in ("link/checkpoint/epoch-000001*", "white/checkpoint/epoch-000002*"):
+        process = _start(*SMALL, "--run-dir", str(path))
+        deadline = time.monotonic() + 200
+        while not list(path.rglob(f".partial.{awaited}")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    out, err = _start(*SMALL, "--run-dir", str(path)).communicate(timeout=300)
+    assert err == ""
+    assert "link: training" not in out  # finished before the second kill
+    assert "arn/white: training" in out
+    assert read_json(path / "results.json") == read_json(undisturbed[0] / "results.json")
+
+
+def test_the_same_command_again_trains_nothing(undisturbed, capsys):
+    path, _ = undisturbed
+    assert cli.main([*SMALL, "--run-dir", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "training," not in out
+    assert "both modules" in out
+
+
+def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, capsys):
+    path, _ = undisturbed
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
+    assert cli.main([*SMALL, "--run-dir", str(path), "--psr-db", "-5"]) == 2
+    assert "psr_db (-10.0 there, -5.0 asked)" in capsys.readouterr().err
+    after = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
+        (["--snr-db", "inf"], "--snr-db: expected a finite number of dB"),
+        (["--snr-db", "loud"], "argument --snr-db: invalid float value: 'loud'"),
+        (["--snr-db", "20", "0"], "--snr-db: expected LO <= HI, got 20 0"),
+        (["--snr-db", "0", "1", "2"], "--snr-db: expected one or two values, got 3"),
+        (["--psr-db", "nan"], "--psr-db: expected a finite number of dB"),
+        (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
+        (["--epochs", "-3"], "--epochs: expected at least 1, got -3"),
+        (["--batch-size", "0"], "--batch-size: expected at least 1"),
+        (["--batch-size", "100000"], "--batch-size: expected at most the 1437 training sources"),
+        (["--limit", "-1"], "--limit: expected at least 1"),
+        (["--seed", "-1"], "--seed: expected at least 0"),
+        (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
+        (["--dataset", "no_such_set"], "no_such_set"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(
+    options, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    dataset = [] if "--dataset" in options else ["--dataset", "digits"]
+    try:
+        status = cli.main([*options, *dataset, "--run-dir", "run", "--data-dir", "none"])
+    except SystemExit as stop:
+        status = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("train.py: error: ")
+    assert message in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_keras_backend_is_refused():
+    process = _start(*SMALL, KERAS_BACKEND="jax")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err == (
+        "train.py: error: expected Keras on the tensorflow backend, got 'jax': "
+        "set KERAS_BACKEND=tensorflow\n"
+    )
+
+
+def test_ctrl_c_ends_with_a_line_on_how_to_go_on(tmp_path):
+    path = tmp_path / "run"
+    process = _start(*SMALL, "--link-epochs", "1000", "--run-dir", str(path))
+    deadline = time.monotonic() + 100
+    while not list(path.rglob("epoch-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(2)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "\ninterrupted; the same command goes on from here\n"
+
+
+def test_help_and_a_wrong_option_load_nothing_heavy():
+    code = (
+        "import sys\nfrom arn_keras import cli\n"
+        "try: cli.main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print(sorted({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    for option in ("--help", "--epochs=0"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[]"

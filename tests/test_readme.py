@@ -1,0 +1,30 @@
+import pathlib
+import re
+
+import pytest
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_example_runs_as_it_stands_and_fools_eve(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(code, names)
+    capsys.readouterr()
+    sources, labels, secure, spy = (names[n] for n in ("sources", "labels", "secure", "spy"))
+    signals = names["transmitter"].predict(sources, verbose=0)
+    _, clean = spy.evaluate(signals, labels, snr_db=10.0, verbose=0)
+    logs = secure.evaluate(sources, labels, snr_db=10.0, verbose=0, return_dict=True)
+    assert clean > 0.8
+    assert logs["eve_accuracy"] < clean - 0.2
+    assert logs["perturbation_power"] == pytest.approx(0.1, rel=0.1)
+    assert (tmp_path / "transmitter_arn.keras").exists()
+
+
+def test_every_file_that_the_readme_links_to_is_there():
+    root = pathlib.Path(__file__).parents[1]
+    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
+    assert len(links) >= 3
+    for link in links:
+        assert (root / link).exists(), link
