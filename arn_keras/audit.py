@@ -53,9 +53,10 @@ def parse(arguments=None):
 
 def main(arguments=None):
     """Runs the audit; returns its exit status."""
-    options = parse(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parse(words)
     try:
-        run(options)
+        run(options, words)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -65,8 +66,8 @@ def main(arguments=None):
     return 0
 
 
-def run(options):
-    """Audits one run directory."""
+def run(options, words):
+    """Audits one run directory; the words of the command line go into the report."""
     path = pathlib.Path(options.run_dir)
     config, stage = trained(path, options.knowledge)
     require_tensorflow()
@@ -108,8 +109,7 @@ def run(options):
             "psr_db": config["psr_db"],
             "effort": effort.name,
             "seeds": seeds,
-            "command": "python -m arn_keras.audit "
-            + " ".join(sys.argv[1:] if sys.argv[1:] else [str(path)]),
+            "command": f"python -m arn_keras.audit {' '.join(words)}",
             "seconds": time.monotonic() - start,
             "entropy_nats": entropy(dataset.test.labels, dataset.classes),
             "headline": headline(rows),

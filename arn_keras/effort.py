@@ -36,7 +36,7 @@ class Effort:
     known: tuple[int, ...]
 
 
-QUICK = Effort("quick", 2, 2, 1, ("wide",), (1000,), (16,), (0.3,), False, 5000, (64, 128, 256))
+QUICK = Effort("quick", 2, 2, 1, ("wide",), (1000,), (), (0.3,), False, 5000, (64, 128, 256))
 FULL = Effort(
     "full",
     4,

@@ -130,7 +130,7 @@ def bob_sees(tap, heard):
     guess = RandomKeys(tap.shape, rounds, seed=tap.seed + 1) if rounds else None
 
     def picture(batch):
-        signs = guess.signs(tf.shape(batch)[0]) if guess else None
+        signs = guess.signs(batch.shape[0]) if guess else None
         return tap.receive(tap.protection.clean(batch, signs))
 
     return in_batches(picture, heard)

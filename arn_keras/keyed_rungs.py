@@ -5,11 +5,13 @@ rule of use, and is measured to show why the rule is there: it does not count fo
 """
 
 import numpy as np
+from keras import ops
 
+from arn_keras.channel import AWGN
 from arn_keras.eavesdropper import build_eavesdropper
 from arn_keras.effort import Finding
 from arn_keras.frozen_rungs import bob_sees
-from arn_keras.power import noise_variance
+from arn_keras.power import mean_power, noise_variance
 from arn_keras.system import unit_interval
 from arn_keras.wiretap import in_batches, predict
 
@@ -33,11 +35,8 @@ def wrong_key(tap):
     heard = tap.test()
     guess = tap.keys("guess")
 
-    def clean(batch):
-        return tap.protection.clean(batch, guess.signs(batch.shape[0] or len(batch)))
-
-    cleaned = np.concatenate(
-        [np.asarray(clean(heard[start : start + 2000])) for start in range(0, len(heard), 2000)]
+    cleaned = in_batches(
+        lambda batch: tap.protection.clean(batch, guess.signs(batch.shape[0])), heard
     )
     pictures = bob_sees(tap, heard)
     sources = np.asarray(unit_interval(np.asarray(tap.splits[1].images)))
@@ -60,7 +59,7 @@ def known_plaintext(tap, effort, reused):
     """
     keys = tap.keys("reused" if reused else "known", reused=reused)
     count = min(max(effort.known), len(tap.signals[0]))
-    plain = tap.signals[0][:count].reshape(count, -1).astype(float)
+    plain = tap.unprotected[0][:count].reshape(count, -1).astype(float)
     known = tap.overhear(tap.signals[0][:count], keys, purpose="known").reshape(count, -1)
     heard = tap.overhear(tap.signals[1], keys).reshape(len(tap.signals[1]), -1)
     found = []
@@ -125,21 +124,16 @@ def bob(tap):
         Fields `mse`, `sent_power`, `perturbation_power`, `norm_spread` (standard deviation over
         mean of the sent power of a message).
     """
-    from arn_keras.channel import AWGN
-    from arn_keras.power import mean_power
-
     keys, channel = tap.keys("bob"), AWGN(tap.seed)
 
     def measure(public, signal):
-        import tensorflow as tf
-
-        signs = keys.signs(tf.shape(public)[0]) if keys else None
+        signs = keys.signs(public.shape[0]) if keys else None
         sent = keys.module([public, signs], training=False) if keys else public
         received = channel(sent, snr_db=tap.snr_db)
         estimate = tap.receive(tap.protection.clean(received, signs))
-        flat = tf.reshape(estimate, (tf.shape(estimate)[0], -1))
-        powers = tf.stack([mean_power(sent), mean_power(sent - signal)], axis=1)
-        return tf.concat([powers, flat], axis=1)
+        flat = ops.reshape(estimate, (public.shape[0], -1))
+        powers = ops.stack([mean_power(sent), mean_power(sent - signal)], axis=1)
+        return ops.concatenate([powers, flat], axis=1)
 
     measured = in_batches(measure, tap.signals[1], tap.unprotected[1])
     sent, added, pictures = measured[:, 0], measured[:, 1], measured[:, 2:]

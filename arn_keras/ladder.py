@@ -129,7 +129,7 @@ def climb(
                 key = (settings, seed, name, rung)
                 if finished.get(key) is None:
                     start = time.monotonic()
-                    found = _rows(tap, rung, attack, how, time.monotonic)
+                    found = _rows(tap, rung, attack, how)
                     finished.add(key, found)
                     shown = [row["eve_accuracy"] for row in found if "eve_accuracy" in row]
                     best = f"{max(shown):.1%}" if shown else "measured"
@@ -149,7 +149,7 @@ def _rungs(name, chosen):
     return {**found, "E8": key_attacks} if chosen.rounds else found
 
 
-def _rows(tap, rung, attack, effort, clock):
+def _rows(tap, rung, attack, effort):
     labels = tap.labels[1]
     common = {
         "rung": rung,
@@ -160,7 +160,6 @@ def _rows(tap, rung, attack, effort, clock):
         "majority_rate": majority_rate(labels),
         "effort": effort.name,
     }
-    start = clock()
     if attack is None:
         more = bob(tap)
         added = more.pop("perturbation_power")
@@ -174,7 +173,6 @@ def _rows(tap, rung, attack, effort, clock):
             "leakage_nats": leakage_nats(found.logits, labels),
             "counts": found.counts,
             "curve": found.curve,
-            "rung_seconds": round(clock() - start, 2),
             **found.more,
         }
         for found in attack(tap, effort)

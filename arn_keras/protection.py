@@ -5,6 +5,7 @@ has too, the keyed part draws fresh signs for each message and Eve has none of t
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -13,6 +14,8 @@ from keras import ops
 
 from arn_keras.keyed import ROUNDS, build_receiver_keyed, build_transmitter_keyed, random_signs
 from arn_keras.power import db_to_ratio
+
+_receiver = functools.cache(build_receiver_keyed)
 
 PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
 
@@ -74,7 +77,7 @@ class Protection:
     def clean(self, received, signs=None):
         """Bob's end, y_bob -> y_clean: unkeyed by these signs, then the receiver ARN."""
         if self.rounds:
-            module = build_receiver_keyed(tuple(received.shape[1:]), self.rounds)
+            module = _receiver(tuple(received.shape[1:]), self.rounds)
             received = module([received, signs], training=False)
         if self.receiver_arn is not None:
             received = self.receiver_arn(received, training=False)

@@ -24,7 +24,7 @@ def test_an_attack_is_that_of_the_best_epoch_and_repeats():
     losses = [loss for _, _, loss in first.curve]
     truth = tap.labels[1]
     shares = keras.ops.softmax(first.logits).numpy()[np.arange(TEST), truth]
-    assert -np.mean(np.log(shares)) == pytest.approx(min(losses), rel=1e-4)
+    assert -np.mean(np.log(shares)) == pytest.approx(min(losses), rel=1e-3)
     np.testing.assert_allclose(
         first.classifier(tap.test(), training=False), first.logits, rtol=1e-4, atol=1e-4
     )
