@@ -93,7 +93,9 @@ def _adversarial(tap):
     class AdversarialEavesdropperLink(EavesdropperLink):
         def train_step(self, data):
             signal, labels = data
-            delta = fgsm(self.classifier, self.channel(signal, tap.snr_db), labels, tap.psr_db)
+            delta = fgsm(
+                self.classifier, self.channel(signal, snr_db=tap.snr_db), labels, tap.psr_db
+            )
             return super().train_step((signal + delta, labels))
 
     return AdversarialEavesdropperLink
