@@ -9,7 +9,8 @@ from typing import Literal
 
 from arn_keras.errors import ConfigError
 
-# Training sources from which XLA's compilation, some seconds a stage, pays on a CPU.
+# Training sources from which XLA's compilation, some seconds, pays. On a CPU it pays for the ARN
+# stage alone: the steps of the other stages were measured to be slower with it.
 _WORTH_XLA = 10_000
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
@@ -54,7 +55,7 @@ class Config:
     seed: int = _option(0, "seed of everything random")
     limit: int | None = _option(None, "use only the first N training sources")
     jit_compile: bool | None = _option(
-        None, "compile training steps with XLA (default: where the data are worth its start)"
+        None, "compile the ARN stage with XLA (default: from 10,000 training sources)"
     )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)

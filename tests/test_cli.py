@@ -10,10 +10,10 @@ from arn_keras import cli
 from arn_keras.rundir import read_json
 
 ROOT = pathlib.Path(__file__).parents[1]
-SMALL = (
-    "--dataset digits --limit 200 --epochs 4 --link-epochs 3 --eve-epochs 2 --no-jit-compile "
-    "--no-export"
-).split()
+SMALL = [
+    *("--dataset", "digits", "--limit", "200", "--epochs", "4", "--link-epochs", "3"),
+    *("--eve-epochs", "2", "--no-export"),
+]
 
 
 def _start(*options, **environment):

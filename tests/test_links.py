@@ -244,7 +244,7 @@ def test_the_snr_is_a_call_time_argument_and_costs_no_new_trace(secure, sources,
 
 def test_snrs_of_a_range_are_uniform_for_each_source(secure):
     secure.set_snr_db((-5.0, 25.0))
-    drawn = np.asarray(secure.draw_snr_db(20_000))
+    drawn = np.asarray(secure.draw_snr_db(np.zeros((20_000, 8))))
     assert drawn.shape == (20_000,)
     np.testing.assert_allclose(np.quantile(drawn, [0, 0.25, 0.5, 1]), [-5, 2.5, 10, 25], atol=0.5)
 
