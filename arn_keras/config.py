@@ -9,6 +9,9 @@ from typing import Literal
 
 from arn_keras.errors import ConfigError
 
+# Training sources from which XLA's compilation, some seconds, pays. On a CPU it pays for the ARN
+# stage alone: the steps of the other stages were measured to be slower with it.
+_WORTH_XLA = 10_000
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
 
@@ -44,14 +47,16 @@ class Config:
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
-    epochs: int | None = _option(None, "epochs of the ARN stage (default: 12, more for small data)")
+    epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
     learning_rate: float = _option(2e-3, "first learning rate of Adam, cosine decay to 0")
     seed: int = _option(0, "seed of everything random")
     limit: int | None = _option(None, "use only the first N training sources")
-    jit_compile: bool = _option(True, "compile training steps with XLA")
+    jit_compile: bool | None = _option(
+        None, "compile the ARN stage with XLA (default: from 10,000 training sources)"
+    )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)
 
@@ -91,9 +96,10 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
-            epochs=self.epochs or 12 * more,
+            epochs=self.epochs or 20 * more,
             link_epochs=self.link_epochs or 15 * more,
             eve_epochs=self.eve_epochs or 6 * more,
+            jit_compile=sources >= _WORTH_XLA if self.jit_compile is None else self.jit_compile,
         )
 
     @property

@@ -162,7 +162,7 @@ class Job:
             self._say(f"{stage}: training, {epochs} epochs")
             start = time.monotonic()
             models = train(
-                schedule=self._schedule(epochs),
+                schedule=self._schedule(stage, epochs),
                 snr_db=self._config.snr_db,
                 seed=self._config.seed,
                 checkpoint_dir=partial / "checkpoint",
@@ -173,12 +173,12 @@ class Job:
             self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
         return self.run.load_models(stage, *names)
 
-    def _schedule(self, epochs):
+    def _schedule(self, stage, epochs):
         return stages.Schedule(
             epochs=epochs,
             batch_size=self._config.batch_size,
             learning_rate=self._config.learning_rate,
-            jit_compile=self._config.jit_compile,
+            jit_compile=self._config.jit_compile and stage.startswith("arn/"),
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )
 

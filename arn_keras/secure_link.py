@@ -160,7 +160,7 @@ class SecureLink(NoisyLink):
             signal = self.transmitter(unit_interval(x["source"]), training=False)
         return forward(
             signal,
-            self.draw_snr_db(ops.shape(signal)[0]),
+            self.draw_snr_db(signal),
             receiver=self.receiver,
             bob_channel=self.bob_channel,
             eve_channel=self.eve_channel,
@@ -196,7 +196,7 @@ class SecureLink(NoisyLink):
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
         weights = self.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
             terms, sources = self._terms(data, training=True)
             loss = self.optimizer.scale_loss(terms["loss"])
@@ -205,7 +205,8 @@ class SecureLink(NoisyLink):
 
     def test_step(self, data):
         """The same terms without an update."""
-        return self._report(*self._terms(data, training=False))
+        with self.tracing():
+            return self._report(*self._terms(data, training=False))
 
     def _report(self, terms, sources):
         for name, value in terms.items():

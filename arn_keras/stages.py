@@ -5,7 +5,6 @@ was killed and resumed gives the models of an undisturbed one.
 """
 
 import dataclasses
-import math
 import zlib
 
 import keras
@@ -41,7 +40,8 @@ class Schedule:
 
     def compile(self, link, sources, **kwargs):
         """Compiles a link for this schedule and number of training sources."""
-        steps = math.ceil(sources / self.batch_size)
+        whole, rest = divmod(sources, self.batch_size)
+        steps = whole + (rest > 0 and not self.jit_compile)
         decay = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
         link.compile(
             optimizer=keras.optimizers.Adam(decay),
@@ -59,6 +59,7 @@ class Schedule:
             y,
             batch_size=self.batch_size,
             epochs=self.epochs,
+            drop_remainder=self.jit_compile,
             initial_epoch=checkpoint.restore(link),
             callbacks=[checkpoint],
             verbose=self.verbose,
