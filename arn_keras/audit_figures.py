@@ -36,7 +36,8 @@ def audit_picture(path, rows, title):
             for r in own
             if r["rung"] in "E3 E4" and r["eve"] in ("fresh", "fewer recordings")
         )
-        recordings.plot(*zip(*counted, strict=True), ".-", **style) if counted else None
+        if counted:
+            recordings.plot(*zip(*counted, strict=True), ".-", **style)
         reused = sorted(
             (r["messages"], r["eve_accuracy"]) for r in own if "plaintext, key reused" in r["eve"]
         )
@@ -54,6 +55,7 @@ def audit_picture(path, rows, title):
     training.set(xlabel="epoch of the fresh Eve (E3)")
     recordings.set(xlabel="labelled recordings, or messages", xscale="log")
     ladder.legend(loc="center right", fontsize="small")
-    recordings.legend(loc="center right", fontsize="x-small")
+    if recordings.get_legend_handles_labels()[0]:
+        recordings.legend(loc="center right", fontsize="x-small")
     figure.suptitle(title + "; dotted: who hears nothing")
     figure.savefig(path, dpi=130)

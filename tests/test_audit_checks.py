@@ -1,6 +1,9 @@
+import matplotlib.image
+import numpy as np
 import pytest
 
 from arn_keras.audit_checks import CHECKS, warnings
+from arn_keras.audit_figures import audit_picture
 from arn_keras.audit_report import headline, report
 
 
@@ -130,20 +133,10 @@ def test_the_report_gives_the_worst_case_a_verdict_and_every_doubt():
 
 
 def test_the_figure_is_drawn_from_rows_alone(tmp_path):
-    import matplotlib.image
-
-    from arn_keras.audit_figures import audit_picture
-
     curve = [[1, 0.5, 1.0], [2, 0.9, 0.3]]
     rows = _replace("E3", "arn", curve=curve, recordings=100, eve="fresh")
     rows = [row | {"curve": curve} if row["rung"] == "E3" else row for row in rows]
     audit_picture(tmp_path / "audit.png", rows, "title")
     picture = matplotlib.image.imread(tmp_path / "audit.png")[..., :3]
-    orange = np_close(picture, (0xD5, 0x5E, 0x00))
-    assert orange > 50
-
-
-def np_close(picture, colour):
-    import numpy as np
-
-    return int(np.sum(np.all(np.abs(picture - np.array(colour) / 255) < 0.02, axis=-1)))
+    orange = np.array((0xD5, 0x5E, 0x00)) / 255
+    assert np.sum(np.all(np.abs(picture - orange) < 0.02, axis=-1)) > 50
