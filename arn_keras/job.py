@@ -5,9 +5,7 @@ something that is still missing needs it.
 """
 
 import functools
-import importlib.metadata
 import pathlib
-import platform
 import subprocess
 import sys
 import time
@@ -16,10 +14,9 @@ import numpy as np
 
 from arn_keras import evaluation, figures, stages
 from arn_keras.errors import ExportError
-from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
+from arn_keras.privacy import Privacy
+from arn_keras.rundir import RunDirectory, atomic_file, read_json, versions, write_json
 from arn_keras.system import transmit
-
-_PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
 
 
 class Job:
@@ -39,7 +36,7 @@ class Job:
         self._data = dataset
         path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
-        self.run = RunDirectory(path, config.identity(), _versions())
+        self.run = RunDirectory(path, config.identity(), versions())
         for note in dataset.notes:
             say(f"note: {note}")
         say(
@@ -69,7 +66,7 @@ class Job:
         return transmit(self.link[0], self._data.train.images)
 
     def classifier(self, stage):
-        """Eve's classifier, or Alice's substitute for it: stage "eve" or "substitute"."""
+        """A classifier of what is overheard: Eve's, or a substitute that Alice trains."""
 
         def train(**how):
             return [
@@ -81,16 +78,23 @@ class Job:
         return self._stage(stage, ("classifier",), self._config.eve_epochs, train)[0]
 
     def pair(self, knowledge):
-        """The two ARNs trained against Eve ("white") or against the substitute ("black")."""
+        """The two ARNs trained against Eve ("white") or against substitutes ("black")."""
         stage = f"arn/{knowledge}"
 
-        def train(**how):
-            link = stages.train_pair(
-                *self.link,
-                [self.classifier({"white": "eve", "black": "substitute"}[knowledge])],
-                self._data.train.images,
+        privacy = Privacy(knowledge, self._config.black_box, self._config.privacy_loss)
+
+        def train(schedule, **how):
+            classifiers = [self.classifier(name) for name in privacy.stages]
+            sources = self._data.train.images
+            link = stages.build_pair_link(
+                privacy, *self.link, classifiers, schedule, len(sources), stage
+            )
+            stages.train_pair(
+                link,
+                sources,
                 self.signals,
                 self._data.train.labels,
+                schedule,
                 psr_db=self._config.psr_db,
                 stage=stage,
                 **how,
@@ -181,13 +185,3 @@ class Job:
             jit_compile=self._config.jit_compile,
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )
-
-
-def _versions():
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
