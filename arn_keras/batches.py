@@ -18,6 +18,8 @@ class EpochBatches(keras.callbacks.Callback):
         batch_size: sources a batch; the last batch of an epoch may be smaller.
         seed: seed of the order.
         shuffle: whether to shuffle at all.
+        drop_remainder: whether an epoch leaves out the sources that fill no batch; they are others
+            in each epoch, and XLA then compiles for one shape and not for two.
 
     Raises:
         ValueError: if the arrays differ in length.
@@ -26,7 +28,7 @@ class EpochBatches(keras.callbacks.Callback):
         dataset: `tf.data.Dataset` of batches, shaped like `arrays`.
     """
 
-    def __init__(self, arrays, batch_size, seed=0, shuffle=True):
+    def __init__(self, arrays, batch_size, seed=0, shuffle=True, drop_remainder=False):
         super().__init__()
         self._seed = seed
         self._shuffle = shuffle
@@ -36,7 +38,10 @@ class EpochBatches(keras.callbacks.Callback):
         tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
         self._count = lengths[0]
         self._order = tf.Variable(tf.range(self._count), trainable=False)
-        starts = tf.data.Dataset.range(0, self._count, batch_size)
+        end = self._count
+        if drop_remainder and batch_size <= end:
+            end -= end % batch_size
+        starts = tf.data.Dataset.range(0, end, batch_size)
 
         def gather(start):
             rows = self._order[start : start + batch_size]

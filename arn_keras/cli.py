@@ -38,8 +38,8 @@ def add_option(parser, field):
     """Adds the option of one field of `Config`."""
     options = {"help": field.metadata["help"], "default": field.default}
     kinds = typing.get_args(field.type) or (field.type,)
-    if field.type is bool:
-        options["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
+    if kinds[0] is bool:
+        options["action"] = "store_true" if field.type is bool else argparse.BooleanOptionalAction
     elif typing.get_origin(field.type) is typing.Literal:
         options["choices"] = kinds
     else:
@@ -47,7 +47,7 @@ def add_option(parser, field):
         options["metavar"] = {int: "N", float: "X"}.get(kinds[0], field.name.upper())
     if "nargs" in field.metadata:
         options["nargs"] = field.metadata["nargs"]
-    if field.default not in (None, False):
+    if field.default is not None and field.default is not False:
         default = field.default
         options["help"] += f" (default: {default[0] if isinstance(default, tuple) else default})"
     parser.add_argument(flag(field.name), **options)

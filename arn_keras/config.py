@@ -9,6 +9,8 @@ from typing import Literal
 
 from arn_keras.errors import ConfigError
 
+# Training sources from which XLA's compilation, some seconds a stage, pays on a CPU.
+_WORTH_XLA = 10_000
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
 
@@ -52,14 +54,16 @@ class Config:
         "what the pair takes from Eve: the letter's confidence, her logit margin, or her certainty; "
         "auto is the margin for an ensemble, else the confidence",
     )
-    epochs: int | None = _option(None, "epochs of the ARN stage (default: 12, more for small data)")
+    epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
     learning_rate: float = _option(2e-3, "first learning rate of Adam, cosine decay to 0")
     seed: int = _option(0, "seed of everything random")
     limit: int | None = _option(None, "use only the first N training sources")
-    jit_compile: bool = _option(True, "compile training steps with XLA")
+    jit_compile: bool | None = _option(
+        None, "compile training steps with XLA (default: where the data are worth its start)"
+    )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)
 
@@ -99,9 +103,10 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
-            epochs=self.epochs or 12 * more,
+            epochs=self.epochs or 20 * more,
             link_epochs=self.link_epochs or 15 * more,
             eve_epochs=self.eve_epochs or 6 * more,
+            jit_compile=sources >= _WORTH_XLA if self.jit_compile is None else self.jit_compile,
         )
 
     @property

@@ -74,10 +74,13 @@ class NoisyLink(keras.Model):
         *,
         snr_db=None,
         shuffle=None,
+        drop_remainder=False,
         callbacks=None,
         **kwargs,
     ):
         """As `keras.Model.fit`, with `snr_db` in dB: one value or (low, high).
+
+        `drop_remainder` is that of `batches.EpochBatches`, for NumPy arrays.
 
         Raises:
             TrainingDiverged: if a loss term becomes NaN or infinite.
@@ -87,8 +90,13 @@ class NoisyLink(keras.Model):
         guards = [_Reseed(), _KeepLastGood()]
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
-            order = shuffle is None or bool(shuffle)
-            batches = EpochBatches(self.arrays(x, y), batch_size or 32, self.seed, order)
+            batches = EpochBatches(
+                self.arrays(x, y),
+                batch_size or 32,
+                seed=self.seed,
+                shuffle=shuffle is None or bool(shuffle),
+                drop_remainder=drop_remainder,
+            )
             guards.append(batches)
             x, y, batch_size, shuffle = batches.dataset, None, None, False
         elif shuffle is None:

@@ -156,25 +156,30 @@ class RunDirectory:
             ) from None
 
     def load_models(self, stage, *names):
-        """The Keras models of a finished stage.
+        """The Keras models of a finished stage, as `load_models`."""
+        return load_models(self.path, stage, *names)
 
-        Raises:
-            RunDirError: if a file is missing or damaged.
-        """
-        import keras
 
-        models = []
-        for name in names:
-            file = self.path / stage / f"{name}.keras"
-            try:
-                models.append(keras.saving.load_model(file, compile=False))
-            except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
-                reason = str(error).strip().splitlines()[0]
-                raise RunDirError(
-                    f"{file}: expected a whole Keras model ({reason}); "
-                    f"delete {self.path / stage} to train it again"
-                ) from None
-        return models
+def load_models(path, stage, *names):
+    """The Keras models of a finished stage of the run directory at `path`.
+
+    Raises:
+        RunDirError: if a file is missing or damaged.
+    """
+    import keras
+
+    models = []
+    for name in names:
+        file = pathlib.Path(path) / stage / f"{name}.keras"
+        try:
+            models.append(keras.saving.load_model(file, compile=False))
+        except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
+            reason = str(error).strip().splitlines()[0]
+            raise RunDirError(
+                f"{file}: expected a whole Keras model ({reason}); "
+                f"delete {file.parent} to train it again"
+            ) from None
+    return models
 
 
 def _flush(path):

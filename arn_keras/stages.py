@@ -6,7 +6,6 @@ was killed and resumed gives the models of an undisturbed one.
 
 import dataclasses
 import functools
-import math
 import zlib
 
 import keras
@@ -65,7 +64,8 @@ class Schedule:
 
     def compile(self, link, sources, **kwargs):
         """Compiles a link for this schedule and number of training sources."""
-        steps = math.ceil(sources / self.batch_size)
+        whole, rest = divmod(sources, self.batch_size)
+        steps = whole + (rest > 0 and not self.jit_compile)
         decay = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
         link.compile(
             optimizer=keras.optimizers.Adam(decay),
@@ -83,6 +83,7 @@ class Schedule:
             y,
             batch_size=self.batch_size,
             epochs=self.epochs,
+            drop_remainder=self.jit_compile,
             initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
             callbacks=checkpoints,
             verbose=self.verbose,

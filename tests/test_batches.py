@@ -42,3 +42,11 @@ def test_without_shuffling_the_order_is_kept():
 def test_arrays_of_different_length_are_refused():
     with pytest.raises(ValueError, match="expected arrays of one length, got 3, 4"):
         EpochBatches((np.arange(3), np.arange(4)), 2)
+
+
+def test_a_dropped_remainder_is_another_one_in_each_epoch():
+    batches = EpochBatches((np.arange(10),), 4, seed=1, drop_remainder=True)
+    left = [set(range(10)) - set(np.concatenate(_epoch(batches, epoch))) for epoch in range(4)]
+    assert all(len(rest) == 2 for rest in left)
+    assert len({frozenset(rest) for rest in left}) > 1
+    assert len(_epoch(EpochBatches((np.arange(3),), 4, drop_remainder=True), 0)[0]) == 3

@@ -37,12 +37,12 @@ def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
 def test_the_defaults_are_those_of_the_design():
     config = Config().resolve("mnist", 60_000)
     assert (config.snr_db, config.psr_db, config.batch_size) == ((10.0, 10.0), -10.0, 256)
-    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 12)
+    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 20)
 
 
 def test_small_data_get_half_as_many_steps_as_mnist_or_more():
     config = Config().resolve("digits", 1437)
-    assert config.epochs * (1437 // config.batch_size) > 12 * 235 / 2
+    assert config.epochs * (1437 // config.batch_size) > 20 * 235 / 2
     assert Config().resolve("tiny", 3).batch_size == 1
 
 
