@@ -51,7 +51,7 @@ class Config:
     )
     privacy_loss: Literal["auto", "confidence", "margin", "entropy"] = _option(
         "auto",
-        "what the pair takes from Eve: the letter's confidence, her logit margin, or her certainty; "
+        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty; "
         "auto is the margin for an ensemble, else the confidence",
     )
     epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")

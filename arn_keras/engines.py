@@ -19,7 +19,6 @@ from arn_keras.errors import ArnError, EngineError
 
 _ATTEMPTS = 5  # of a task whose worker dies
 _SECONDS_TO_REACH = 10
-_THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
 
 
 class LocalEngine:
@@ -71,7 +70,7 @@ class LocalEngine:
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 timeout=600,
-                env=_THREADS,
+                env={"OMP_NUM_THREADS": "1"},  # read when a library is loaded
                 initializer=_end_with_parent,
                 initargs=(os.getpid(),),
             )
@@ -128,8 +127,9 @@ class RayEngine:
     def share(self, value):
         """Puts the value into the object store, once."""
         self._shared += 1
-        return _Stored(f"{self._ray.get_runtime_context().get_job_id()}-{self._shared}",
-                       [self._ray.put(value)])
+        return _Stored(
+            f"{self._ray.get_runtime_context().get_job_id()}-{self._shared}", [self._ray.put(value)]
+        )
 
     def run(self, function, tasks):
         """Yields (index, result or error) for each task, in the order in which they end."""

@@ -130,19 +130,8 @@ class Job:
 
     def picture(self):
         """The picture of a few sources, drawn from what was saved; its path."""
-        rows = self.results()
-        snr_db, first = rows[0]["snr_db"], self._config.knowledges[0]
-        mse = {r["case"]: r["mse"] for r in rows if r["knowledge"] in (None, first)}
-        file = self.run.path / "figures" / "examples.png"
-        file.parent.mkdir(exist_ok=True)
-        with np.load(self.run.path / "examples.npz") as examples, atomic_file(file) as temporary:
-            figures.examples_picture(
-                temporary,
-                {**examples, **{f"mse_{case}": value for case, value in mse.items()}},
-                f"{self._data.name}, SNR {snr_db:g} dB, PSR budget {self._config.psr_db:g} dB, "
-                f"{first} box, an Eve who does not retrain",
-            )
-        return file
+        self.results()
+        return figures.draw_examples(self.run.path)
 
     def bundle(self):
         """The edge bundle, written by a process of its own, for the converter leaks; its path."""

@@ -9,9 +9,13 @@ import os
 import pathlib
 import tempfile
 
+import numpy as np
+
 from arn_keras import grid
 from arn_keras.backend import load_tensorflow
 from arn_keras.privacy import EVE_STAGES, Privacy
+
+_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def train_stage(data, models, config, stage):
@@ -78,7 +82,9 @@ def fgsm_example(data, models, config, psr_db):
         psr_db: P of Eq. (3) in dB, relative to the power of what is attacked.
     """
     worker = _worker()
-    from arn_keras import examples, stages
+    from arn_keras import stages
+    from arn_keras.fgsm import fgsm_example as example
+    from arn_keras.system import transmit
 
     base, dataset = worker.base(data, models), worker.dataset(data)
     classifier = stages.train_eavesdropper(
@@ -91,7 +97,13 @@ def fgsm_example(data, models, config, psr_db):
         seed=config.seed,
         checkpoint_dir=None,
     )
-    return examples.fgsm_example(classifier, base.transmitter, base["eve"], dataset.test, psr_db)
+    images, labels = dataset.test.sources(0, 100), np.asarray(dataset.test.labels[:100])
+    signals = transmit(base.transmitter, images)
+    shown = {
+        "image": example(classifier, images, labels, psr_db),
+        "signal": example(base["eve"], signals, labels, psr_db),
+    }
+    return {f"{what}_{name}": array for what, a in shown.items() for name, array in a.items()}
 
 
 def schedule_of(config, epochs):
@@ -134,6 +146,7 @@ def _measure(base, config, point, measured, modules):
         protection = {"original": "none", "random_noise": "noise", "fgsm": "fgsm"}
         rows.append(
             grid.identity(point, case, eve, snr_db)
+            | {"classes": measure.eavesdropper.output_shape[-1]}
             | {"protection": protection.get(case, "arn"), **row}
         )
     return rows
@@ -181,17 +194,19 @@ class _Worker:
 
     def trained(self, base, config, point):
         """The link of a point, trained; compiled for the first point of its kind only."""
+        from keras.models import clone_model
+
         from arn_keras import stages
 
-        privacy = Privacy(
-            point.knowledge, point.black_box or "single", config.privacy_loss
-        )
+        privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
         schedule = schedule_of(config, config.epochs)
         classifiers = [base[stage] for stage in privacy.stages]
         stage = f"arn/{point.knowledge}"
         kind = (privacy, schedule, point.dataset)
         if kind not in self._links:
-            copies = [_copy(model) for model in (base.transmitter, base.receiver, *classifiers)]
+            copies = [
+                clone_model(model) for model in (base.transmitter, base.receiver, *classifiers)
+            ]
             link = stages.build_pair_link(
                 privacy, *copies[:2], copies[2:], schedule, len(base.train), stage
             )
@@ -228,15 +243,8 @@ def _worker():
 
 def _one_thread():
     """TensorFlow on one thread: several processes of one beat one process of several."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    os.environ |= {"TF_NUM_INTEROP_THREADS": "1"}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     load_tensorflow()
-
-
-def _copy(model):
-    import keras
-
-    return keras.models.clone_model(model)
 
 
 def _to_bytes(models):

@@ -3,7 +3,7 @@
 import dataclasses
 
 # Widths of the two-layer substitutes of the stronger black box.
-ENSEMBLE_WIDTHS = (64, 128, 256, 512)
+ENSEMBLE_WIDTHS = (64, 128, 256, 384)
 SUBSTITUTES = {
     "single": ("substitute",),
     "ensemble": tuple(f"substitute_{width}" for width in ENSEMBLE_WIDTHS),

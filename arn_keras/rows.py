@@ -53,7 +53,9 @@ def read(path):
             row = json.loads(line)
             identity = key(row)
         except (ValueError, TypeError, KeyError):
-            raise RunDirError(f"{path}: expected a row in line {number}, got {line[:40]!r}") from None
+            raise RunDirError(
+                f"{path}: expected a row in line {number}, got {line[:40]!r}"
+            ) from None
         if identity in seen:
             raise RunDirError(f"{path}: line {number} is the row of line {seen[identity]} again")
         seen[identity] = number
@@ -66,7 +68,7 @@ class RowsFile:
 
     Args:
         path: the file; made if missing.
-        configuration: what is written into each row as `configuration`; rows of another are refused.
+        configuration: written into each row under this name; rows of another are refused.
         say: called with a line for the user if a torn line was set aside.
 
     Raises:

@@ -147,9 +147,7 @@ class RunDirectory:
             RunDirError: if a file cannot be read.
         """
         try:
-            return {
-                name: (self.path / stage / f"{name}.keras").read_bytes() for name in names
-            }
+            return {name: (self.path / stage / f"{name}.keras").read_bytes() for name in names}
         except OSError as error:
             raise RunDirError(
                 f"{self.path / stage}: {error.strerror}: delete it to train it again"

@@ -12,6 +12,7 @@ from keras import layers
 
 from arn_keras.symbols import default_symbols
 
+
 def build_transmitter(source_shape, symbols=None, hidden=256):
     """Semantic and channel encoder, Eq. (4), (5), with the power normalised to 1.
 

@@ -28,7 +28,7 @@ from arn_keras.semantic_link import SemanticLink
 # Eve of the letter, two others whom no pair is trained against, and what Alice trains herself.
 BUILD_CLASSIFIER = {
     "eve": build_eavesdropper,
-    "eve_wide": functools.partial(build_eavesdropper, hidden=(1024,)),
+    "eve_wide": functools.partial(build_eavesdropper, hidden=(512,)),
     "eve_conv": build_convolutional_eavesdropper,
     "substitute": build_substitute,
     **{

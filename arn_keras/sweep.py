@@ -19,9 +19,9 @@ from arn_keras.privacy import EVE_STAGES
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
-    "data_dir black_box privacy_loss epochs link_epochs eve_epochs batch_size learning_rate limit "
-    "jit_compile quiet"
-).split()
+    *("data_dir", "black_box", "privacy_loss", "epochs", "link_epochs", "eve_epochs"),
+    *("batch_size", "learning_rate", "limit", "jit_compile", "quiet"),
+)
 _NOT_IDENTITY = {"data_dir", "black_box", "quiet"}
 
 
@@ -86,7 +86,11 @@ def parse(arguments=None):
         help="run on Ray: on the cluster at HOST:PORT or auto, without a value on this machine",
     )
     parser.add_argument(
-        "--gpus", type=float, default=0.0, metavar="X", help="GPUs a task needs, on Ray (default: 0)"
+        "--gpus",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="GPUs a task needs, on Ray (default: 0)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost only")
     for field in dataclasses.fields(Config):
