@@ -100,6 +100,8 @@ class RayEngine:
     """
 
     def __init__(self, address=None, jobs=None, gpus=0.0):
+        # Ray's notice of a coming change, which does not touch tasks that ask for no GPU.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray
         except ImportError:

@@ -5,6 +5,7 @@ arrays, the frozen models, and one compiled `SecureLink` for each kind of loss, 
 points: SNR, budget, weights of the loss, seed and every weight are variables of the one trace.
 """
 
+import functools
 import os
 import pathlib
 import tempfile
@@ -99,11 +100,13 @@ def fgsm_example(data, models, config, psr_db):
     )
     images, labels = dataset.test.sources(0, 100), np.asarray(dataset.test.labels[:100])
     signals = transmit(base.transmitter, images)
-    shown = {
-        "image": example(classifier, images, labels, psr_db),
-        "signal": example(base["eve"], signals, labels, psr_db),
+    image, signal = (
+        example(model, inputs, labels, psr_db)
+        for model, inputs in ((classifier, images), (base["eve"], signals))
+    )
+    return {f"image_{n}": a for n, a in image.items()} | {
+        f"signal_{n}": a for n, a in signal.items()
     }
-    return {f"{what}_{name}": array for what, a in shown.items() for name, array in a.items()}
 
 
 def schedule_of(config, epochs):
@@ -200,21 +203,18 @@ class _Worker:
 
         privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
         schedule = schedule_of(config, config.epochs)
-        classifiers = [base[stage] for stage in privacy.stages]
         stage = f"arn/{point.knowledge}"
-        kind = (privacy, schedule, point.dataset)
+        frozen = [base.transmitter, base.receiver, *(base[name] for name in privacy.stages)]
+        sources = len(base.train)
+        kind = (privacy, schedule, point.dataset, sources)
         if kind not in self._links:
-            copies = [
-                clone_model(model) for model in (base.transmitter, base.receiver, *classifiers)
-            ]
+            copies = [clone_model(model) for model in frozen]
             link = stages.build_pair_link(
-                privacy, *copies[:2], copies[2:], schedule, len(base.train), stage
+                privacy, *copies[:2], copies[2:], schedule, sources, stage
             )
             self._links[kind] = link, copies
         link, copies = self._links[kind]
-        for copy, model in zip(
-            copies, (base.transmitter, base.receiver, *classifiers), strict=True
-        ):
+        for copy, model in zip(copies, frozen, strict=True):
             copy.set_weights(model.get_weights())
         stages.train_pair(
             link,
@@ -231,14 +231,10 @@ class _Worker:
         return link
 
 
-_workers = []
-
-
+@functools.cache
 def _worker():
     """This process's `_Worker`, made with the first task."""
-    if not _workers:
-        _workers.append(_Worker())
-    return _workers[0]
+    return _Worker()
 
 
 def _one_thread():

@@ -64,10 +64,10 @@ def read(path):
 
 
 class RowsFile:
-    """The rows of a sweep, open for appending by this process alone.
+    """The rows of a sweep, appended to by this process alone.
 
     Args:
-        path: the file; made if missing.
+        path: the file; made with the first row.
         configuration: written into each row under this name; rows of another are refused.
         say: called with a line for the user if a torn line was set aside.
 
@@ -92,11 +92,11 @@ class RowsFile:
             aside = self._path.with_name(self._path.name + ".torn")
             with open(aside, "ab") as file:
                 file.write(torn + b"\n")
+                file.flush()
                 os.fsync(file.fileno())
             os.truncate(self._path, self._path.stat().st_size - len(torn))
             say(f"note: {path}: the torn last line is set aside in {aside.name}")
         self.keys = {key(row) for row in rows}
-        self._file = open(self._path, "ab")  # noqa: SIM115  closed by `close`
 
     def append(self, rows):
         """Adds rows; they are on the disk when this returns.
@@ -109,11 +109,8 @@ class RowsFile:
         if len(set(new)) != len(new) or not self.keys.isdisjoint(new):
             raise ValueError("expected rows that are not there yet, got one of them again")
         lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-        self._file.write(lines.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with open(self._path, "ab") as file:
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
         self.keys |= set(new)
-
-    def close(self):
-        """Closes the file."""
-        self._file.close()

@@ -83,15 +83,12 @@ class Study:
                 for base in self._configs
                 if self._examples and not _examples(out, base).exists()
             ]
-            try:
-                if left or examples:
-                    engine = start_engine()
-                    try:
-                        self._carry_out(directory, rows, left, examples, engine)
-                    finally:
-                        engine.close()
-            finally:
-                rows.close()
+            if left or examples:
+                engine = start_engine()
+                try:
+                    self._carry_out(directory, rows, left, examples, engine)
+                finally:
+                    engine.close()
             for file in figures.draw(directory.path):
                 self._say(f"figure   {file}")
 

@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import sys
 
@@ -221,7 +222,7 @@ def run(options):
     }
     study = Study(datasets, configs, plan, 1 in options.figure, say)
     if options.dry_run:
-        study.show_plan(options.out, options.jobs)
+        study.show_plan(options.out, options.jobs or len(os.sched_getaffinity(0)))
         return
     study.run(
         options.out,

@@ -8,7 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
     0: "errors arguments config power backend rundir rows privacy symbols engines",
-    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding grid cost",
+    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding "
+    "grid cost",
     2: "losses system link data baselines",
     3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
     4: "stages figures",
