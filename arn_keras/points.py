@@ -179,7 +179,9 @@ class _Worker:
     """What a process keeps from task to task."""
 
     def __init__(self):
-        _one_thread()
+        # Several processes of one thread beat one process of several.
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        load_tensorflow()
         self._dataset = self._base = (None, None)
         self._links = {}
 
@@ -235,12 +237,6 @@ class _Worker:
 def _worker():
     """This process's `_Worker`, made with the first task."""
     return _Worker()
-
-
-def _one_thread():
-    """TensorFlow on one thread: several processes of one beat one process of several."""
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    load_tensorflow()
 
 
 def _to_bytes(models):

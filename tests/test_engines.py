@@ -59,8 +59,8 @@ def test_the_error_of_the_user_is_a_result_and_another_is_raised(engine):
     found = dict(engine.run(task, [(0,), (1,), (0,)]))
     assert found[0] == found[2] == "well"
     assert isinstance(found[1], ConfigError)
-    with pytest.raises(ZeroDivisionError):
-        list(engine.run(lambda value: [][value] if value else 1 / value, [(0,)]))
+    with pytest.raises(KeyError):
+        list(engine.run(lambda value: {}[value], [(0,)]))
 
 
 def test_a_task_whose_worker_is_killed_is_run_again_and_only_it(engine, tmp_path):
