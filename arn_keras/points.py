@@ -109,15 +109,15 @@ def fgsm_example(data, models, config, psr_db):
     }
 
 
-def schedule_of(config, epochs):
-    """The `stages.Schedule` of a stage of this many epochs."""
+def schedule_of(config, epochs, jit_compile=False):
+    """The `stages.Schedule` of a stage of this many epochs; XLA pays for pairs alone."""
     from arn_keras import stages
 
     return stages.Schedule(
         epochs=epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        jit_compile=config.jit_compile,
+        jit_compile=jit_compile,
     )
 
 
@@ -204,7 +204,7 @@ class _Worker:
         from arn_keras import stages
 
         privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
-        schedule = schedule_of(config, config.epochs)
+        schedule = schedule_of(config, config.epochs, config.jit_compile)
         stage = f"arn/{point.knowledge}"
         frozen = [base.transmitter, base.receiver, *(base[name] for name in privacy.stages)]
         sources = len(base.train)
