@@ -47,6 +47,14 @@ class Config:
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
+    black_box: Literal["single", "ensemble"] = _option(
+        "single", "the black box's substitutes: the letter's one, or several, made to differ"
+    )
+    privacy_loss: Literal["auto", "confidence", "margin", "entropy"] = _option(
+        "auto",
+        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty; "
+        "auto is the margin for an ensemble, else the confidence",
+    )
     epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")

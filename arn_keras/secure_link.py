@@ -113,6 +113,23 @@ class SecureLink(NoisyLink):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def restart(self, seed):
+        """Makes the link a new one of this seed: modules and optimiser as at the beginning.
+
+        The compiled step stays. For modules of `build_transmitter_arn`, `build_receiver_arn`.
+        """
+        keras.utils.set_random_seed(seed)
+        self.seed = seed
+        shape = self.transmitter_arn.input_shape[1:]
+        for module, build in (
+            (self.transmitter_arn, build_transmitter_arn),
+            (self.receiver_arn, build_receiver_arn),
+        ):
+            module.set_weights(build(shape).get_weights())
+        for state in self.optimizer.variables:
+            if state.name != "learning_rate":
+                state.assign(ops.zeros_like(state))
+
     def fit(self, *args, psr_db=None, loss_weights=None, **kwargs):
         """As `NoisyLink.fit`, with the budget and the weights of the loss.
 

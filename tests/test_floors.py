@@ -7,15 +7,15 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
-    0: "errors arguments config power backend rundir",
+    0: "errors arguments config power backend rundir rows privacy symbols engines",
     1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding "
-    "leakage keyed",
-    2: "losses system link data larger_eavesdroppers protection",
-    3: "semantic_link eavesdropper_link secure_link evaluation litert",
+    "leakage keyed grid cost",
+    2: "losses system link data larger_eavesdroppers protection baselines",
+    3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
     4: "stages figures",
-    5: "job wiretap effort audit_checks audit_report audit_figures",
-    6: "cli frozen_rungs",
-    7: "fresh_rungs keyed_rungs",
+    5: "job points wiretap effort audit_checks audit_report audit_figures",
+    6: "cli study frozen_rungs",
+    7: "sweep fresh_rungs keyed_rungs",
     8: "ladder",
     9: "audit",
 }
