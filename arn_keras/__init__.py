@@ -20,7 +20,6 @@ _HOMES = {
     "build_transmitter": "semantic",
     "build_transmitter_arn": "arn",
     "eve_confidence": "losses",
-    "fgsm": "fgsm",
     "forward": "system",
     "mean_squared_error": "losses",
 }

@@ -43,8 +43,11 @@ class EpochBatches(keras.callbacks.Callback):
             end -= end % batch_size
         starts = tf.data.Dataset.range(0, end, batch_size)
 
+        even = end % batch_size == 0  # then every batch has the same, static shape
+
         def gather(start):
             rows = self._order[start : start + batch_size]
+            rows.set_shape([batch_size if even else None])
             return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
 
         self.dataset = starts.map(gather, num_parallel_calls=1, deterministic=True).prefetch(2)

@@ -23,7 +23,7 @@ def parse(arguments=None):
         "trains base link, eavesdropper and the pair of modules, measures them, exports them.",
     )
     for field in dataclasses.fields(Config):
-        _add(parser, field)
+        add_option(parser, field)
     given = vars(parser.parse_args(arguments))
     if len(given["snr_db"]) > 2:
         parser.error(f"--snr-db: expected one or two values, got {len(given['snr_db'])}")
@@ -34,7 +34,8 @@ def parse(arguments=None):
         return parser.error(str(error))
 
 
-def _add(parser, field):
+def add_option(parser, field):
+    """Adds the option of one field of `Config`."""
     options = {"help": field.metadata["help"], "default": field.default}
     kinds = typing.get_args(field.type) or (field.type,)
     if kinds[0] is bool:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from arn_keras.errors import ConfigError
 
-# Training sources from which XLA's compilation, some seconds a stage, pays on a CPU.
+# Training sources from which XLA's compilation, some seconds, pays. On a CPU it pays for the ARN
+# stage alone: the steps of the other stages were measured to be slower with it.
 _WORTH_XLA = 10_000
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
@@ -46,6 +47,14 @@ class Config:
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
+    black_box: Literal["single", "ensemble"] = _option(
+        "single", "the black box's substitutes: the letter's one, or several, made to differ"
+    )
+    privacy_loss: Literal["auto", "confidence", "margin", "entropy"] = _option(
+        "auto",
+        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty; "
+        "auto is the margin for an ensemble, else the confidence",
+    )
     epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
@@ -54,7 +63,7 @@ class Config:
     seed: int = _option(0, "seed of everything random")
     limit: int | None = _option(None, "use only the first N training sources")
     jit_compile: bool | None = _option(
-        None, "compile training steps with XLA (default: where the data are worth its start)"
+        None, "compile the ARN stage with XLA (default: from 10,000 training sources)"
     )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)

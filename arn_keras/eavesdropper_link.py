@@ -1,7 +1,6 @@
 """The Alice-Eve link as a Keras model: Eve, or a substitute for her, learns from what she hears."""
 
 import keras
-from keras import ops
 
 from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink
@@ -33,5 +32,5 @@ class EavesdropperLink(NoisyLink):
         """Signal y to Eve's logits."""
         if self.protection is not None:
             signal = self.protection(signal, training=False)
-        overheard = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
+        overheard = self.channel(signal, self.draw_snr_db(signal))
         return self.classifier(overheard, training=training)

@@ -25,5 +25,13 @@ class TrainingDiverged(ArnError, ArithmeticError):  # noqa: N818  says what happ
     """A loss term became NaN or infinite; the weights are those of the last good epoch."""
 
 
+class SweepError(ArnError):
+    """Points of a sweep that failed."""
+
+
+class EngineError(ArnError):
+    """Workers of a sweep that cannot be had, or do not live."""
+
+
 class ExportError(ArnError):
     """A module that cannot be exported, or an exported one that is not what it should be."""

@@ -1,6 +1,19 @@
-"""Pictures, each one function drawn from saved rows or saved examples only."""
+"""Pictures, each one function drawn from saved rows or saved examples only.
+
+`python -m arn_keras.figures RUN_DIR` draws all that a directory of `train.py` or of a sweep holds
+the rows for; nothing is trained, and no TensorFlow is loaded.
+"""
+
+import pathlib
+import sys
 
 import numpy as np
+
+from arn_keras import curves
+from arn_keras.arguments import Parser
+from arn_keras.errors import ArnError, RunDirError
+from arn_keras.rows import read
+from arn_keras.rundir import atomic_file, read_json
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
@@ -45,3 +58,144 @@ def examples_picture(path, examples, title):
         axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title)
     figure.savefig(path, dpi=150)
+
+
+def fgsm_picture(path, examples, title):
+    """Draws the letter's Fig. 1: an image and a signal, the attack on it, and their sum.
+
+    Args:
+        path: file to write, its ending decides the format.
+        examples: arrays of `fgsm.fgsm_example`, their names after `image_` and `signal_`.
+        title: one line above.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    axes = figure.subplots(2, 3)
+    for row, what in zip(axes, ("image", "signal"), strict=True):
+        powers, label = examples[f"{what}_power"], int(examples[f"{what}_label"])
+        titles = [f"{what}, label {label}\npower {powers[0]:.3g}"]
+        titles.append(f"FGSM perturbation\npower {powers[1]:.3g}")
+        titles.append("sum")
+        for axis, part, text in zip(row, ("original", "perturbation", "sum"), titles, strict=True):
+            values = examples[f"{what}_{part}"]
+            axis.set_title(text)
+            if what == "signal":
+                axis.plot(values.ravel(), color=GREY, linewidth=0.8)
+                axis.set(xlabel="symbol", ylabel="amplitude", ylim=(-4, 4))
+                continue
+            low, high = (-1, 1) if part == "perturbation" else (0, 1)
+            shown = (np.clip(values, low, high) - low) / (high - low)
+            axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+        for axis, guess, confidence in zip(
+            (row[0], row[2]),
+            examples[f"{what}_guess"],
+            examples[f"{what}_confidence"],
+            strict=True,
+        ):
+            axis.set_title(
+                f"{axis.get_title()}\nclassifier: {int(guess)} ({confidence:.0%})",
+                color=ORANGE if guess != label else BLUE,
+            )
+    figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def draw(path):
+    """Draws what a directory holds the rows for, as PNG and PDF; the files that were written.
+
+    Args:
+        path: directory of a run or of a sweep.
+
+    Raises:
+        RunDirError: if rows are damaged.
+    """
+    path = pathlib.Path(path)
+    files = [draw_examples(path)] if (path / "examples.npz").exists() else []
+    for saved in sorted(path.glob("*/seed-*/fgsm.npz")):
+        dataset, seed = saved.parts[-3:-1]
+        with np.load(saved) as examples:
+            name = f"figure-1,{dataset},{seed}"
+            files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
+    rows, _ = read(path / "rows.jsonl")
+    for dataset in sorted({row["dataset"] for row in rows}):
+        for eve in sorted({row["eve"] for row in rows}):
+            chosen = [row for row in rows if (row["dataset"], row["eve"]) == (dataset, eve)]
+            files += _draw_rows(path, chosen, dataset, eve)
+    return files
+
+
+def _draw_rows(path, rows, dataset, eve):
+    """Fig. 3 for each budget that has an axis of SNRs, Fig. 4 for each SNR that has one of PSRs."""
+    files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve}"
+    pairs = [row for row in rows if row["psr_db"] is not None]
+    for psr_db in sorted({row["psr_db"] for row in pairs}):
+        at = [row for row in rows if row["psr_db"] in (None, psr_db)]
+        if len({row["snr_db"] for row in at if row["psr_db"] is not None}) > 1:
+            title = f"{dataset}, PSR budget {psr_db:g} dB, Eve: {eve}"
+            at_name = f"figure-3,{name},psr={psr_db:g}"
+            files += _both_formats(path, at_name, curves.figure_3, at, _chance(rows), title)
+    for snr_db in sorted({row["snr_db"] for row in pairs}):
+        at = [row for row in rows if row["snr_db"] == snr_db]
+        if len({row["psr_db"] for row in at} - {None}) > 1:
+            title = f"{dataset}, SNR {snr_db:g} dB, Eve: {eve}"
+            at_name = f"figure-4,{name},snr={snr_db:g}"
+            files += _both_formats(path, at_name, curves.figure_4, at, _chance(rows), title)
+    return files
+
+
+def _chance(rows):
+    return 1 / rows[0]["classes"]
+
+
+def _both_formats(path, name, function, *arguments):
+    files = [path / "figures" / f"{name}.{ending}" for ending in ("png", "pdf")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        with atomic_file(file) as temporary:
+            function(temporary, *arguments)
+    return files
+
+
+def draw_examples(path):
+    """Draws the examples of a run of `train.py`; the file that was written.
+
+    Args:
+        path: the run directory.
+    """
+    config, rows = read_json(path / "config.json")["config"], read_json(path / "results.json")
+    snr_db, first = rows[0]["snr_db"], rows[1]["knowledge"]
+    mse = {r["case"]: r["mse"] for r in rows[::-1] if r["knowledge"] in (None, first)}
+    file = path / "figures" / "examples.png"
+    file.parent.mkdir(exist_ok=True)
+    with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
+        examples_picture(
+            temporary,
+            {**examples, **{f"mse_{case}": value for case, value in mse.items()}},
+            f"{config['dataset']}, SNR {snr_db:g} dB, PSR budget {config['psr_db']:g} dB, "
+            f"{first} box, an Eve who does not retrain",
+        )
+    return file
+
+
+def main(arguments=None):
+    """Runs `python -m arn_keras.figures`; returns its exit status."""
+    parser = Parser(prog="arn_keras.figures", description="Draws what a directory holds rows for.")
+    parser.add_argument("run_dir", type=pathlib.Path, help="directory of a run or of a sweep")
+    path = parser.parse_args(arguments).run_dir
+    try:
+        if not path.is_dir():
+            raise RunDirError(f"{path}: expected the directory of a run or of a sweep")
+        files = draw(path)
+        if not files:
+            raise RunDirError(f"{path}: expected examples, or rows along an axis, found none")
+        print(*files, sep="\n")
+    except ArnError as error:
+        print(f"arn_keras.figures: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -5,9 +5,7 @@ something that is still missing needs it.
 """
 
 import functools
-import importlib.metadata
 import pathlib
-import platform
 import subprocess
 import sys
 import time
@@ -16,10 +14,9 @@ import numpy as np
 
 from arn_keras import evaluation, figures, stages
 from arn_keras.errors import ExportError
-from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
+from arn_keras.privacy import Privacy
+from arn_keras.rundir import RunDirectory, atomic_file, read_json, versions, write_json
 from arn_keras.system import transmit
-
-_PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
 
 
 class Job:
@@ -39,7 +36,7 @@ class Job:
         self._data = dataset
         path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
-        self.run = RunDirectory(path, config.identity(), _versions())
+        self.run = RunDirectory(path, config.identity(), versions())
         for note in dataset.notes:
             say(f"note: {note}")
         say(
@@ -69,7 +66,7 @@ class Job:
         return transmit(self.link[0], self._data.train.images)
 
     def classifier(self, stage):
-        """Eve's classifier, or Alice's substitute for it: stage "eve" or "substitute"."""
+        """A classifier of what is overheard: Eve's, or a substitute that Alice trains."""
 
         def train(**how):
             return [
@@ -81,16 +78,23 @@ class Job:
         return self._stage(stage, ("classifier",), self._config.eve_epochs, train)[0]
 
     def pair(self, knowledge):
-        """The two ARNs trained against Eve ("white") or against the substitute ("black")."""
+        """The two ARNs trained against Eve ("white") or against substitutes ("black")."""
         stage = f"arn/{knowledge}"
 
-        def train(**how):
-            link = stages.train_pair(
-                *self.link,
-                [self.classifier({"white": "eve", "black": "substitute"}[knowledge])],
-                self._data.train.images,
+        privacy = Privacy(knowledge, self._config.black_box, self._config.privacy_loss)
+
+        def train(schedule, **how):
+            classifiers = [self.classifier(name) for name in privacy.stages]
+            sources = self._data.train.images
+            link = stages.build_pair_link(
+                privacy, *self.link, classifiers, schedule, len(sources), stage
+            )
+            stages.train_pair(
+                link,
+                sources,
                 self.signals,
                 self._data.train.labels,
+                schedule,
                 psr_db=self._config.psr_db,
                 stage=stage,
                 **how,
@@ -126,19 +130,8 @@ class Job:
 
     def picture(self):
         """The picture of a few sources, drawn from what was saved; its path."""
-        rows = self.results()
-        snr_db, first = rows[0]["snr_db"], self._config.knowledges[0]
-        mse = {r["case"]: r["mse"] for r in rows if r["knowledge"] in (None, first)}
-        file = self.run.path / "figures" / "examples.png"
-        file.parent.mkdir(exist_ok=True)
-        with np.load(self.run.path / "examples.npz") as examples, atomic_file(file) as temporary:
-            figures.examples_picture(
-                temporary,
-                {**examples, **{f"mse_{case}": value for case, value in mse.items()}},
-                f"{self._data.name}, SNR {snr_db:g} dB, PSR budget {self._config.psr_db:g} dB, "
-                f"{first} box, an Eve who does not retrain",
-            )
-        return file
+        self.results()
+        return figures.draw_examples(self.run.path)
 
     def bundle(self):
         """The edge bundle, written by a process of its own, for the converter leaks; its path."""
@@ -162,7 +155,7 @@ class Job:
             self._say(f"{stage}: training, {epochs} epochs")
             start = time.monotonic()
             models = train(
-                schedule=self._schedule(epochs),
+                schedule=self._schedule(stage, epochs),
                 snr_db=self._config.snr_db,
                 seed=self._config.seed,
                 checkpoint_dir=partial / "checkpoint",
@@ -173,21 +166,11 @@ class Job:
             self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
         return self.run.load_models(stage, *names)
 
-    def _schedule(self, epochs):
+    def _schedule(self, stage, epochs):
         return stages.Schedule(
             epochs=epochs,
             batch_size=self._config.batch_size,
             learning_rate=self._config.learning_rate,
-            jit_compile=self._config.jit_compile,
+            jit_compile=self._config.jit_compile and stage.startswith("arn/"),
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )
-
-
-def _versions():
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found

@@ -8,8 +8,10 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from arn_keras.batches import EpochBatches
+from arn_keras.channel import draw, traced_by_xla
 from arn_keras.errors import TrainingDiverged
 
 # Stands in the place of an epoch's number, so that an evaluation's noise repeats.
@@ -49,11 +51,11 @@ class NoisyLink(keras.Model):
             raise ValueError(f"expected a finite snr_db, or low <= high, got {snr_db}")
         self.snr_range_db.assign([low, high])
 
-    def draw_snr_db(self, sources):
-        """SNR in dB for each of a number of sources, [sources]."""
+    def draw_snr_db(self, signal):
+        """SNR in dB for each source of a batch of signals, [batch]."""
         low, high = self.snr_range_db[0], self.snr_range_db[1]
-        unit = keras.random.uniform((sources,), dtype="float32", seed=self.snr_seed_generator)
-        return low + (high - low) * unit
+        each = tf.zeros(tf.shape(signal)[0])
+        return low + (high - low) * draw(tf.random.stateless_uniform, each, self.snr_seed_generator)
 
     def reseed(self, epoch):
         """Restarts every generator of the model, a Dropout's included, for this epoch."""
@@ -123,6 +125,25 @@ class NoisyLink(keras.Model):
             self.set_snr_db(snr_db)
         self.reseed(_EVALUATION)
         return super().predict(*args, **kwargs)
+
+    def tracing(self):
+        """Context in which a training, test or prediction step is traced."""
+        return traced_by_xla(self.jit_compile and not self.run_eagerly)
+
+    def train_step(self, data):
+        """One step of training."""
+        with self.tracing():
+            return super().train_step(data)
+
+    def test_step(self, data):
+        """One step of evaluation."""
+        with self.tracing():
+            return super().test_step(data)
+
+    def predict_step(self, data):
+        """One step of prediction."""
+        with self.tracing():
+            return super().predict_step(data)
 
     def get_config(self):
         """Configuration for saving: the seed and the models that the link is made of."""

@@ -1,13 +1,18 @@
-"""The composite loss of Eq. (19)-(23), term by term.
+"""The composite loss of Eq. (19)-(23), term by term, and two other terms for the place of Eq. (23).
 
 Every term is a mean over the batch, so a ragged last batch counts for what it is only if its mean
 is weighted by its size; `SecureLink` does that.
 """
 
+import math
+
 import keras
+import numpy as np
 from keras import ops
 
 from arn_keras.power import mean_power
+
+MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
 
 
 def attack_power_loss(perturbation, budget):
@@ -53,3 +58,51 @@ def eve_confidence(logits, labels):
     confidence = ops.softmax(logits, axis=-1)
     truth = ops.one_hot(labels, logits.shape[-1], dtype=confidence.dtype)
     return ops.mean(ops.sum(truth * confidence, axis=-1))
+
+
+@keras.saving.register_keras_serializable("arn_keras")
+def eve_logit_margin(logits, labels):
+    """How far Eve's logits are from a sure mistake: batch mean of max(0, o_c - max_j o_j + kappa).
+
+    The maximum is over the other labels j, and kappa = 5. Unlike the confidence, its gradient does
+    not vanish where a substitute is sure, and it goes on pushing after that one is fooled, which is
+    what carries over to a classifier not seen in training. Carlini and Wagner, *Towards Evaluating
+    the Robustness of Neural Networks*, IEEE S&P 2017, objective f6.
+
+    Args:
+        logits: o, outputs of Eve's last layer before any softmax, [batch, classes].
+        labels: c, true labels, integers, [batch].
+
+    Returns:
+        Scalar, 0 where every source is mistaken by at least kappa.
+    """
+    truth = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    true_logit = ops.sum(truth * logits, axis=-1)
+    other_logit = ops.max(ops.where(truth > 0, -np.inf, logits), axis=-1)
+    return ops.mean(ops.relu(true_logit - other_logit + MARGIN))
+
+
+@keras.saving.register_keras_serializable("arn_keras")
+def eve_entropy_gap(logits, labels):
+    """What Eve believes to know: batch mean of log C - H(softmax(o)), in nats.
+
+    Drives her towards the uniform answer whatever the label is, so it needs none.
+
+    Args:
+        logits: o, outputs of Eve's last layer before any softmax, [batch, C].
+        labels: unused; as the other terms of this place have it.
+
+    Returns:
+        Scalar in [0, log C], 0 where every answer is uniform.
+    """
+    log_confidence = ops.log_softmax(logits, axis=-1)
+    entropy = -ops.sum(ops.exp(log_confidence) * log_confidence, axis=-1)
+    return ops.mean(math.log(logits.shape[-1]) - entropy)
+
+
+# What may stand for L3 of Eq. (19); the letter's is the confidence.
+PRIVACY_LOSSES = {
+    "confidence": eve_confidence,
+    "margin": eve_logit_margin,
+    "entropy": eve_entropy_gap,
+}

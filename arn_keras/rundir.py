@@ -7,14 +7,17 @@ looks finished but is not.
 
 import contextlib
 import fcntl
+import importlib.metadata
 import json
 import os
 import pathlib
+import platform
 import shutil
 
 from arn_keras.errors import RunDirError
 
 _TEMPORARY = ".tmp."
+_PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
 
 
 @contextlib.contextmanager
@@ -55,13 +58,15 @@ class RunDirectory:
         path: the directory; made if missing.
         identity: the configuration's fields that decide what is trained, JSON values.
         versions: versions of what computes, recorded only.
+        option: the option that names the directory, for the error's sake.
 
     Raises:
         RunDirError: if it is not writable, in use, or holds something else.
     """
 
-    def __init__(self, path, identity, versions):
+    def __init__(self, path, identity, versions, option="--run-dir"):
         self.path = pathlib.Path(path)
+        self._option = option
         identity = json.loads(json.dumps(identity))
         self._check(identity)
         try:
@@ -109,7 +114,7 @@ class RunDirectory:
             )
             raise RunDirError(
                 f"{self.path}: made with another configuration: {fields or 'other fields'}; "
-                "choose another --run-dir"
+                f"choose another {self._option}"
             )
 
     def done(self, stage):
@@ -134,6 +139,19 @@ class RunDirectory:
     def _partial(self, stage):
         final = self.path / stage
         return final.with_name(f".partial.{final.name}")
+
+    def files(self, stage, *names):
+        """The contents of a finished stage's models: {name: bytes}.
+
+        Raises:
+            RunDirError: if a file cannot be read.
+        """
+        try:
+            return {name: (self.path / stage / f"{name}.keras").read_bytes() for name in names}
+        except OSError as error:
+            raise RunDirError(
+                f"{self.path / stage}: {error.strerror}: delete it to train it again"
+            ) from None
 
     def load_models(self, stage, *names):
         """The Keras models of a finished stage, as `load_models`."""
@@ -165,3 +183,14 @@ def load_models(path, stage, *names):
 def _flush(path):
     with open(path, "rb") as file:
         os.fsync(file.fileno())
+
+
+def versions():
+    """Versions of what computes: {package: version, or None if it is not installed}."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found

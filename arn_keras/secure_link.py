@@ -113,6 +113,23 @@ class SecureLink(NoisyLink):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def restart(self, seed):
+        """Makes the link a new one of this seed: modules and optimiser as at the beginning.
+
+        The compiled step stays. For modules of `build_transmitter_arn`, `build_receiver_arn`.
+        """
+        keras.utils.set_random_seed(seed)
+        self.seed = seed
+        shape = self.transmitter_arn.input_shape[1:]
+        for module, build in (
+            (self.transmitter_arn, build_transmitter_arn),
+            (self.receiver_arn, build_receiver_arn),
+        ):
+            module.set_weights(build(shape).get_weights())
+        for state in self.optimizer.variables:
+            if state.name != "learning_rate":
+                state.assign(ops.zeros_like(state))
+
     def fit(self, *args, psr_db=None, loss_weights=None, **kwargs):
         """As `NoisyLink.fit`, with the budget and the weights of the loss.
 
@@ -160,7 +177,7 @@ class SecureLink(NoisyLink):
             signal = self.transmitter(unit_interval(x["source"]), training=False)
         return forward(
             signal,
-            self.draw_snr_db(ops.shape(signal)[0]),
+            self.draw_snr_db(signal),
             receiver=self.receiver,
             bob_channel=self.bob_channel,
             eve_channel=self.eve_channel,
@@ -196,7 +213,7 @@ class SecureLink(NoisyLink):
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
         weights = self.trainable_variables
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
             terms, sources = self._terms(data, training=True)
             loss = self.optimizer.scale_loss(terms["loss"])
@@ -205,7 +222,8 @@ class SecureLink(NoisyLink):
 
     def test_step(self, data):
         """The same terms without an update."""
-        return self._report(*self._terms(data, training=False))
+        with self.tracing():
+            return self._report(*self._terms(data, training=False))
 
     def _report(self, terms, sources):
         for name, value in terms.items():

@@ -10,13 +10,7 @@ import math
 import keras
 from keras import layers
 
-#: Real channel symbols a source value: 128 symbols for the 784 pixels of an MNIST image.
-RATE = 128 / 784
-
-
-def default_symbols(source_shape):
-    """Number k of real channel symbols for a source of this shape, at rate 128/784, at least 32."""
-    return max(32, round(math.prod(source_shape) * RATE))
+from arn_keras.symbols import default_symbols
 
 
 def build_transmitter(source_shape, symbols=None, hidden=256):

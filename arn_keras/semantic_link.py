@@ -1,7 +1,6 @@
 """The base link of Section III as a Keras model: trained end to end over the noisy channel."""
 
 import keras
-from keras import ops
 
 from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink, signal_shape
@@ -32,7 +31,7 @@ class SemanticLink(NoisyLink):
     def call(self, source, training=False):
         """Source s to estimate s_hat over the noisy channel."""
         signal = self.transmitter(unit_interval(source), training=training)
-        received = self.channel(signal, self.draw_snr_db(ops.shape(signal)[0]))
+        received = self.channel(signal, self.draw_snr_db(signal))
         return self.receiver(received, training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):

@@ -5,19 +5,43 @@ was killed and resumed gives the models of an undisturbed one.
 """
 
 import dataclasses
+import functools
 import zlib
 
 import keras
 import numpy as np
 
 from arn_keras.checkpoint import EpochCheckpoint
-from arn_keras.eavesdropper import build_eavesdropper, build_substitute
+from arn_keras.eavesdropper import (
+    build_convolutional_eavesdropper,
+    build_eavesdropper,
+    build_substitute,
+    diversify,
+)
 from arn_keras.eavesdropper_link import EavesdropperLink
+from arn_keras.losses import PRIVACY_LOSSES
+from arn_keras.privacy import ENSEMBLE_WIDTHS
 from arn_keras.secure_link import SecureLink
 from arn_keras.semantic import build_receiver, build_transmitter
 from arn_keras.semantic_link import SemanticLink
 
-BUILD_CLASSIFIER = {"eve": build_eavesdropper, "substitute": build_substitute}
+# Eve of the letter, two others whom no pair is trained against, and what Alice trains herself.
+BUILD_CLASSIFIER = {
+    "eve": build_eavesdropper,
+    "eve_wide": functools.partial(build_eavesdropper, hidden=(512,)),
+    "eve_conv": build_convolutional_eavesdropper,
+    "substitute": build_substitute,
+    **{
+        f"substitute_{width}": functools.partial(build_substitute, hidden=(width,))
+        for width in ENSEMBLE_WIDTHS
+    },
+}
+# (w1, w2, w3) of Eq. (19): the margin is in logits and unbounded, so the budget weighs more.
+_LOSS_WEIGHTS = {
+    "confidence": (10.0, 10.0, 1.0),
+    "margin": (100.0, 10.0, 0.1),
+    "entropy": (10.0, 10.0, 1.0),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +75,17 @@ class Schedule:
         )
 
     def fit(self, link, x, y=None, *, checkpoint_dir, **kwargs):
-        """Fits a compiled link, from where a killed process left it."""
-        checkpoint = EpochCheckpoint(checkpoint_dir)
+        """Fits a compiled link, from where a killed process left it; None keeps no state."""
         link(keras.tree.map_structure(lambda array: array[:1], x))  # builds what is restored
+        checkpoints = [EpochCheckpoint(checkpoint_dir)] if checkpoint_dir else []
         link.fit(
             x,
             y,
             batch_size=self.batch_size,
             epochs=self.epochs,
             drop_remainder=self.jit_compile,
-            initial_epoch=checkpoint.restore(link),
-            callbacks=[checkpoint],
+            initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
+            callbacks=checkpoints,
             verbose=self.verbose,
             **kwargs,
         )
@@ -98,7 +122,7 @@ def train_eavesdropper(stage, signals, labels, classes, schedule, *, snr_db, see
     """Trains Eve, or Alice's substitute for her, on the unprotected noisy signal, Eq. (14).
 
     Args:
-        stage: "eve" or "substitute".
+        stage: one of `BUILD_CLASSIFIER`.
         signals: y, [sources, ...].
         labels: private labels, integers, [sources].
         classes: number of private labels.
@@ -121,44 +145,49 @@ def train_eavesdropper(stage, signals, labels, classes, schedule, *, snr_db, see
     return link.classifier
 
 
-def train_pair(
-    transmitter,
-    receiver,
-    eavesdroppers,
-    sources,
-    signals,
-    labels,
-    schedule,
-    *,
-    snr_db,
-    psr_db,
-    seed,
-    stage,
-    checkpoint_dir,
-):
-    """Trains the two ARNs by the composite loss, Eq. (19), (24).
+def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sources, stage):
+    """A link compiled for training pairs, any number of them, by `train_pair`.
 
     Args:
+        privacy: `privacy.Privacy`.
         transmitter: trained, s -> y.
         receiver: trained, y -> s_hat.
-        eavesdroppers: classifiers in the loss: Eve's own (white box) or substitutes (black box).
+        classifiers: those of `privacy.stages`, trained.
+        schedule: `Schedule`.
+        sources: number of training sources.
+        stage: name of the stage, for example "arn/white".
+
+    Returns:
+        `SecureLink`.
+    """
+    if privacy.ensemble:
+        classifiers = [diversify(each, seed) for seed, each in enumerate(classifiers)]
+    link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
+    schedule.compile(link, sources, privacy_loss=PRIVACY_LOSSES[privacy.loss_name])
+    link.loss_weights.assign(_LOSS_WEIGHTS[privacy.loss_name])
+    return link
+
+
+def train_pair(
+    link, sources, signals, labels, schedule, *, snr_db, psr_db, seed, stage, checkpoint_dir
+):
+    """Trains the two ARNs by the composite loss, Eq. (19), (24), from their beginning.
+
+    Nothing that the link was trained for before is left in it, and its step is not traced again.
+
+    Args:
+        link: `build_pair_link`.
         sources: s, as for `train_link`.
         signals: y of these sources.
         labels: private labels, integers, [sources].
-        schedule: `Schedule`.
+        schedule: `Schedule`, the one that the link was compiled for.
         snr_db: SNR in dB, or (low, high).
         psr_db: P of Eq. (20), in dB relative to signal power 1.
         seed: integer.
         stage: name of the stage, for example "arn/white".
         checkpoint_dir: where the state after each epoch is kept.
-
-    Returns:
-        Trained `SecureLink`.
     """
-    seed = stage_seed(seed, stage)
-    keras.utils.set_random_seed(seed)
-    link = SecureLink(transmitter, receiver, eavesdroppers, seed=seed, name=stage.replace("/", "_"))
-    schedule.compile(link, len(sources))
+    link.restart(stage_seed(seed, stage))
     schedule.fit(
         link,
         {"source": sources, "signal": signals},
@@ -167,4 +196,3 @@ def train_pair(
         psr_db=psr_db,
         checkpoint_dir=checkpoint_dir,
     )
-    return link

@@ -1,8 +1,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from arn_keras.channel import AWGN
+from arn_keras.channel import AWGN, traced_by_xla
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 10.0, 20.0])
@@ -44,3 +45,17 @@ def test_a_reseeded_channel_repeats_its_noise():
     assert not np.array_equal(first, channel(silence, snr_db=0.0))
     channel.reseed([7, 0])
     np.testing.assert_array_equal(first, channel(silence, snr_db=0.0))
+
+
+def test_a_channel_traced_by_xla_draws_the_same_law():
+    channel = AWGN(seed=9)
+
+    @tf.function(jit_compile=True)
+    def send(silence):
+        with traced_by_xla(True):
+            return channel(silence, snr_db=0.0)
+
+    noise = np.asarray(send(np.zeros((200_000, 4), "float32")))
+    np.testing.assert_allclose(np.cov(noise.T), np.eye(4), atol=0.015)
+    assert np.mean(noise**4) == pytest.approx(3.0, abs=0.05)
+    assert not np.array_equal(noise, send(np.zeros((200_000, 4), "float32")))

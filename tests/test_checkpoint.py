@@ -15,7 +15,7 @@ INPUTS, TARGETS = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
 
 
 def _fit(model, directory, epochs):
-    checkpoint = EpochCheckpoint(directory)
+    checkpoint = EpochCheckpoint(directory, seconds=0)
     first = checkpoint.restore(model)
     model.fit(
         INPUTS, TARGETS, epochs=epochs, initial_epoch=first, callbacks=[checkpoint], verbose=0
@@ -37,3 +37,11 @@ def test_only_the_newest_state_is_kept_and_half_a_file_is_no_state(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-000003.weights.h5"]
     (tmp_path / ".tmp.1.epoch-000004.weights.h5").write_text("half")
     assert EpochCheckpoint(tmp_path).restore(_model()) == 3
+
+
+def test_short_epochs_are_not_each_saved(tmp_path):
+    checkpoint = EpochCheckpoint(tmp_path, seconds=3600)
+    checkpoint.set_model(_model())
+    for epoch in range(3):
+        checkpoint.on_epoch_end(epoch)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-000001.weights.h5"]

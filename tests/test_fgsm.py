@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.fgsm import fgsm
+from arn_keras.fgsm import fgsm, fgsm_example
 
 
 @pytest.fixture
@@ -52,3 +52,16 @@ def test_a_classifier_of_probabilities_gets_the_same_attack(linear):
     np.testing.assert_array_equal(
         fgsm(linear, inputs, labels, -10.0), fgsm(soft, inputs, labels, -10.0, from_logits=False)
     )
+
+
+def test_the_example_is_one_that_the_attack_turns_from_right_to_wrong(linear):
+    inputs = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
+    labels = np.asarray(linear(inputs)).argmax(axis=1)
+    labels[:5] = (labels[:5] + 1) % 3  # mistaken from the start
+    shown = fgsm_example(linear, inputs, labels, -3.0)
+    np.testing.assert_allclose(shown["sum"], shown["original"] + shown["perturbation"], rtol=1e-6)
+    assert shown["guess"][0] == shown["label"] != shown["guess"][1]
+    power = 10**-0.3 * (inputs**2).mean()
+    assert shown["power"][1] == pytest.approx(power, rel=1e-4)
+    assert shown["power"][0] == pytest.approx((shown["original"] ** 2).mean(), rel=1e-5)
+    assert ((shown["confidence"] > 1 / 3) & (shown["confidence"] <= 1)).all()

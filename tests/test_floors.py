@@ -7,13 +7,17 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
-    0: "errors arguments config power backend rundir",
-    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding",
-    2: "losses system link data",
-    3: "semantic_link eavesdropper_link secure_link evaluation litert",
+    0: "errors arguments config power backend rundir rows privacy symbols engines",
+    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding "
+    "leakage keyed grid cost",
+    2: "losses system link data larger_eavesdroppers protection baselines",
+    3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
     4: "stages figures",
-    5: "job",
-    6: "cli",
+    5: "job points wiretap effort audit_checks audit_report audit_figures",
+    6: "cli study frozen_rungs",
+    7: "sweep fresh_rungs keyed_rungs",
+    8: "ladder",
+    9: "audit",
 }
 FLOOR = {module: floor for floor, names in FLOORS.items() for module in names.split()}
 MODULES = sorted(path.stem for path in (ROOT / "arn_keras").glob("[!_]*.py"))

@@ -92,9 +92,22 @@ def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how)
     data = {"x": sources, "y": labels, "batch_size": 16}
     if how == "tf.data":
         data = {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)}
-    weights = (10.0, 1.0, 1.0)
-    history = link.fit(**data, epochs=15, verbose=0, loss_weights=weights).history["loss"]
-    assert history[-1] < 0.7 * history[0]
+    settings = {"psr_db": -60.0, "loss_weights": (1.0, 0.0, 0.0)}  # surely learnt: less power
+    history = link.fit(**data, epochs=10, verbose=0, **settings).history["loss"]
+    assert history[-1] < 0.5 * history[0]
+
+
+def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, labels):
+    losses = []
+    for data in (
+        {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)},
+        {"x": sources, "y": labels, "batch_size": 16, "shuffle": False},
+    ):
+        keras.utils.set_random_seed(0)
+        link = SecureLink(*models, seed=1)
+        link.compile()
+        losses.append(link.fit(**data, epochs=3, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
 def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
@@ -244,7 +257,7 @@ def test_the_snr_is_a_call_time_argument_and_costs_no_new_trace(secure, sources,
 
 def test_snrs_of_a_range_are_uniform_for_each_source(secure):
     secure.set_snr_db((-5.0, 25.0))
-    drawn = np.asarray(secure.draw_snr_db(20_000))
+    drawn = np.asarray(secure.draw_snr_db(np.zeros((20_000, 8))))
     assert drawn.shape == (20_000,)
     np.testing.assert_allclose(np.quantile(drawn, [0, 0.25, 0.5, 1]), [-5, 2.5, 10, 25], atol=0.5)
 

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
+from arn_keras.losses import (
+    attack_power_loss,
+    eve_confidence,
+    eve_entropy_gap,
+    eve_logit_margin,
+    mean_squared_error,
+)
 
 
 def test_the_attack_power_is_charged_above_the_budget_only_and_per_source():
@@ -33,3 +39,20 @@ def test_the_confidence_is_the_softmax_of_the_true_label():
 def test_the_confidence_survives_huge_logits():
     logits = np.array([[1e4, -1e4], [1e4, -1e4]], "float32")
     assert float(eve_confidence(logits, np.array([0, 1]))) == pytest.approx(0.5)
+
+
+def test_the_logit_margin_is_zero_only_where_the_mistake_is_sure():
+    logits = np.array([[3.0, 1.0, 2.0], [0.0, 9.0, 1.0], [1.0, 4.0, 3.9]], "float32")
+    labels = np.array([0, 0, 2])
+    # 3 - 2 + 5, max(0, 0 - 9 + 5), 3.9 - 4 + 5
+    assert float(eve_logit_margin(logits, labels)) == pytest.approx((6 + 0 + 4.9) / 3, rel=1e-5)
+
+
+def test_the_entropy_gap_is_zero_for_a_uniform_answer_and_log_c_for_a_sure_one():
+    uniform, sure = np.full((2, 4), 7.0, "float32"), 1e3 * np.eye(4, dtype="float32")[:2]
+    labels = np.array([0, 1])
+    assert float(eve_entropy_gap(uniform, labels)) == pytest.approx(0.0, abs=1e-6)
+    assert float(eve_entropy_gap(sure, labels)) == pytest.approx(np.log(4), rel=1e-6)
+    confidence = np.array([[0.7, 0.2, 0.1]], "float32")
+    expected = np.log(3) + (confidence * np.log(confidence)).sum()
+    assert float(eve_entropy_gap(np.log(confidence), labels[:1])) == pytest.approx(expected)

@@ -1,8 +1,6 @@
 import pathlib
 import re
 
-import pytest
-
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -18,7 +16,7 @@ def test_the_example_runs_as_it_stands_and_fools_eve(tmp_path, monkeypatch, caps
     logs = secure.evaluate(sources, labels, snr_db=10.0, verbose=0, return_dict=True)
     assert clean > 0.8
     assert logs["eve_accuracy"] < clean - 0.2
-    assert logs["perturbation_power"] == pytest.approx(0.1, rel=0.1)
+    assert 0.02 < logs["perturbation_power"] <= 0.1
     assert (tmp_path / "transmitter_arn.keras").exists()
 
 

@@ -1,0 +1,152 @@
+"""The audit's report in Markdown, written from its rows only; a reader has two minutes."""
+
+NAMES = {
+    "E0": "the letter's Eve, frozen",
+    "E1": "unseen frozen Eves",
+    "E2": "frozen Eve with defences",
+    "E3": "fresh Eve, trained on protected signals",
+    "E4": "fresh larger Eves and their ensemble",
+    "E5": "Kerckhoffs: Bob's own modules, then a picture classifier",
+    "E6": "averaging many looks",
+    "E7": "power only; nearest neighbours",
+    "E8": "attacks on keys",
+}
+
+
+def headline(rows):
+    """The worst case of each protection: the row of the Eve who named most labels.
+
+    Args:
+        rows: as in `audit.json`.
+
+    Returns:
+        {protection: row}, in the order of the rows; the largest leakage of any row that counts is
+        added as `worst_leakage_nats`.
+    """
+    found = {}
+    for row in rows:
+        if row["counts"] and row["protection"] != "planted":
+            found.setdefault(row["protection"], []).append(row)
+    return {
+        protection: max(each, key=lambda row: row["eve_accuracy"])
+        | {"worst_leakage_nats": max(row["leakage_nats"] for row in each)}
+        for protection, each in found.items()
+    }
+
+
+def report(audit):
+    """The whole report.
+
+    Args:
+        audit: contents of `audit.json`.
+
+    Returns:
+        Markdown.
+    """
+    rows, worst = audit["rows"], audit["headline"]
+    majority = rows[0]["majority_rate"]
+    lines = [
+        f"# Audit of {audit['dataset']}, SNR {audit['snr_db']:g} dB, "
+        f"PSR budget {audit['psr_db']:g} dB",
+        "",
+        f"Who hears nothing is right {majority:.1%} of the time (the majority class), and the "
+        f"label holds {audit['entropy_nats']:.3f} nats. The worst case counts: the best Eve of all "
+        "rungs and seeds, at her best epoch.",
+        "",
+        "| protection | Bob's MSE | sent power | Eve of the letter (E0) | **worst case** | by | "
+        "leakage, nats |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for protection, row in worst.items():
+        bob = [r for r in rows if r["rung"] == "Bob" and r["protection"] == protection]
+        zero = _of(rows, "E0", protection)
+        lines.append(
+            f"| {protection} | {_mean(bob, 'mse'):.5f} | {_mean(bob, 'sent_power'):.4f} "
+            f"| {_top(zero):.1%} | **{row['eve_accuracy']:.1%}** | {row['rung']} {row['eve']} "
+            f"| {row['worst_leakage_nats']:.3f} |"
+        )
+    lines += ["", *_sentences(worst, majority), "", "## Doubts", ""]
+    for each in audit["warnings"]:
+        lines += [
+            f"- **{each['check']}**: {each['detail']}. Raised if {each['raised_if']}. "
+            f"Why: {each['why']}. Do: {each['do']}."
+        ]
+    if not audit["warnings"]:
+        lines += ["None: every self-check passed (docs/audit.md lists them)."]
+    lines += ["", "![Ladder, convergence, recordings](audit.png)", "", "## The ladder", ""]
+    lines += _table(rows, list(worst))
+    lines += _reuse(rows)
+    lines += [
+        "",
+        "## How it was made",
+        "",
+        f"`{audit['command']}`, effort {audit['effort']}, seeds "
+        f"{', '.join(map(str, audit['seeds']))}, {rows[0]['sources']} test sources, "
+        f"{audit['seconds']:.0f} s. What each rung is and how to read this: docs/audit.md.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _of(rows, rung, protection):
+    return [r for r in rows if r["rung"] == rung and r["protection"] == protection]
+
+
+def _top(rows):
+    return max((row["eve_accuracy"] for row in rows), default=float("nan"))
+
+
+def _mean(rows, field):
+    return sum(row[field] for row in rows) / len(rows) if rows else float("nan")
+
+
+def _sentences(worst, majority):
+    for protection, row in worst.items():
+        above = row["eve_accuracy"] - majority
+        if protection == "none":
+            continue
+        if above <= 0.015 and row["worst_leakage_nats"] <= 0.02:
+            verdict = "no Eve of this ladder does better than guessing"
+        else:
+            verdict = f"Eve is {100 * above:.1f} points above guessing: not secrecy"
+        yield f"- `{protection}`: {verdict}."
+
+
+def _label(row):
+    for field in ("recordings", "looks", "messages"):
+        if field in row:
+            return f"{row['eve']}, {row[field]} {field}"
+    return row["eve"]
+
+
+def _table(rows, protections):
+    lines = [f"| rung | Eve | {' | '.join(protections)} |", "|---" * (2 + len(protections)) + "|"]
+    for rung, name in NAMES.items():
+        chosen = [row for row in rows if row["rung"] == rung and row["counts"]]
+        for label in dict.fromkeys(_label(row) for row in chosen):
+            cells = []
+            for protection in protections:
+                each = [r for r in chosen if r["protection"] == protection and _label(r) == label]
+                leak = max((row["leakage_nats"] for row in each), default=0.0)
+                cells.append(f"{_top(each):.1%} ({leak:.2f})" if each else "-")
+            lines.append(f"| {rung} {name} | {label} | {' | '.join(cells)} |")
+    return [*lines, "", "Accuracy of the best seed, and her leakage in nats in brackets."]
+
+
+def _reuse(rows):
+    chosen = [row for row in rows if row["rung"] == "E8" and not row["counts"]]
+    if not chosen:
+        return []
+    lines = [
+        "",
+        "## What reuse of a key costs",
+        "",
+        "A transmitter never uses a key twice. If it",
+        "",
+    ]
+    lines[-2] += " did, this is what Eve would have after N messages under one key:"
+    lines += ["| protection | Eve | messages | accuracy |", "|---|---|---|---|"]
+    for key in dict.fromkeys((r["protection"], r["eve"], r["messages"]) for r in chosen):
+        each = [r for r in chosen if (r["protection"], r["eve"], r["messages"]) == key]
+        lines.append(f"| {key[0]} | {key[1]} | {key[2]} | {_top(each):.1%} |")
+    return lines

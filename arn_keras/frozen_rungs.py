@@ -1,0 +1,138 @@
+"""The eavesdroppers E0, E1, E2, E5: none of them trains on protected signals.
+
+Each is a function of a `wiretap.Wiretap` and an `effort.Effort`, and gives findings: what an Eve
+says of the test sources.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.eavesdropper_link import EavesdropperLink
+from arn_keras.effort import Finding
+from arn_keras.fgsm import fgsm
+from arn_keras.larger_eavesdroppers import BUILD_LARGER
+from arn_keras.protection import RandomKeys
+from arn_keras.system import unit_interval
+from arn_keras.wiretap import in_batches, predict
+
+
+def frozen(tap, effort):
+    """E0: the letter's Eve, trained before there was a protection."""
+    return [Finding("frozen", predict(tap.eavesdropper, tap.test()))]
+
+
+def unseen(tap, effort):
+    """E1: frozen Eves of architectures that the protection was not trained against."""
+    heard = tap.test()
+    return [
+        Finding(f"frozen {name}", predict(clean_larger(tap, effort, name).classifier, heard))
+        for name in effort.larger
+    ]
+
+
+def clean_larger(tap, effort, name):
+    """A larger Eve trained on unprotected signals."""
+    return tap.trained_on_unprotected(BUILD_LARGER[name], effort.larger_epochs, name=name)
+
+
+def defended(tap, effort):
+    """E2: the frozen Eve with the defences of the letter's references [7]-[10], and PCA."""
+    heard = tap.test()
+    found = [
+        Finding(f"smoothing {deviation:g}", _vote(tap, heard, _noisy(deviation)))
+        for deviation in effort.deviations
+    ]
+    found.append(Finding("input masking 0.2", _vote(tap, heard, _masked(0.2))))
+    found.append(Finding("PCA denoising", predict(tap.eavesdropper, _denoise(tap, heard))))
+    if effort.adversarial:
+        attack = tap.trained_on_unprotected(
+            build_eavesdropper, effort.epochs, name="adversarial", link_class=_adversarial(tap)
+        )
+        found.append(Finding("adversarially trained", predict(attack.classifier, heard)))
+    return found
+
+
+def _noisy(deviation):
+    return lambda batch: batch + deviation * tf.random.normal(tf.shape(batch))
+
+
+def _masked(share):
+    return lambda batch: tf.where(tf.random.uniform(tf.shape(batch)) < share, 0.0, batch)
+
+
+def _vote(tap, heard, disturb, copies=16):
+    """Log of the share of votes over disturbed copies, Laplace-smoothed."""
+    tf.random.set_seed(tap.seed)
+
+    def votes(batch):
+        ballots = [
+            tf.one_hot(
+                tf.argmax(tap.eavesdropper(disturb(batch), training=False), axis=-1), tap.classes
+            )
+            for _ in range(copies)
+        ]
+        return tf.add_n(ballots)
+
+    return np.log((in_batches(votes, heard) + 0.1) / (copies + 0.1 * tap.classes))
+
+
+def _denoise(tap, heard, variance=0.9):
+    """Keeps the components that hold most of the variance of unprotected signals."""
+    from sklearn.decomposition import PCA
+
+    flat = tap.unprotected[0].reshape(len(tap.unprotected[0]), -1)[:10000]
+    pca = PCA(variance, svd_solver="full").fit(flat)
+    kept = pca.inverse_transform(pca.transform(heard.reshape(len(heard), -1)))
+    return kept.reshape(heard.shape).astype(heard.dtype)
+
+
+def _adversarial(tap):
+    """Training on FGSM examples of her own, at the protection's budget (Goodfellow et al.)."""
+
+    class AdversarialEavesdropperLink(EavesdropperLink):
+        def train_step(self, data):
+            signal, labels = data
+            delta = fgsm(
+                self.classifier, self.channel(signal, snr_db=tap.snr_db), labels, tap.psr_db
+            )
+            return super().train_step((signal + delta, labels))
+
+    return AdversarialEavesdropperLink
+
+
+def kerckhoffs(tap, effort):
+    """E5: Bob's own receiver module and receiver, then a classifier of pictures; no training on
+    protected traffic. Where Bob has a key, Eve uses one that she drew herself.
+    """
+    pictures = bob_sees(tap, tap.test())
+    found = []
+    for name, sources in (
+        ("clean pictures", lambda: unit_interval(np.asarray(tap.splits[0].images))),
+        ("Bob's pictures", lambda: in_batches(tap.receive, tap.overhear(tap.unprotected[0]))),
+    ):
+        key = f"classifier of {name}"
+        if key not in tap.clean:
+            test = in_batches(tap.receive, tap.overhear(tap.unprotected[1]))
+            tap.clean[key] = tap.train(
+                build_eavesdropper,
+                effort.epochs,
+                name=key,
+                signals=np.asarray(sources()),
+                test=test,
+                snr_db=60.0,
+            )
+        found.append(Finding(key, predict(tap.clean[key].classifier, pictures)))
+    return found
+
+
+def bob_sees(tap, heard):
+    """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess."""
+    rounds = tap.protection.rounds
+    guess = RandomKeys(tap.shape, rounds, seed=tap.seed + 1) if rounds else None
+
+    def picture(batch):
+        signs = guess.signs(batch.shape[0]) if guess else None
+        return tap.receive(tap.protection.clean(batch, signs))
+
+    return in_batches(picture, heard)

@@ -1,0 +1,147 @@
+"""The rung E8, for keyed protections: what an eavesdropper can do about keys.
+
+Wrong key, known plaintext and the same message twice must give nothing. Reuse of a key breaks a
+rule of use, and is measured to show why the rule is there: it does not count for the worst case.
+"""
+
+import numpy as np
+from keras import ops
+
+from arn_keras.channel import AWGN
+from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.effort import Finding
+from arn_keras.frozen_rungs import bob_sees
+from arn_keras.power import mean_power, noise_variance
+from arn_keras.system import unit_interval
+from arn_keras.wiretap import in_batches, predict
+
+
+def key_attacks(tap, effort):
+    """E8: all of them."""
+    return [
+        wrong_key(tap),
+        *known_plaintext(tap, effort, reused=False),
+        sent_twice(tap, effort),
+        *known_plaintext(tap, effort, reused=True),
+        *key_reuse(tap, effort),
+    ]
+
+
+def wrong_key(tap):
+    """Bob's chain with a key that Eve guessed, then her frozen classifier of his cleaned signal.
+
+    The row's `mse` is of the picture she gets, `mse_mean_picture` that of the mean picture.
+    """
+    heard = tap.test()
+    guess = tap.keys("guess")
+
+    cleaned = in_batches(
+        lambda batch: tap.protection.clean(batch, guess.signs(batch.shape[0])), heard
+    )
+    pictures = bob_sees(tap, heard)
+    sources = np.asarray(unit_interval(np.asarray(tap.splits[1].images)))
+    mean = np.mean(np.asarray(tap.splits[0].images, np.float32), axis=0)
+    if tap.splits[0].images.dtype == np.uint8:
+        mean = mean / 255
+    more = {
+        "mse": float(np.mean(np.square(pictures - sources), dtype=float)),
+        "mse_mean_picture": float(np.mean(np.square(sources - mean), dtype=float)),
+    }
+    return Finding("wrong key", predict(tap.eavesdropper, cleaned), more=more)
+
+
+def known_plaintext(tap, effort, reused):
+    """Least squares for the rotation from N messages whose plaintext is known, then the next ones.
+
+    W = argmin ||Z W - Y||^2 + sigma^2 N ||W||^2 over N pairs of a known y and its received z; the
+    estimate z W of the next messages goes to the frozen Eve. With one key for all this is her way
+    back at about N = n messages; with a key a message there is no one W to find.
+    """
+    keys = tap.keys("reused" if reused else "known", reused=reused)
+    count = min(max(effort.known), len(tap.signals[0]))
+    plain = tap.unprotected[0][:count].reshape(count, -1).astype(float)
+    known = tap.overhear(tap.signals[0][:count], keys, purpose="known").reshape(count, -1)
+    heard = tap.overhear(tap.signals[1], keys).reshape(len(tap.signals[1]), -1)
+    found = []
+    for messages in effort.known if reused else (count,):
+        if messages > count:
+            continue
+        seen = known[:messages].astype(float)
+        ridge = noise_variance(tap.snr_db) * messages * np.eye(seen.shape[1])
+        map_back = np.linalg.solve(seen.T @ seen + ridge, seen.T @ plain[:messages])
+        guess = (heard @ map_back).astype(np.float32)
+        # The frozen Eve expects power 1, and a shrunken estimate has less.
+        guess /= np.sqrt(np.mean(np.square(guess), axis=1, keepdims=True)) + 1e-12
+        logits = predict(tap.eavesdropper, guess.reshape(-1, *tap.shape))
+        name = "known plaintext, key reused" if reused else "known plaintext"
+        found.append(Finding(name, logits, counts=not reused, more={"messages": messages}))
+    return found
+
+
+def sent_twice(tap, effort):
+    """A fresh Eve who hears each message twice, under two keys, and sees both at once."""
+    attack = tap.train(
+        build_eavesdropper,
+        effort.epochs,
+        name="twice",
+        keys=tap.keys("twice", copies=2),
+        test=tap.overhear(tap.signals[1], tap.keys("twice, test", copies=2)),
+    )
+    return Finding("same message twice", attack.logits, attack.curve)
+
+
+def key_reuse(tap, effort):
+    """A fresh Eve with N labelled recordings under one key, for all that follows under that key."""
+    keys = tap.keys("reused", reused=True)
+    test = tap.overhear(tap.signals[1], keys)
+    found = []
+    for messages in (*effort.recordings, len(tap.signals[0])):
+        if messages <= len(tap.signals[0]):
+            attack = tap.train(
+                build_eavesdropper,
+                effort.epochs,
+                name=f"reused {messages}",
+                keys=keys,
+                test=test,
+                recordings=messages,
+            )
+            found.append(
+                Finding(
+                    "labelled recordings, key reused",
+                    attack.logits,
+                    attack.curve,
+                    counts=False,
+                    more={"messages": messages},
+                )
+            )
+    return found
+
+
+def bob(tap):
+    """What the protection costs: Bob's MSE with the right key, the sent and the added power.
+
+    Returns:
+        Fields `mse`, `sent_power`, `perturbation_power`, `norm_spread` (standard deviation over
+        mean of the sent power of a message).
+    """
+    keys, channel = tap.keys("bob"), AWGN(tap.seed)
+
+    def measure(public, signal):
+        signs = keys.signs(public.shape[0]) if keys else None
+        sent = keys.module([public, signs], training=False) if keys else public
+        received = channel(sent, snr_db=tap.snr_db)
+        estimate = tap.receive(tap.protection.clean(received, signs))
+        flat = ops.reshape(estimate, (public.shape[0], -1))
+        powers = ops.stack([mean_power(sent), mean_power(sent - signal)], axis=1)
+        return ops.concatenate([powers, flat], axis=1)
+
+    measured = in_batches(measure, tap.signals[1], tap.unprotected[1])
+    sent, added, pictures = measured[:, 0], measured[:, 1], measured[:, 2:]
+    sources = np.asarray(unit_interval(np.asarray(tap.splits[1].images)))
+    error = np.square(pictures - sources.reshape(len(sources), -1))
+    return {
+        "mse": float(np.mean(error, dtype=float)),
+        "sent_power": float(np.mean(sent, dtype=float)),
+        "perturbation_power": float(np.mean(added, dtype=float)),
+        "norm_spread": float(np.std(sent, dtype=float) / np.mean(sent, dtype=float)),
+    }

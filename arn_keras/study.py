@@ -1,0 +1,258 @@
+"""A sweep's plan carried out in one directory: what points share first, then the points.
+
+Folders: DATASET/seed-N/ with the base stages (`link/`, `eve/`, `substitute/`, ...) and `arn/POINT/`
+for each pair; `rows.jsonl` holds every row. This process alone writes there.
+"""
+
+import collections
+import math
+import sys
+
+import numpy as np
+
+from arn_keras import cost, figures, grid, points
+from arn_keras.data import Dataset, Split
+from arn_keras.errors import SweepError
+from arn_keras.privacy import EVE_STAGES, Privacy
+from arn_keras.rows import RowsFile, key, read
+from arn_keras.rundir import RunDirectory, atomic_file, versions
+
+_FIGURE_1_PSR_DB = -10.0
+_PAIR = ("transmitter", "receiver")
+
+
+class Study:
+    """What a sweep is to do, and how it is done.
+
+    Args:
+        datasets: {name: `data.Dataset`}.
+        configs: {(name, seed): resolved `config.Config`}.
+        plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
+        examples: whether the arrays of Fig. 1 are wanted too.
+        say: called with each line for the user.
+    """
+
+    def __init__(self, datasets, configs, plan, examples, say):
+        self._datasets = datasets
+        self._configs = configs
+        self._plan = plan
+        self._examples = examples
+        self._say = say
+
+    def show_plan(self, out, workers):
+        """Says what is left to do in a directory, and what it costs; changes nothing."""
+        left = grid.remaining(self._plan, {key(row) for row in read(out / "rows.jsonl")[0]})
+        stages = [s for s in self._stages(left) if not (out / self._stage(*s)).exists()]
+        pairs = [p for p in left if p.knowledge and not (out / _folder(p)).exists()]
+        rows = sum(map(len, left.values()))
+        for dataset, seed, stage in stages:
+            self._say(f"train    {dataset}, seed {seed}: {stage}")
+        for point in pairs:
+            self._say(f"train    {point.dataset}, seed {point.seed}: {point.name}")
+        operations = (
+            sum(self._cost(*base).stage(stage) for *base, stage in stages)
+            + sum(self._point_cost(point, [], False) for point in pairs)
+            + sum(self._point_cost(point, measured, True) for point, measured in left.items())
+        )
+        rate = cost.operations_a_second()
+        minutes = cost.seconds(operations, workers, rate) / 60
+        self._say(
+            f"{len(stages)} shared stages and {len(pairs)} pairs to train, {rows} rows to measure "
+            f"({sum(map(len, self._plan.values())) - rows} are there): {operations / 1e12:.2f} "
+            f"Tflop, about {minutes:.1f} min on {workers} workers of one core like this one "
+            f"({rate / 1e9:.0f} Gflop/s)"
+        )
+
+    def run(self, out, identity, configuration, start_engine):
+        """Trains and measures what the directory lacks, then draws.
+
+        Args:
+            out: the directory.
+            identity: what all its rows have in common, JSON values.
+            configuration: the same as a word, for each row.
+            start_engine: makes the engine, called only if there is something to do.
+
+        Raises:
+            ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
+        """
+        with RunDirectory(out, identity, versions(), "--out") as directory:
+            rows = RowsFile(directory.path / "rows.jsonl", configuration, self._say)
+            left = grid.remaining(self._plan, rows.keys)
+            examples = [
+                base
+                for base in self._configs
+                if self._examples and not _examples(out, base).exists()
+            ]
+            if left or examples:
+                engine = start_engine()
+                try:
+                    self._carry_out(directory, rows, left, examples, engine)
+                finally:
+                    engine.close()
+            for file in figures.draw(directory.path):
+                self._say(f"figure   {file}")
+
+    def _carry_out(self, directory, rows, left, examples, engine):
+        data = {name: engine.share(_in_memory(dataset)) for name, dataset in self._datasets.items()}
+        stages = self._stages(left, examples)
+        missing = [stage for stage in stages if not directory.done(self._stage(*stage))]
+        kept = {p: directory.done(_folder(p)) for p in left if p.knowledge}
+        costs = {point: self._point_cost(point, m, kept.get(point)) for point, m in left.items()}
+        total = sum(self._cost(*base).stage(stage) for *base, stage in missing)
+        with _Progress(total + sum(costs.values()), self._say) as progress:
+            for is_link in (True, False):  # classifiers learn from the link's signals
+                tasks = [stage for stage in missing if (stage[2] == "link") is is_link]
+                models = self._share_models(directory, stages, engine)
+                arguments = [
+                    (data[d], models[d, seed], self._configs[d, seed], stage)
+                    for d, seed, stage in tasks
+                ]
+                for index, files in engine.run(points.train_stage, arguments):
+                    if isinstance(files, Exception):
+                        raise files
+                    _store(directory, self._stage(*tasks[index]), files)
+                    dataset, seed, stage = tasks[index]
+                    progress.done(
+                        self._cost(dataset, seed).stage(stage), f"{dataset}, seed {seed}: {stage}"
+                    )
+            models = self._share_models(directory, stages, engine)
+            self._run_points(directory, rows, left, data, models, engine, costs, progress)
+            tasks = [
+                (data[d], models[d, seed], self._configs[d, seed], _FIGURE_1_PSR_DB)
+                for d, seed in examples
+            ]
+            for index, arrays in engine.run(points.fgsm_example, tasks):
+                if isinstance(arrays, Exception):
+                    raise arrays
+                file = _examples(directory.path, examples[index])
+                with atomic_file(file) as temporary, open(temporary, "wb") as stream:
+                    np.savez_compressed(stream, **arrays)
+
+    def _run_points(self, directory, rows, left, data, models, engine, costs, progress):
+        todo, failed = list(left), []
+        tasks = (
+            (
+                data[point.dataset],
+                models[point.dataset, point.seed],
+                self._configs[point.dataset, point.seed],
+                point,
+                left[point],
+                directory.files(_folder(point), *_PAIR)
+                if point.knowledge and directory.done(_folder(point))
+                else None,
+            )
+            for point in todo
+        )
+        for index, result in engine.run(points.run_point, tasks):
+            point = todo[index]
+            if isinstance(result, Exception):
+                failed.append(f"{point.name}: {result}")
+                self._say(f"failed   {failed[-1]}")
+                continue
+            files, measured = result
+            if files and not directory.done(_folder(point)):
+                _store(directory, _folder(point), files)
+            rows.append(measured)
+            name = point.name if point.knowledge else "no modules"
+            progress.done(costs[point], f"{point.dataset}, seed {point.seed}: {name}")
+        if failed:
+            raise SweepError(f"{len(failed)} of {len(todo)} points failed; the first: {failed[0]}")
+
+    def _share_models(self, directory, stages, engine):
+        """A handle for each base: {stage: {name: bytes}} of the stages that are done."""
+        files = collections.defaultdict(dict)
+        for dataset, seed, stage in stages:
+            names = _PAIR if stage == "link" else ("classifier",)
+            if directory.done(self._stage(dataset, seed, stage)):
+                found = directory.files(self._stage(dataset, seed, stage), *names)
+                files[dataset, seed][stage] = found
+        return {base: engine.share(files[base]) for base in self._configs}
+
+    def _stages(self, left, examples=()):
+        """The base stages that points need: [(dataset, seed, stage), ...], the link first."""
+        needed = {}
+        for point, measured in left.items():
+            base = point.dataset, point.seed
+            names = ["link", *(EVE_STAGES[eve] for _, eve, _ in measured)]
+            if point.knowledge:
+                names += Privacy(point.knowledge, point.black_box or "single").stages
+            needed.update(dict.fromkeys((*base, name) for name in names))
+        for base in examples:
+            needed.update(dict.fromkeys([(*base, "link"), (*base, "eve")]))
+        return list(needed)
+
+    @staticmethod
+    def _stage(dataset, seed, stage):
+        return f"{_base(dataset, seed)}/{stage}"
+
+    def _cost(self, name, seed):
+        dataset = self._datasets[name]
+        return cost.Cost(
+            math.prod(dataset.source_shape),
+            len(dataset.train),
+            len(dataset.test),
+            dataset.classes,
+            self._configs[name, seed],
+        )
+
+    def _point_cost(self, point, measured, is_trained):
+        costs = self._cost(point.dataset, point.seed)
+        operations = costs.rows(len(measured))
+        if point.knowledge and not is_trained:
+            operations += costs.pair(Privacy(point.knowledge, point.black_box or "single").stages)
+        return operations
+
+
+class _Progress:
+    """A bar with the time left on a terminal, a line a task elsewhere."""
+
+    def __init__(self, total, say):
+        from tqdm import tqdm
+
+        self._say = say if not sys.stderr.isatty() else lambda line: None
+        self._bar = tqdm(
+            total=total,
+            disable=None,
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left, {desc}",
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def done(self, operations, name):
+        """Counts a finished task."""
+        self._bar.set_description_str(name, refresh=False)
+        self._bar.update(operations)
+        self._say(f"done     {name}")
+
+
+def _base(dataset, seed):
+    return f"{dataset.replace('/', '-').replace(':', '-')}/seed-{seed}"
+
+
+def _folder(point):
+    """The stage name of a point's pair; None for the plain link."""
+    return point.knowledge and f"{_base(point.dataset, point.seed)}/arn/{point.name}"
+
+
+def _examples(out, base):
+    return out / _base(*base) / "fgsm.npz"
+
+
+def _store(directory, stage, files):
+    partial = directory.partial(stage)
+    for name, content in files.items():
+        (partial / f"{name}.keras").write_bytes(content)
+    directory.finish(stage)
+
+
+def _in_memory(dataset):
+    """The data set as plain arrays, which any engine can send."""
+    train, test = (
+        Split(np.array(split.images), np.array(split.labels))
+        for split in (dataset.train, dataset.test)
+    )
+    return Dataset(dataset.name, train, test, dataset.classes)

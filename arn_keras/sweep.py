@@ -1,0 +1,244 @@
+"""Sweeps: grids over SNR, PSR, knowledge, seed, case and data set, on one machine or many.
+
+`python -m arn_keras.sweep` trains what is missing and measures what is missing. This process is
+the only one that writes; the tasks are those of `points.py`, on an engine of `engines.py`.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import sys
+
+from arn_keras import cli, data, grid
+from arn_keras.arguments import Parser
+from arn_keras.config import Config
+from arn_keras.errors import ArnError, ConfigError
+from arn_keras.privacy import EVE_STAGES
+
+# Options of the main job that are the same here, for all points alike.
+_SHARED = (
+    *("data_dir", "black_box", "privacy_loss", "epochs", "link_epochs", "eve_epochs"),
+    *("batch_size", "learning_rate", "limit", "jit_compile", "quiet"),
+)
+_NOT_IDENTITY = {"data_dir", "black_box", "quiet"}
+
+
+def parse(arguments=None):
+    """Options of the command; wrong ones end the program with one line and status 2."""
+    parser = Parser(
+        prog="arn_keras.sweep",
+        description="Trains and measures every combination of the values given; what is done "
+        "already is not done again. Each list takes one or more values.",
+    )
+    several = {"nargs": "+", "metavar": "X"}
+    parser.add_argument(
+        "--figure",
+        type=int,
+        nargs="+",
+        choices=(1, 3, 4),
+        default=[],
+        help="the letter's own grids, instead of --snr-db, --psr-db and --training-snr-db",
+    )
+    parser.add_argument("--snr-db", type=float, help="SNRs to measure at (default: 10)", **several)
+    parser.add_argument("--psr-db", type=float, help="budgets (default: -10)", **several)
+    parser.add_argument(
+        "--training-snr-db",
+        type=_training,
+        help="SNR in training: matched (a pair for each SNR), range (one pair for all, over the "
+        "span of --snr-db), or a number (one pair for all) (default: matched)",
+        **several,
+    )
+    parser.add_argument(
+        "--knowledge", nargs="+", choices=("white", "black"), default=["white", "black"]
+    )
+    parser.add_argument("--case", nargs="+", choices=grid.CASES, default=list(grid.CASES))
+    parser.add_argument(
+        "--eve",
+        nargs="+",
+        choices=tuple(EVE_STAGES),
+        default=["frozen"],
+        help="who is measured: the letter's Eve (frozen), others whom no pair is trained against",
+    )
+    parser.add_argument("--seed", type=int, nargs="+", metavar="N", default=[0])
+    parser.add_argument(
+        "--dataset", nargs="+", metavar="NAME", default=["auto"], help="as for train.py"
+    )
+    parser.add_argument(
+        "--link-snr-db",
+        type=float,
+        nargs="+",
+        metavar="X",
+        default=[10.0],
+        help="SNR at which base link and eavesdroppers are trained; two values are a range "
+        "(default: 10)",
+    )
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/sweep"))
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="local processes, of one thread each (default: cores)"
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="run on Ray: on the cluster at HOST:PORT or auto, without a value on this machine",
+    )
+    parser.add_argument(
+        "--gpus",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="GPUs a task needs, on Ray (default: 0)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost only")
+    for field in dataclasses.fields(Config):
+        if field.name in _SHARED:
+            cli.add_option(parser, field)
+    options = parser.parse_args(arguments)
+    try:
+        _check(options)
+    except ConfigError as error:
+        parser.error(str(error))
+    return options
+
+
+def _training(text):
+    if text in ("matched", "range"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected matched, range or a number of dB, got {text!r}"
+        ) from None
+
+
+def _check(options):
+    if options.figure:
+        for name in ("snr_db", "psr_db", "training_snr_db"):
+            if getattr(options, name) is not None:
+                raise ConfigError(f"--figure: expected no --{name.replace('_', '-')} beside it")
+    if len(options.link_snr_db) > 2:
+        raise ConfigError(
+            f"--link-snr-db: expected one or two values, got {len(options.link_snr_db)}"
+        )
+    if options.jobs is not None and options.jobs < 1:
+        raise ConfigError(f"--jobs: expected at least 1, got {options.jobs}")
+    if not 0 <= options.gpus < float("inf"):
+        raise ConfigError(f"--gpus: expected at least 0, got {options.gpus}")
+    for seed in options.seed:
+        settings(options, "auto", seed)
+    plan_of(options, {name: name for name in options.dataset})
+
+
+def settings(options, dataset, seed):
+    """The `Config` that the base stages and all pairs of a data set and seed share."""
+    shared = {name: getattr(options, name) for name in _SHARED}
+    snr_db = (options.link_snr_db[0], options.link_snr_db[-1])
+    try:
+        return Config(dataset=dataset, seed=seed, snr_db=snr_db, **shared)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("--snr-db", "--link-snr-db")) from None
+
+
+def plan_of(options, names):
+    """The plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
+
+    Args:
+        options: of `parse`.
+        names: name of the data set that was loaded for each one asked for.
+    """
+    presets = [grid.FIGURES[figure] for figure in options.figure if figure in grid.FIGURES]
+    if not options.figure:
+        given = {
+            "snrs_db": options.snr_db,
+            "psrs_db": options.psr_db,
+            "trainings": options.training_snr_db,
+        }
+        presets = [{name: tuple(v) for name, v in given.items() if v is not None}]
+    return grid.merge(
+        grid.Grid(
+            datasets=tuple(names[name] for name in options.dataset),
+            seeds=tuple(options.seed),
+            knowledges=tuple(options.knowledge),
+            black_box=options.black_box,
+            cases=tuple(options.case),
+            eves=tuple(options.eve),
+            **preset,
+        ).plan()
+        for preset in presets
+    )
+
+
+def identity(options):
+    """What all rows of a directory have in common, whatever was asked for later."""
+    fields = {name: getattr(options, name) for name in _SHARED if name not in _NOT_IDENTITY}
+    low, high = options.link_snr_db[0], options.link_snr_db[-1]
+    return {"sweep": True, "link_snr_db": [low, high], **fields}
+
+
+def configuration(options):
+    """The identity as a short word, written into every row."""
+    text = json.dumps(identity(options), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def main(arguments=None):
+    """Runs `python -m arn_keras.sweep`; returns its exit status."""
+    options = parse(arguments)
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except ArnError as error:
+        print(f"arn_keras.sweep: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options):
+    """Trains and measures what the directory lacks."""
+    from arn_keras.backend import require_tensorflow
+    from arn_keras.study import Study
+
+    say = (lambda *words: None) if options.quiet else print
+    require_tensorflow()
+    datasets, names = {}, {}
+    for name in options.dataset:
+        dataset = data.load(name, options.data_dir, options.limit)
+        names[name] = dataset.name
+        datasets[dataset.name] = dataset
+        for note in dataset.notes:
+            say(f"note: {note}")
+    plan = plan_of(options, names)
+    configs = {
+        (name, seed): settings(options, name, seed).resolve(name, len(dataset.train))
+        for name, dataset in datasets.items()
+        for seed in options.seed
+    }
+    study = Study(datasets, configs, plan, 1 in options.figure, say)
+    if options.dry_run:
+        study.show_plan(options.out, options.jobs or len(os.sched_getaffinity(0)))
+        return
+    study.run(
+        options.out,
+        identity(options),
+        configuration(options),
+        lambda: _engine(options),
+    )
+
+
+def _engine(options):
+    from arn_keras.engines import LocalEngine, RayEngine
+
+    if options.ray is None:
+        return LocalEngine(options.jobs)
+    return RayEngine(options.ray or None, options.jobs, options.gpus)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,241 @@
+"""What an eavesdropper of one protected link has: signals, labels, noise, and training on them.
+
+Eve's training is `EavesdropperLink`, the letter's own Eve (Eq. 14), with the protection in front of
+her channel. The public part of a protection is a fixed function and is computed once; keys and
+noise are drawn in the graph, new ones each epoch.
+"""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from arn_keras.channel import AWGN
+from arn_keras.eavesdropper_link import EavesdropperLink
+from arn_keras.leakage import accuracy, cross_entropy
+from arn_keras.stages import Schedule, stage_seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """A trained eavesdropper and what she says of the test sources.
+
+    Attributes:
+        classifier: her weights of the best epoch.
+        logits: on the overheard test signals, [sources, classes].
+        curve: [epoch, test accuracy, test cross-entropy in nats] of each measured epoch.
+    """
+
+    classifier: keras.Model
+    logits: np.ndarray
+    curve: list
+
+
+def in_batches(function, *arrays, batch_size=2000):
+    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
+    parts = [
+        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
+        for start in range(0, len(arrays[0]), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def predict(classifier, inputs):
+    """Logits of a classifier, [sources, classes]."""
+    return in_batches(lambda batch: classifier(batch, training=False), inputs)
+
+
+class Wiretap:
+    """Eve's side of one link under one protection.
+
+    Args:
+        receiver: Bob's, y_clean -> s_hat.
+        eavesdropper: the letter's Eve, trained on unprotected signals.
+        signals: y of the training and of the test sources, (array, array).
+        splits: `data.Split` of training and of test sources, in the same order.
+        snr_db: SNR in dB of every channel.
+        psr_db: budget in dB, for an Eve who trains against perturbations of this power.
+        protection: `protection.Protection`.
+        seed: integer seed of all that she draws.
+        clean: cache of eavesdroppers trained on unprotected signals, shared between protections.
+    """
+
+    def __init__(
+        self,
+        receiver,
+        eavesdropper,
+        signals,
+        splits,
+        *,
+        snr_db,
+        psr_db,
+        protection,
+        seed,
+        clean=None,
+    ):
+        self.receiver = receiver
+        self.eavesdropper = eavesdropper
+        self.unprotected = signals
+        self.splits = splits
+        self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
+        self.protection = protection
+        self.clean = {} if clean is None else clean
+        self.shape = tuple(signals[0].shape[1:])
+        self.classes = eavesdropper.output_shape[-1]
+        arn = protection.transmitter_arn
+        self.signals = (
+            signals
+            if arn is None
+            else tuple(in_batches(lambda y: arn(y, training=False), each) for each in signals)
+        )
+
+    @property
+    def labels(self):
+        """Labels of training and of test sources."""
+        return tuple(np.asarray(split.labels) for split in self.splits)
+
+    @property
+    def protected(self):
+        """Whether there is any protection."""
+        return bool(self.protection.transmitter_arn or self.protection.rounds)
+
+    def receive(self, cleaned):
+        """Bob's picture of a batch of cleaned signals, Eq. (13)."""
+        return self.receiver(cleaned, training=False)
+
+    def keys(self, purpose, **how):
+        """Keys of this protection, or None for none; another purpose, other keys."""
+        return self.protection.keys(self.shape, seed=self._seed(f"keys {purpose}"), **how)
+
+    def overhear(self, signals, keys=None, snr_db=None, purpose="test"):
+        """What Eve receives of signals, Eq. (11): keyed by `keys`, in noise of her own.
+
+        Args:
+            signals: z before keying, array.
+            keys: `RandomKeys`, or None.
+            snr_db: SNR in dB; the link's by default.
+            purpose: another purpose, other noise.
+        """
+        channel = AWGN(self._seed(f"noise {purpose}"))
+        snr_db = self.snr_db if snr_db is None else snr_db
+
+        def receive(batch):
+            return channel(batch if keys is None else keys(batch), snr_db=snr_db)
+
+        return in_batches(receive, signals)
+
+    def test(self, snr_db=None):
+        """What Eve receives of the test sources, each under a fresh key where there are keys."""
+        return self.overhear(self.signals[1], self.keys("test"), snr_db)
+
+    def train(
+        self,
+        build,
+        epochs,
+        *,
+        name,
+        signals=None,
+        keys=None,
+        test=None,
+        recordings=None,
+        restarts=1,
+        snr_db=None,
+        link_class=EavesdropperLink,
+    ):
+        """Trains an eavesdropper on labelled recordings; best epoch, best of restarts.
+
+        Best is the lowest cross-entropy on the test sources, which favours Eve: so should an audit.
+
+        Args:
+            build: (signal shape, classes) -> classifier.
+            epochs: passes over all training sources; fewer recordings get as many steps.
+            name: what she is called; another name, another seed.
+            signals: what is sent, before keying; the protected training signals by default.
+            keys: `RandomKeys` in front of her channel, or None.
+            test: what she overhears of the test sources; `self.test()` by default.
+            recordings: number of training sources that she has, all by default.
+            restarts: trainings from other weights.
+            snr_db: SNR in dB; the link's by default.
+            link_class: how she is trained.
+
+        Returns:
+            `Attack`.
+        """
+        signals = self.signals[0] if signals is None else signals
+        recordings = min(recordings or len(signals), len(signals))
+        chosen = np.random.default_rng(self.seed).permutation(len(signals))[:recordings]
+        x, y = (
+            (signals, self.labels[0])
+            if recordings == len(signals)
+            else (signals[chosen], self.labels[0][chosen])
+        )
+        test = self.test(snr_db) if test is None else test
+        attacks = []
+        for restart in range(restarts):
+            seed = self._seed(f"{name} {restart}")
+            keras.utils.set_random_seed(seed)
+            link = link_class(build(test.shape[1:], self.classes), keys, seed=seed, name="eve")
+            schedule = _schedule(epochs, recordings)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            schedule.compile(link, recordings, loss=loss)
+            watch = _Best(test, self.labels[1], math.ceil(schedule.epochs / 8))
+            link.fit(
+                x,
+                y,
+                batch_size=schedule.batch_size,
+                epochs=schedule.epochs,
+                snr_db=self.snr_db if snr_db is None else snr_db,
+                callbacks=[watch],
+                verbose=0,
+            )
+            attacks.append(watch.attack())
+        return min(attacks, key=lambda attack: min(point[2] for point in attack.curve))
+
+    def trained_on_unprotected(self, build, epochs, *, name, **how):
+        """The same on unprotected signals, trained once for all protections; she never adapts."""
+        if name not in self.clean:
+            self.clean[name] = self.train(
+                build,
+                epochs,
+                name=name,
+                signals=self.unprotected[0],
+                test=self.overhear(self.unprotected[1]),
+                **how,
+            )
+        return self.clean[name]
+
+    def _seed(self, name):
+        return stage_seed(self.seed, f"audit {name}") % 2**31
+
+
+def _schedule(epochs, recordings):
+    """As many epochs as make the steps of `epochs` passes over 24,000 sources, at least."""
+    batch_size = max(8, min(256, recordings // 16))
+    steps = math.ceil(recordings / batch_size)
+    return Schedule(max(epochs, math.ceil(epochs * 94 / steps)), batch_size, jit_compile=False)
+
+
+class _Best(keras.callbacks.Callback):
+    """Measures Eve every few epochs on what she overhears of the test sources; keeps the best."""
+
+    def __init__(self, overheard, labels, every):
+        super().__init__()
+        self._overheard, self._labels, self._every = overheard, labels, every
+        self._curve, self._lowest = [], math.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self._every and epoch + 1 < self.params["epochs"]:
+            return
+        logits = predict(self.model.classifier, self._overheard)
+        loss = cross_entropy(logits, self._labels)
+        self._curve.append([epoch + 1, accuracy(logits, self._labels), loss])
+        if loss < self._lowest:
+            self._lowest, self._logits = loss, logits
+            self._weights = self.model.classifier.get_weights()
+
+    def attack(self):
+        classifier = self.model.classifier
+        classifier.set_weights(self._weights)
+        return Attack(classifier, self._logits, self._curve)

@@ -1,0 +1,150 @@
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+from wiretaps import TINY
+
+from arn_keras import audit, effort, ladder
+from arn_keras.arn import build_receiver_arn, build_transmitter_arn
+from arn_keras.audit_report import headline
+from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.ladder import LADDER, FinishedRungs
+from arn_keras.rundir import read_json
+from arn_keras.semantic import build_receiver, build_transmitter
+
+CONFIG = {"dataset": "digits", "limit": 200, "snr_db": [10.0, 10.0], "psr_db": -10.0, "seed": 0}
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run directory of untrained models: what is measured is poor, but measured."""
+    path = tmp_path / "run"
+    models = {
+        "link/transmitter": build_transmitter((8, 8, 1), 16, 16),
+        "link/receiver": build_receiver((8, 8, 1), 16, 16),
+        "eve/classifier": build_eavesdropper((16,), 10, (16,)),
+        "arn/white/transmitter": build_transmitter_arn((16,), (8,)),
+        "arn/white/receiver": build_receiver_arn((16,), (8,)),
+    }
+    for name, model in models.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        model.save(path / f"{name}.keras")
+    (path / "config.json").write_text(json.dumps({"config": CONFIG, "versions": {}}))
+    return path
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A ladder of rungs that train nothing."""
+    monkeypatch.setattr(effort, "QUICK", TINY)
+    monkeypatch.setattr(ladder, "LADDER", {rung: LADDER[rung] for rung in ("E0", "E7")})
+    monkeypatch.setattr(ladder, "key_attacks", lambda tap, effort: [])
+
+
+def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung(
+    run_dir, short, capsys, monkeypatch
+):
+    assert audit.main([str(run_dir), "--quick"]) == 0
+    out = capsys.readouterr().out
+    assert "seed 0  arn" in out
+    found = read_json(run_dir / "audit" / "audit.json")
+    rows = found["rows"]
+    assert {row["protection"] for row in rows} == {"none", "arn", "keyed", "planted"}
+    assert {row["sources"] for row in rows} == {360}
+    assert found["headline"] == headline(rows)
+    for row in rows:
+        if row["rung"] != "Bob":
+            assert 0 <= row["eve_accuracy"] <= 1
+            assert 0 <= row["leakage_nats"] <= found["entropy_nats"]
+    text = (run_dir / "audit" / "report.md").read_text()
+    assert "| keyed |" in text
+    assert (run_dir / "audit" / "audit.png").stat().st_size > 10_000
+
+    def refuse(tap, effort):
+        raise AssertionError("a finished rung was run again")
+
+    monkeypatch.setattr(ladder, "LADDER", dict.fromkeys(("E0", "E7"), refuse))
+    assert audit.main([str(run_dir), "--quick"]) == 0
+    assert read_json(run_dir / "audit" / "audit.json")["rows"] == rows
+    assert "E0" not in capsys.readouterr().out.split("worst case")[0]
+
+
+def test_a_rung_cut_off_by_a_kill_is_run_again_and_the_others_are_not(tmp_path):
+    path = tmp_path / "finished.jsonl"
+    finished = FinishedRungs(path)
+    finished.add(("quick", 0, "none", "E0"), [{"eve_accuracy": 0.5}])
+    finished.add(("quick", 0, "none", "E1"), [{"eve_accuracy": 0.6}])
+    path.write_bytes(path.read_bytes()[:-7])
+    again = FinishedRungs(path)
+    assert again.get(("quick", 0, "none", "E0")) == [{"eve_accuracy": 0.5}]
+    assert again.get(("quick", 0, "none", "E1")) is None
+    again.add(("quick", 0, "none", "E1"), [{"eve_accuracy": 0.7}])
+    assert FinishedRungs(path).get(("quick", 0, "none", "E1")) == [{"eve_accuracy": 0.7}]
+
+
+def _without(name):
+    return lambda path: (
+        [file.unlink() for file in (path / name).iterdir()] and (path / name).rmdir()
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "message"),
+    [
+        (lambda path: (path / "config.json").unlink(), [], "found no config.json"),
+        (_without("arn/white"), [], "expected a trained pair, found none"),
+        (_without("eve"), [], "expected a trained pair, found none"),
+        (lambda path: None, ["--knowledge", "black"], "expected a trained black pair"),
+        (lambda path: (path / "config.json").write_text("{"), [], "expected a whole JSON file"),
+        (lambda path: (path / "config.json").write_text("[]"), [], "a run's configuration"),
+        (lambda path: None, ["--seeds", "0"], "--seeds: expected at least 1, got 0"),
+        (lambda path: None, ["--protection", "rot13"], "invalid choice: 'rot13'"),
+        (
+            lambda path: (path / "arn/white/receiver.keras").write_bytes(b"PK"),
+            [],
+            "expected a whole Keras model",
+        ),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_status_2(run_dir, capsys, damage, options, message):
+    damage(run_dir)
+    try:
+        status = audit.main([str(run_dir), *options])
+    except SystemExit as stop:
+        status = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("python -m arn_keras.audit: error: ")
+    assert message in lines[0]
+
+
+def test_a_run_directory_that_is_not_there_is_not_made(tmp_path, capsys):
+    assert audit.main([str(tmp_path / "none")]) == 2
+    assert "expected a run directory of train.py, got none" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom arn_keras import audit\n"
+        "try: audit.main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'tensorflow', 'keras', 'sklearn', 'numpy'} & set(sys.modules)))"
+    )
+    root = pathlib.Path(__file__).parents[1]
+    start = time.process_time()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "--quick" in done.stdout
+    assert time.process_time() - start < 1
+
+
+def test_the_audit_offers_every_protection_there_is():
+    from arn_keras.protection import PROTECTIONS
+
+    assert audit.PROTECTIONS == PROTECTIONS

@@ -1,0 +1,142 @@
+import matplotlib.image
+import numpy as np
+import pytest
+
+from arn_keras.audit_checks import CHECKS, warnings
+from arn_keras.audit_figures import audit_picture
+from arn_keras.audit_report import headline, report
+
+
+def _row(rung, protection, accuracy, leakage=1.0, seed=0, **more):
+    return {
+        "rung": rung,
+        "protection": protection,
+        "eve": "eve",
+        "eve_accuracy": accuracy,
+        "leakage_nats": leakage,
+        "seed": seed,
+        "counts": True,
+        "majority_rate": 0.1,
+        "sources": 100,
+        "curve": [],
+        **more,
+    }
+
+
+def _bob(protection, psr_db=None, spread=0.0):
+    return {
+        "rung": "Bob",
+        "protection": protection,
+        "seed": 0,
+        "mse": 0.01,
+        "sent_power": 1.0,
+        "measured_psr_db": psr_db,
+        "norm_spread": spread,
+        "counts": False,
+        "majority_rate": 0.1,
+        "sources": 100,
+    }
+
+
+SOUND = (
+    _bob("none"),
+    _row("E0", "none", 0.95),
+    _row("E3", "none", 0.96),
+    _row("E4", "none", 0.97),
+    _bob("arn", -10.1, 0.2),
+    _row("E0", "arn", 0.2),
+    _row("E3", "arn", 0.94),
+    _row("E4", "arn", 0.96),
+    _row("E0", "planted", 0.95),
+    _row("E3", "planted", 0.955),
+    _row("E7 planted norm", "planted", 0.3),
+    _bob("keyed", 3.0, 1e-6),
+    _row("E3", "keyed", 0.11, 0.001),
+    _row("E8", "keyed", 0.9, 2.0, counts=False, messages=64)
+    | {"eve": "known plaintext, key reused"},
+)
+
+
+def _replace(rung, protection, **fields):
+    return [
+        row | fields if (row["rung"], row["protection"]) == (rung, protection) else row
+        for row in SOUND
+    ]
+
+
+def test_a_sound_ladder_raises_nothing():
+    assert warnings(SOUND, -10.0) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "check", "detail"),
+    [
+        (_replace("E0", "none", eve_accuracy=0.9), "clean Eve too weak", "0.900, the best 0.970"),
+        (_replace("E4", "arn", eve_accuracy=0.9), "weaker than what it contains", "arn: E4 0.900"),
+        (_replace("E3", "arn", eve_accuracy=0.1), "weaker than what it contains", "arn: E3 0.100"),
+        (_replace("Bob", "arn", measured_psr_db=-9.8), "over budget", "-9.80 dB, budget -10 dB"),
+        (_replace("E3", "planted", eve_accuracy=0.92), "planted leak not found", "E3: 0.920"),
+        (
+            _replace("E7 planted norm", "planted", eve_accuracy=0.11),
+            "planted leak not found",
+            "E7 planted norm: 0.110",
+        ),
+        (
+            _replace("E8", "keyed", eve_accuracy=0.12),
+            "planted leak not found",
+            "known plaintext, key reused 0.120",
+        ),
+        (_replace("Bob", "keyed", norm_spread=0.01), "norm not constant", "keyed: 1.00%"),
+    ],
+)
+def test_each_doubt_is_raised_when_it_should_be_and_says_why_and_what_to_do(rows, check, detail):
+    found = [each for each in warnings(rows, -10.0) if each["check"] == check]
+    assert len(found) == 1
+    assert detail in found[0]["detail"]
+    assert (found[0]["raised_if"], found[0]["why"], found[0]["do"]) == CHECKS[check]
+
+
+def test_the_headline_is_the_worst_case_never_the_mean_and_leaves_out_broken_rules():
+    rows = [*SOUND, _row("E3", "keyed", 0.115, 0.004, seed=1)]
+    worst = headline(rows)
+    assert worst["arn"]["eve_accuracy"] == 0.96
+    assert worst["keyed"]["eve_accuracy"] == 0.115
+    assert worst["keyed"]["worst_leakage_nats"] == 0.004
+    assert list(worst) == ["none", "arn", "keyed"]
+
+
+def _audit(rows, doubts=()):
+    return {
+        "rows": rows,
+        "headline": headline(rows),
+        "warnings": list(doubts),
+        "dataset": "mnist",
+        "snr_db": 10.0,
+        "psr_db": -10.0,
+        "entropy_nats": 2.3,
+        "command": "python -m arn_keras.audit run",
+        "effort": "quick",
+        "seeds": [0],
+        "seconds": 60.0,
+    }
+
+
+def test_the_report_gives_the_worst_case_a_verdict_and_every_doubt():
+    rows = _replace("E4", "arn", eve_accuracy=0.9)
+    text = report(_audit(rows, warnings(rows, -10.0)))
+    assert "| arn | 0.01000 | 1.0000 | 20.0% | **94.0%** | E3 eve | 1.000 |" in text
+    assert "`arn`: Eve is 84.0 points above guessing: not secrecy." in text
+    assert "`keyed`: no Eve of this ladder does better than guessing." in text
+    assert "**weaker than what it contains**: arn: E4 0.900, E3 0.940" in text
+    assert "| keyed | known plaintext, key reused | 64 | 90.0% |" in text
+    assert "None: every self-check passed" in report(_audit(list(SOUND)))
+
+
+def test_the_figure_is_drawn_from_rows_alone(tmp_path):
+    curve = [[1, 0.5, 1.0], [2, 0.9, 0.3]]
+    rows = _replace("E3", "arn", curve=curve, recordings=100, eve="fresh")
+    rows = [row | {"curve": curve} if row["rung"] == "E3" else row for row in rows]
+    audit_picture(tmp_path / "audit.png", rows, "title")
+    picture = matplotlib.image.imread(tmp_path / "audit.png")[..., :3]
+    orange = np.array((0xD5, 0x5E, 0x00)) / 255
+    assert np.sum(np.all(np.abs(picture - orange) < 0.02, axis=-1)) > 50

@@ -1,0 +1,49 @@
+import dataclasses
+
+import pytest
+
+from arn_keras import cost
+from arn_keras.config import Config
+
+
+@pytest.fixture
+def costs():
+    config = Config(epochs=1, link_epochs=1, eve_epochs=1).resolve("mnist", 60_000)
+    return cost.Cost(784, 60_000, 10_000, 10, config)
+
+
+def test_a_step_of_the_pair_costs_what_its_matrix_products_cost(costs):
+    arn = 128 * 256 + 256 * 256 + 256 * 128
+    receiver = 128 * 256 + 256 * 256 + 256 * 784
+    eve = 128 * 256 + 256 * 128 + 128 * 64 + 64 * 10
+    a_source = 6 * 2 * arn + 4 * (receiver + eve)
+    assert costs.pair(["eve"]) == a_source * 60_000
+    assert a_source == pytest.approx(3.1e6, rel=0.03)
+
+
+def test_more_epochs_and_more_substitutes_cost_more(costs):
+    twice = cost.Cost(
+        784, 60_000, 10_000, 10, dataclasses.replace(costs._config, epochs=2, eve_epochs=3)
+    )
+    assert twice.pair(["eve"]) == 2 * costs.pair(["eve"])
+    assert twice.stage("substitute_64") == 3 * costs.stage("substitute_64")
+    assert costs.pair(["substitute_64", "substitute_128"]) - costs.pair(["substitute_128"]) == (
+        4 * (128 * 64 + 64 * 10) * 60_000
+    )
+
+
+def test_the_cost_of_a_fully_connected_stage_counts_the_weights_of_its_model(costs):
+    from arn_keras.stages import BUILD_CLASSIFIER
+
+    for stage in set(BUILD_CLASSIFIER) - {"eve_conv"}:
+        model = BUILD_CLASSIFIER[stage]((128,), 10)
+        weights = sum(w.shape[0] * w.shape[1] for w in model.weights if len(w.shape) == 2)
+        assert costs.stage(stage) == 6 * weights * 60_000
+
+
+def test_workers_divide_the_time_and_the_rate_is_a_rate():
+    rate = cost.operations_a_second(128, 0.05)
+    assert 1e8 < rate < 1e13
+    one, two = (cost.seconds(1e15, workers, 1e10) - cost.START_SECONDS for workers in (1, 2))
+    assert one == pytest.approx(2 * two)
+    assert one == pytest.approx(1e15 / 1e10 / cost.EFFICIENCY)

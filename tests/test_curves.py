@@ -1,0 +1,73 @@
+import matplotlib.image
+import numpy as np
+import pytest
+
+from arn_keras import curves
+
+
+def row(case, x, seed=0, *, axis="snr_db", knowledge=None, training=None, mse=0.01, accuracy=0.5):
+    other = {"snr_db": "psr_db", "psr_db": "snr_db"}[axis]
+    fixed = None if case == "original" and other == "psr_db" else -10.0
+    return {
+        "case": case,
+        "knowledge": knowledge,
+        "black_box": "single" if knowledge == "black" else None,
+        "training_snr_db": training,
+        axis: x,
+        other: fixed,
+        "seed": seed,
+        "mse": mse,
+        "eve_accuracy": accuracy,
+    }
+
+
+def test_the_band_is_the_spread_and_the_line_the_mean_over_seeds():
+    rows = [row("original", 0.0, s, accuracy=a) for s, a in enumerate((0.2, 0.4, 0.9))]
+    rows += [row("original", -5.0, 0, accuracy=0.1)]
+    x, mean, low, high = curves._statistics(rows, "snr_db", "eve_accuracy")
+    assert x == [-5.0, 0.0]
+    np.testing.assert_allclose(mean, [0.1, 0.5])
+    np.testing.assert_allclose(low, [0.1, 0.2])
+    np.testing.assert_allclose(high, [0.1, 0.9])
+
+
+def test_each_case_knowledge_and_training_is_a_curve_of_its_own():
+    rows = []
+    for x in (0.0, 10.0):
+        rows.append(row("original", x))
+        for knowledge in ("white", "black"):
+            for training in ([x, x], [0.0, 10.0], [10.0, 10.0]):
+                rows.append(row("paired", x, knowledge=knowledge, training=training))
+    labels = [label for _, label, *_ in curves._curves(rows, "snr_db")]
+    assert len(labels) == len(set(labels))
+    assert labels[0] == "original, no modules"
+    assert "both modules, black box, trained over 0 to 10 dB" in labels
+    counted = {label: len(found) for _, label, *_, found in curves._curves(rows, "snr_db")}
+    assert counted["original, no modules"] == 2
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_the_original_link_is_drawn_across_the_axis_of_budgets(tmp_path, ending):
+    rows = [
+        row("paired", x, axis="psr_db", knowledge="white", training=[10.0, 10.0])
+        for x in (-20.0, 0.0)
+    ]
+    original = {**row("original", None, axis="psr_db"), "snr_db": 10.0}
+    file = tmp_path / f"figure.{ending}"
+    curves.figure_4(file, [*rows, original], 0.1, "title")
+    assert file.stat().st_size > 5000
+    if ending == "png":
+        with_original = matplotlib.image.imread(file)
+        curves.figure_4(file, rows, 0.1, "title")
+        assert not np.array_equal(with_original, matplotlib.image.imread(file))
+
+
+def test_the_figure_changes_with_the_rows_and_with_nothing_else(tmp_path):
+    def drawn(accuracy):
+        rows = [row("original", x, accuracy=accuracy) for x in (0.0, 10.0)]
+        curves.figure_3(tmp_path / "figure.png", rows, 0.1, "title")
+        return matplotlib.image.imread(tmp_path / "figure.png")
+
+    first, again, other = drawn(0.5), drawn(0.5), drawn(0.9)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

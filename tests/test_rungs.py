@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from wiretaps import CLASSES, TINY, wiretap
+
+from arn_keras.fresh_rungs import planted_norm, simple
+from arn_keras.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
+from arn_keras.ladder import LADDER
+from arn_keras.leakage import accuracy, leakage_nats
+from arn_keras.protection import Protection
+
+CHANCE = 1 / CLASSES
+KEYED = Protection("keyed", rounds=5)
+
+
+def _scores(tap, findings):
+    labels = tap.labels[1]
+    return {f.eve: (accuracy(f.logits, labels), leakage_nats(f.logits, labels)) for f in findings}
+
+
+@pytest.fixture(scope="module")
+def open_tap():
+    return wiretap()
+
+
+@pytest.fixture(scope="module")
+def noise_tap():
+    return wiretap(leaks=False)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_a_planted_leak_is_found_by_every_eve_who_hears_more_than_the_power(rung, open_tap):
+    scores = _scores(open_tap, LADDER[rung](open_tap, TINY))
+    scores.pop("norm only", None)
+    assert scores
+    for eve, (hits, leakage) in scores.items():
+        assert hits > 0.9, (eve, hits)
+        assert leakage > 0.75 * np.log(CLASSES), (eve, leakage)
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_a_signal_without_a_leak_leaves_every_eve_at_chance(rung, noise_tap):
+    for eve, (hits, leakage) in _scores(noise_tap, LADDER[rung](noise_tap, TINY)).items():
+        assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
+        assert leakage < 0.01, (eve, leakage)
+
+
+def test_the_norm_only_eve_finds_a_norm_that_tells_the_label_and_nothing_in_a_constant_one(
+    open_tap,
+):
+    told = wiretap(leaks=False, gain=(0.4, 0.7, 1.0, 1.3), snr_db=20.0)
+    hits, leakage = _scores(told, simple(told, TINY))["norm only"]
+    assert hits > 0.9
+    assert leakage > 0.8
+    hits, leakage = _scores(open_tap, simple(open_tap, TINY))["norm only"]
+    assert hits == pytest.approx(CHANCE, abs=0.05)
+    assert leakage < 0.01
+    assert _scores(open_tap, planted_norm(open_tap, TINY))["norm only"][0] > CHANCE + 0.1
+
+
+def test_a_keyed_message_has_a_constant_norm_whatever_the_class():
+    tap = wiretap(protection=KEYED, gain=(0.4, 0.7, 1.0, 1.3), snr_db=20.0)
+    for eve, (hits, leakage) in _scores(tap, simple(tap, TINY)).items():
+        assert hits == pytest.approx(CHANCE, abs=0.05), eve
+        assert leakage < 0.01, eve
+    assert bob(tap)["norm_spread"] < 1e-5
+
+
+@pytest.mark.parametrize("rung", ["E0", "E3", "E5"])
+def test_fresh_keys_hide_a_leak_that_the_same_eve_would_find(rung):
+    tap = wiretap(protection=KEYED)
+    for eve, (hits, leakage) in _scores(tap, LADDER[rung](tap, TINY)).items():
+        assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
+        assert leakage < 0.015, (eve, leakage)
+
+
+def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back():
+    tap = wiretap(protection=KEYED)
+    secret = [wrong_key(tap), *known_plaintext(tap, TINY, reused=False), sent_twice(tap, TINY)]
+    for eve, (hits, leakage) in _scores(tap, secret).items():
+        assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
+        assert leakage < 0.015, (eve, leakage)
+    reused = known_plaintext(tap, TINY, reused=True)
+    assert [each.more["messages"] for each in reused] == [4, 64, 256]
+    hits = [accuracy(each.logits, tap.labels[1]) for each in reused]
+    assert hits[0] < 0.85 < 0.93 < hits[2]
+    assert accuracy(key_reuse(tap, TINY)[-1].logits, tap.labels[1]) > 0.9
+    assert not any(each.counts for each in reused)
+    assert all(each.counts for each in secret)
+
+
+def test_a_wrong_key_shows_a_picture_no_better_than_the_mean_one():
+    more = wrong_key(wiretap(protection=KEYED)).more
+    assert more["mse"] > more["mse_mean_picture"] > 0.01
+
+
+def test_bob_pays_nothing_for_a_key():
+    free, keyed = bob(wiretap()), bob(wiretap(protection=KEYED))
+    assert keyed["mse"] == pytest.approx(free["mse"], rel=0.02)
+    assert free["perturbation_power"] == 0
+    assert keyed["sent_power"] == pytest.approx(1, abs=1e-5)
+    # Q y is orthogonal to y on average, so that the added power is 2.
+    assert keyed["perturbation_power"] == pytest.approx(2, abs=0.05)
+
+
+def test_bob_is_measured_in_the_noise_that_is_asked_for():
+    tap = wiretap(snr_db=40.0)
+    y = tap.signals[1].astype(float)
+    slope = np.mean((np.exp(-y) / (1 + np.exp(-y)) ** 2) ** 2)
+    assert bob(tap)["mse"] == pytest.approx(1e-4 * slope, rel=0.03)

@@ -1,0 +1,296 @@
+"""The sweep command, its workers and both engines, on a grid of nine small points."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from arn_keras import data, figures, rows, sweep
+from arn_keras.engines import LocalEngine
+from arn_keras.grid import Point
+from arn_keras.rundir import read_json
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = [
+    *("--dataset", "digits", "--limit", "100", "--epochs", "2", "--link-epochs", "2"),
+    *("--eve-epochs", "1", "--no-jit-compile", "--case", "original", "paired"),
+]
+GRID = [*SMALL, "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
+ROWS = 2 + 2 * 2 * 2  # the original link at two SNRs; knowledge x SNR x budget
+
+
+def start(*options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "arn_keras.sweep", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def measured(path):
+    """Rows of a directory in a fixed order, torn last line refused."""
+    found, torn = rows.read(path / "rows.jsonl")
+    assert torn == b""
+    return sorted(found, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def await_rows(path, number, process):
+    deadline = time.monotonic() + 300
+    while not (path / "rows.jsonl").exists() or (
+        (path / "rows.jsonl").read_bytes().count(b"\n") < number
+    ):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """A finished sweep on two local processes."""
+    path = tmp_path_factory.mktemp("sweep") / "out"
+    assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture
+def shared_only(local, tmp_path):
+    """A directory in which link and eavesdroppers are trained, and nothing else is done."""
+    path = tmp_path / "out"
+    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.jsonl", "figures"))
+    return path
+
+
+def test_every_point_is_one_row_and_says_what_it_is(local):
+    found = measured(local)
+    assert len(found) == ROWS
+    assert {row["case"] for row in found} == {"original", "paired"}
+    fields = "case knowledge protection snr_db psr_db measured_psr_db mse psnr_db eve eve_accuracy "
+    fields += "eve_confidence leakage_nats bob_accuracy seed sources"
+    for row in found:
+        assert set(fields.split()) < set(row)
+        assert row["sources"] == 360
+        if row["case"] == "paired":
+            assert row["training_snr_db"] == [row["snr_db"], row["snr_db"]]
+            assert row["measured_psr_db"] is not None
+    config = read_json(local / "config.json")["config"]
+    assert config["limit"] == 100
+    assert config["link_snr_db"] == [10.0, 10.0]
+
+
+def test_one_base_serves_all_points_and_every_pair_is_kept(local):
+    base = local / "digits" / "seed-0"
+    stages = {folder.name for folder in base.iterdir()}
+    assert stages == {"link", "eve", "substitute", "arn"}
+    assert len(list((base / "arn").iterdir())) == 8
+    assert len(list(base.rglob("transmitter.keras"))) == 9
+    assert not list(local.rglob(".partial*"))
+
+
+def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, capsys):
+    before = (local / "rows.jsonl").read_bytes()
+    assert sweep.main([*GRID, "--out", str(local)]) == 0
+    assert "done" not in capsys.readouterr().out
+    assert (local / "rows.jsonl").read_bytes() == before
+    for file in (local / "figures").iterdir():
+        file.unlink()
+    assert figures.main([str(local)]) == 0
+    names = {file.name for file in (local / "figures").iterdir()}
+    assert names == {
+        f"{name}.{ending}"
+        for ending in ("png", "pdf")
+        for name in (
+            "figure-3,digits,frozen,psr=-10",
+            "figure-3,digits,frozen,psr=-5",
+            "figure-4,digits,frozen,snr=0",
+            "figure-4,digits,frozen,snr=10",
+        )
+    }
+
+
+def test_a_point_of_a_warm_worker_equals_that_of_a_fresh_process(local, shared_only):
+    one = [*SMALL, "--snr-db", "10", "--psr-db", "-5", "--knowledge", "black"]
+    assert sweep.main([*one, "--jobs", "1", "--out", str(shared_only), "--quiet"]) == 0
+    alone = measured(shared_only)
+    assert [row["case"] for row in alone] == ["original", "paired"]
+    everything = measured(local)
+    assert all(row in everything for row in alone)
+    assert len({row["mse"] for row in everything}) == ROWS  # so equality says something
+
+
+def test_a_killed_sweep_goes_on_with_no_row_lost_or_doubled(local, shared_only):
+    process = start(*GRID, "--jobs", "2", "--out", str(shared_only))
+    await_rows(shared_only, 3, process)
+    process.kill()
+    process.communicate()
+    file = shared_only / "rows.jsonl"
+    kept = file.read_bytes()
+    file.write_bytes(kept + kept[:40])  # as if the kill had torn a line
+    out, err = start(*GRID, "--jobs", "2", "--out", str(shared_only)).communicate(timeout=300)
+    assert "torn last line is set aside" in out, err
+    assert file.read_bytes().startswith(kept)
+    assert measured(shared_only) == measured(local)
+
+
+def test_other_points_join_a_directory_and_another_configuration_is_refused(
+    local, shared_only, capsys
+):
+    assert sweep.main([*SMALL, "--case", "original", "--out", str(shared_only), "--quiet"]) == 0
+    assert len(measured(shared_only)) == 1
+    content = (shared_only / "rows.jsonl").read_bytes()
+    assert sweep.main([*SMALL, "--epochs", "3", "--out", str(shared_only)]) == 2
+    error = capsys.readouterr().err
+    assert "epochs (2 there, 3 asked); choose another --out" in error
+    assert error.count("\n") == 1
+    row = json.loads(content)
+    (shared_only / "rows.jsonl").write_text(json.dumps({**row, "configuration": "other"}) + "\n")
+    assert sweep.main([*SMALL, "--out", str(shared_only)]) == 2
+    assert "line 1 was made with another configuration" in capsys.readouterr().err
+
+
+def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys):
+    path = tmp_path / "out"
+    assert sweep.main([*GRID, "--jobs", "2", "--dry-run", "--out", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("3 shared stages and 8 pairs to train, 10 rows to measure (0 are")
+    assert "min on 2 workers" in lines[-1]
+    assert len(lines) == 3 + 8 + 1
+    assert not path.exists()
+
+
+def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
+    def traces(data, models, config, points):
+        from arn_keras.points import run_point
+        from arn_keras.secure_link import SecureLink
+
+        step, traced, counts = SecureLink.train_step, [], []
+        SecureLink.train_step = lambda self, batch: traced.append(1) or step(self, batch)
+        for point in points:
+            run_point(data, models, config, point, [], None)
+            counts.append(len(traced))
+        return counts
+
+    dataset = data.load("digits", limit=100)
+    options = sweep.parse(GRID)
+    config = sweep.settings(options, "digits", 0).resolve("digits", 100)
+    base = local / "digits" / "seed-0"
+    names = {"link": ("transmitter", "receiver"), "eve": ("classifier",)}
+    files = {
+        stage: {name: (base / stage / f"{name}.keras").read_bytes() for name in found}
+        for stage, found in names.items()
+    }
+    points = [
+        Point("digits", 0, "white", None, snr, psr)
+        for snr, psr in (((0.0, 0.0), -10.0), ((-5.0, 25.0), -3.0), ((7.0, 7.0), -20.0))
+    ]
+    engine = LocalEngine(1)
+    try:
+        task = (engine.share(dataset), engine.share(files), config, points)
+        [(_, counts)] = engine.run(traces, [task])
+    finally:
+        engine.close()
+    assert counts[0] > 0
+    assert counts == [counts[0]] * 3
+
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+node = cluster.add_node(num_cpus=1)
+[raylet] = node.all_processes["raylet"]
+print(cluster.address, raylet.process.pid, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+def test_on_ray_a_node_is_killed_and_every_row_is_there_once_as_on_this_machine(local, tmp_path):
+    cluster = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        address, raylet = cluster.stdout.readline().split()
+        process = start(*GRID, "--ray", address, "--out", str(tmp_path / "out"))
+        await_rows(tmp_path / "out", 3, process)
+        raylet = psutil.Process(int(raylet))
+        at_work = [p for p in raylet.children() if "ray::" in " ".join(p.cmdline())]
+        assert at_work  # the node that is to die has its share of the work
+        os.kill(raylet.pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=400)
+        assert process.returncode == 0, err
+    finally:
+        cluster.communicate()
+    assert measured(tmp_path / "out") == measured(local)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--snr-db"], "argument --snr-db: expected at least one argument"),
+        (["--seed"], "argument --seed: expected at least one argument"),
+        (["--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
+        (["--psr-db", "loud"], "argument --psr-db: invalid float value: 'loud'"),
+        (["--psr-db", "-inf"], "--psr-db: expected a finite number of dB"),
+        (["--training-snr-db", "often"], "expected matched, range or a number of dB, got 'often'"),
+        (["--training-snr-db", "inf"], "--training-snr-db: expected a finite number of dB"),
+        (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
+        (["--case", "none"], "argument --case: invalid choice: 'none'"),
+        (["--eve", "eve"], "argument --eve: invalid choice: 'eve'"),
+        (["--figure", "2"], "argument --figure: invalid choice: 2"),
+        (["--figure", "3", "--snr-db", "0"], "--figure: expected no --snr-db beside it"),
+        (["--link-snr-db", "0", "1", "2"], "--link-snr-db: expected one or two values, got 3"),
+        (["--link-snr-db", "20", "0"], "--link-snr-db: expected LO <= HI, got 20 0"),
+        (["--seed", "0", "-1"], "--seed: expected at least 0, got -1"),
+        (["--jobs", "0"], "--jobs: expected at least 1, got 0"),
+        (["--gpus", "-1"], "--gpus: expected at least 0, got -1"),
+        (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
+        (["--dataset", "no_such_set"], "no_such_set"),
+        (["--ray", "nowhere"], "--ray: expected HOST:PORT or auto, got 'nowhere'"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_status_2(options, message, tmp_path, capsys):
+    dataset = [] if "--dataset" in options else ["--dataset", "digits"]
+    try:
+        status = sweep.main([*options, *dataset, "--out", str(tmp_path / "out")])
+    except SystemExit as stop:
+        status = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("arn_keras.sweep: error: ")
+    assert message in lines[0]
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom arn_keras import figures, sweep\n"
+        "for main in (sweep.main, figures.main):\n"
+        "    try: main(['--help'])\n    except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'ray', 'joblib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_figures_of_a_directory_without_rows_are_refused(tmp_path, capsys):
+    assert figures.main([str(tmp_path)]) == 2
+    assert figures.main([str(tmp_path / "none")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "expected examples, or rows along an axis, found none" in lines[0]
+    assert "expected the directory of a run or of a sweep" in lines[1]
