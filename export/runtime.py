@@ -17,7 +17,6 @@ import argparse
 import hashlib
 import io
 import json
-import math
 import pathlib
 import sys
 
@@ -60,17 +59,20 @@ class Pair:
         Raises:
             BundleError: if anything is not as it was exported, or is another pair's.
         """
-        manifest = read_manifest(bundle, public_key)
-        if identity not in (None, manifest["pair"]):
-            raise BundleError(f"expected pair {identity}, got a bundle of {manifest['pair']}")
         if role not in (None, *ROLES):
             raise BundleError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
-        modules = [
-            kind(*read_module(bundle, manifest, name, precision), threads)
-            if role in (None, name)
-            else None
-            for name, kind in zip(ROLES, (Alice, Bob), strict=True)
-        ]
+        manifest = read_manifest(bundle, public_key)
+        try:
+            if identity not in (None, manifest["pair"]):
+                raise BundleError(f"expected pair {identity}, got a bundle of {manifest['pair']}")
+            modules = [
+                kind(*read_module(bundle, manifest, name, precision), threads)
+                if role in (None, name)
+                else None
+                for name, kind in zip(ROLES, (Alice, Bob), strict=True)
+            ]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"manifest.json: expected what was exported: {error!r}") from None
         return cls(manifest, *modules)
 
     def close(self):
@@ -127,13 +129,9 @@ class _Module:
         single = signal.shape == self._shape
         if not single and (signal.ndim == 0 or signal.shape[1:] != self._shape):
             raise SignalError(f"expected shape {self._shape} or a batch of it, got {signal.shape}")
-        # A finite sum of squares has finite terms, and costs half of looking at each term.
-        if self._real and not math.isfinite(
-            signal.dot(signal) if signal.ndim == 1 else np.vdot(signal, signal)
-        ):
-            bad = signal.size - np.count_nonzero(np.isfinite(signal))
-            if bad:
-                raise SignalError(f"expected finite values, got {bad} NaN or infinite")
+        if self._real and 0 in np.isfinite(signal).tobytes():  # a third of the time of .all()
+            bad = np.count_nonzero(~np.isfinite(signal))
+            raise SignalError(f"expected finite values, got {bad} NaN or infinite")
         try:
             interpreter = self._idle.pop()  # one operation: no other thread gets the same
         except IndexError:
