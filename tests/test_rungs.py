@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from wiretaps import CLASSES, TINY, wiretap
 
-from arn_keras.fresh_rungs import planted_norm, simple
-from arn_keras.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
-from arn_keras.ladder import LADDER
-from arn_keras.leakage import accuracy, leakage_nats
+from arn_keras.audit.fresh_rungs import planted_norm, simple
+from arn_keras.audit.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
+from arn_keras.audit.ladder import LADDER
+from arn_keras.audit.leakage import accuracy, leakage_nats
 from arn_keras.protection import Protection
 
 CHANCE = 1 / CLASSES
