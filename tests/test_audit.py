@@ -7,11 +7,12 @@ import time
 import pytest
 from wiretaps import TINY
 
-from arn_keras import audit, effort, ladder
 from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-from arn_keras.audit_report import headline
+from arn_keras.audit import __main__ as audit
+from arn_keras.audit import effort, ladder
+from arn_keras.audit.ladder import LADDER, FinishedRungs
+from arn_keras.audit.report import headline
 from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.ladder import LADDER, FinishedRungs
 from arn_keras.rundir import read_json
 from arn_keras.semantic import build_receiver, build_transmitter
 
@@ -130,7 +131,7 @@ def test_a_run_directory_that_is_not_there_is_not_made(tmp_path, capsys):
 
 def test_help_is_quick_and_loads_nothing_heavy():
     code = (
-        "import sys\nfrom arn_keras import audit\n"
+        "import sys\nfrom arn_keras.audit import __main__ as audit\n"
         "try: audit.main(['--help'])\nexcept SystemExit: pass\n"
         "print(sorted({'tensorflow', 'keras', 'sklearn', 'numpy'} & set(sys.modules)))"
     )

@@ -2,9 +2,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from arn_keras.audit_checks import CHECKS, warnings
-from arn_keras.audit_figures import audit_picture
-from arn_keras.audit_report import headline, report
+from arn_keras.audit.checks import CHECKS, warnings
+from arn_keras.audit.picture import audit_picture
+from arn_keras.audit.report import headline, report
 
 
 def _row(rung, protection, accuracy, leakage=1.0, seed=0, **more):

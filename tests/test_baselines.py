@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.baselines import FastGradientSign, RandomNoise
+from arn_keras.sweep.baselines import FastGradientSign, RandomNoise
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from arn_keras import cost
 from arn_keras.config import Config
+from arn_keras.sweep import cost
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from arn_keras.engines import LocalEngine, RayEngine
 from arn_keras.errors import ConfigError, EngineError
+from arn_keras.sweep.engines import LocalEngine, RayEngine
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 
-from arn_keras import grid
 from arn_keras.errors import ConfigError
 from arn_keras.rows import key
+from arn_keras.sweep import grid
 
 
 def test_every_combination_is_planned_once():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from wiretaps import CLASSES, TINY, wiretap
 
-from arn_keras.fresh_rungs import planted_norm, simple
-from arn_keras.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
-from arn_keras.ladder import LADDER
-from arn_keras.leakage import accuracy, leakage_nats
+from arn_keras.audit.fresh_rungs import planted_norm, simple
+from arn_keras.audit.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
+from arn_keras.audit.ladder import LADDER
+from arn_keras.audit.leakage import accuracy, leakage_nats
 from arn_keras.protection import Protection
 
 CHANCE = 1 / CLASSES
@@ -80,9 +80,10 @@ def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back():
         assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
         assert leakage < 0.015, (eve, leakage)
     reused = known_plaintext(tap, TINY, reused=True)
-    assert [each.more["messages"] for each in reused] == [4, 64, 256]
+    assert [each.more["messages"] for each in reused] == [1, 64, 256]
     hits = [accuracy(each.logits, tap.labels[1]) for each in reused]
-    assert hits[0] < 0.85 < 0.93 < hits[2]
+    # One pair gives a map of rank 1: plus or minus one signal, so two of the four labels at most.
+    assert hits[0] <= 0.5 < 0.93 < hits[2]
     assert accuracy(key_reuse(tap, TINY)[-1].logits, tap.labels[1]) > 0.9
     assert not any(each.counts for each in reused)
     assert all(each.counts for each in secret)

@@ -12,10 +12,11 @@ import time
 import psutil
 import pytest
 
-from arn_keras import data, figures, rows, sweep
-from arn_keras.engines import LocalEngine
-from arn_keras.grid import Point
+from arn_keras import data, figures, rows
 from arn_keras.rundir import read_json
+from arn_keras.sweep import __main__ as sweep
+from arn_keras.sweep.engines import LocalEngine
+from arn_keras.sweep.grid import Point
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -168,8 +169,8 @@ def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys
 
 def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
     def traces(data, models, config, points):
-        from arn_keras.points import run_point
         from arn_keras.secure_link import SecureLink
+        from arn_keras.sweep.points import run_point
 
         step, traced, counts = SecureLink.train_step, [], []
         SecureLink.train_step = lambda self, batch: traced.append(1) or step(self, batch)
@@ -278,7 +279,7 @@ def test_bad_input_gets_one_clear_line_and_status_2(options, message, tmp_path, 
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys\nfrom arn_keras import figures, sweep\n"
+        "import sys\nfrom arn_keras import figures\nfrom arn_keras.sweep import __main__ as sweep\n"
         "for main in (sweep.main, figures.main):\n"
         "    try: main(['--help'])\n    except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'ray', 'joblib'}\n"

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from wiretaps import PROTOTYPES, TEST, TINY, wiretap
 
+from arn_keras.audit.larger_eavesdroppers import BUILD_LARGER
 from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.larger_eavesdroppers import BUILD_LARGER
 from arn_keras.protection import Protection, RandomKeys, protection, weakened
 
 

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
+from arn_keras.audit.effort import Effort
+from arn_keras.audit.wiretap import Wiretap
 from arn_keras.data import Split
-from arn_keras.effort import Effort
 from arn_keras.protection import Protection
-from arn_keras.wiretap import Wiretap
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
-TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (4, 64, 256))
+TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (1, 64, 256))
 PROTOTYPES = 1.0 - 2.0 * np.array(
     [[(i & j).bit_count() % 2 for j in range(SYMBOLS)] for i in (1, 2, 4, 8)]
 )

@@ -12,11 +12,12 @@ import os
 import pathlib
 import sys
 
-from arn_keras import cli, data, grid
+from arn_keras import cli, data
 from arn_keras.arguments import Parser
 from arn_keras.config import Config
 from arn_keras.errors import ArnError, ConfigError
 from arn_keras.privacy import EVE_STAGES
+from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
@@ -203,7 +204,7 @@ def main(arguments=None):
 def run(options):
     """Trains and measures what the directory lacks."""
     from arn_keras.backend import require_tensorflow
-    from arn_keras.study import Study
+    from arn_keras.sweep.study import Study
 
     say = (lambda *words: None) if options.quiet else print
     require_tensorflow()
@@ -233,7 +234,7 @@ def run(options):
 
 
 def _engine(options):
-    from arn_keras.engines import LocalEngine, RayEngine
+    from arn_keras.sweep.engines import LocalEngine, RayEngine
 
     if options.ray is None:
         return LocalEngine(options.jobs)

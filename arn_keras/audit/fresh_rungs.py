@@ -7,10 +7,10 @@ says of the test sources.
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.frozen_rungs import clean_larger
+from arn_keras.audit.larger_eavesdroppers import BUILD_LARGER
 from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.effort import Finding
-from arn_keras.frozen_rungs import clean_larger
-from arn_keras.larger_eavesdroppers import BUILD_LARGER
 
 
 def fresh(tap, effort):

@@ -75,12 +75,12 @@ def run(options, words):
 
     dataset = data.load(config["dataset"], options.data_dir, config["limit"])
     load_tensorflow()
-    from arn_keras.audit_checks import warnings
-    from arn_keras.audit_figures import audit_picture
-    from arn_keras.audit_report import headline, report
-    from arn_keras.effort import FULL, QUICK
-    from arn_keras.ladder import FinishedRungs, climb
-    from arn_keras.leakage import entropy
+    from arn_keras.audit.checks import warnings
+    from arn_keras.audit.effort import FULL, QUICK
+    from arn_keras.audit.ladder import FinishedRungs, climb
+    from arn_keras.audit.leakage import entropy
+    from arn_keras.audit.picture import audit_picture
+    from arn_keras.audit.report import headline, report
 
     effort = QUICK if options.quick else FULL
     seeds = list(range(options.seeds or (1 if options.quick else 3)))

@@ -10,12 +10,13 @@ import sys
 
 import numpy as np
 
-from arn_keras import cost, figures, grid, points
+from arn_keras import figures
 from arn_keras.data import Dataset, Split
 from arn_keras.errors import SweepError
 from arn_keras.privacy import EVE_STAGES, Privacy
 from arn_keras.rows import RowsFile, key, read
 from arn_keras.rundir import RunDirectory, atomic_file, versions
+from arn_keras.sweep import cost, grid, points
 
 _FIGURE_1_PSR_DB = -10.0
 _PAIR = ("transmitter", "receiver")

@@ -12,9 +12,9 @@ import tempfile
 
 import numpy as np
 
-from arn_keras import grid
 from arn_keras.backend import load_tensorflow
 from arn_keras.privacy import EVE_STAGES, Privacy
+from arn_keras.sweep import grid
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -123,7 +123,7 @@ def schedule_of(config, epochs, jit_compile=False):
 
 def _measure(base, config, point, measured, modules):
     from arn_keras import evaluation, stages
-    from arn_keras.baselines import FastGradientSign, RandomNoise
+    from arn_keras.sweep.baselines import FastGradientSign, RandomNoise
 
     seed = stages.stage_seed(config.seed, "test")
     cases, power = {"original": {}}, None

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.audit.leakage import accuracy, cross_entropy
 from arn_keras.channel import AWGN
 from arn_keras.eavesdropper_link import EavesdropperLink
-from arn_keras.leakage import accuracy, cross_entropy
 from arn_keras.stages import Schedule, stage_seed
 
 

@@ -5,14 +5,14 @@ import json
 import os
 import time
 
-from arn_keras.fresh_rungs import averaged, fresh, larger, planted_norm, simple
-from arn_keras.frozen_rungs import defended, frozen, kerckhoffs, unseen
-from arn_keras.keyed_rungs import bob, key_attacks
-from arn_keras.leakage import accuracy, leakage_nats, majority_rate
+from arn_keras.audit.fresh_rungs import averaged, fresh, larger, planted_norm, simple
+from arn_keras.audit.frozen_rungs import defended, frozen, kerckhoffs, unseen
+from arn_keras.audit.keyed_rungs import bob, key_attacks
+from arn_keras.audit.leakage import accuracy, leakage_nats, majority_rate
+from arn_keras.audit.wiretap import Wiretap
 from arn_keras.power import ratio_to_db
 from arn_keras.protection import protection, weakened
 from arn_keras.system import transmit
-from arn_keras.wiretap import Wiretap
 
 LADDER = {
     "E0": frozen,

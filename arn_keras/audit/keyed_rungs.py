@@ -7,13 +7,13 @@ rule of use, and is measured to show why the rule is there: it does not count fo
 import numpy as np
 from keras import ops
 
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.frozen_rungs import bob_sees
+from arn_keras.audit.wiretap import in_batches, predict
 from arn_keras.channel import AWGN
 from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.effort import Finding
-from arn_keras.frozen_rungs import bob_sees
 from arn_keras.power import mean_power, noise_variance
 from arn_keras.system import unit_interval
-from arn_keras.wiretap import in_batches, predict
 
 
 def key_attacks(tap, effort):

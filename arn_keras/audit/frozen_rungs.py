@@ -7,14 +7,14 @@ says of the test sources.
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.larger_eavesdroppers import BUILD_LARGER
+from arn_keras.audit.wiretap import in_batches, predict
 from arn_keras.eavesdropper import build_eavesdropper
 from arn_keras.eavesdropper_link import EavesdropperLink
-from arn_keras.effort import Finding
 from arn_keras.fgsm import fgsm
-from arn_keras.larger_eavesdroppers import BUILD_LARGER
 from arn_keras.protection import RandomKeys
 from arn_keras.system import unit_interval
-from arn_keras.wiretap import in_batches, predict
 
 
 def frozen(tap, effort):

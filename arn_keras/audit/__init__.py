@@ -1,0 +1,1 @@
+"""What an eavesdropper who moves last gets out of a run: `python -m arn_keras.audit RUN_DIR`."""

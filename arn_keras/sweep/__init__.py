@@ -1,0 +1,1 @@
+"""Grids of points, on one machine or many: `python -m arn_keras.sweep`."""
