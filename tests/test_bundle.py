@@ -1,0 +1,404 @@
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from bundles import conversion, tiny_pair
+
+from arn_keras import data
+from arn_keras.errors import ArnError, ExportError
+from export import bundle, manifest, proof, runtime
+from export.__main__ import main
+
+ROOT = pathlib.Path(__file__).parents[1]
+PRECISIONS = ("float32", "float16", "int8", "int8-io")
+
+
+def _config(path, **fields):
+    config = {
+        "dataset": "digits",
+        "limit": None,
+        "snr_db": [10.0, 10.0],
+        "psr_db": -10.0,
+        "seed": 0,
+    }
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "config.json").write_text(json.dumps({"config": {**config, **fields}}))
+
+
+def _real_data():
+    with contextlib.suppress(data.DataError):
+        return data.load("mnist", limit=4000)
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run directory of real data, trained briefly."""
+    import keras
+
+    from arn_keras import EavesdropperLink, SecureLink, SemanticLink
+    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.system import transmit
+
+    run, dataset = tmp_path_factory.mktemp("runs") / "run", _real_data()
+    sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
+    shape, how = dataset.source_shape, {"epochs": 4, "batch_size": 64, "verbose": 0}
+    link = SemanticLink(build_transmitter(shape), build_receiver(shape))
+    link.compile(keras.optimizers.Adam(2e-3), "mse")
+    link.fit(sources, snr_db=10.0, **how)
+    signals = transmit(link.transmitter, sources)
+    eve = build_eavesdropper(signals.shape[1:], dataset.classes)
+    spy = EavesdropperLink(eve)
+    spy.compile(
+        keras.optimizers.Adam(2e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    spy.fit(signals, labels, snr_db=10.0, **how)
+    pair = SecureLink(link.transmitter, link.receiver, eve)
+    pair.compile(keras.optimizers.Adam(2e-3))
+    pair.fit(sources, labels, snr_db=10.0, psr_db=-10.0, **how)
+    _config(run, dataset=dataset.name, limit=len(sources))
+    for file, model in {
+        "link/transmitter": link.transmitter,
+        "link/receiver": link.receiver,
+        "eve/classifier": eve,
+        "arn/white/transmitter": pair.transmitter_arn,
+        "arn/white/receiver": pair.receiver_arn,
+    }.items():
+        (run / file).parent.mkdir(parents=True, exist_ok=True)
+        model.save(run / f"{file}.keras")
+    return run, dataset
+
+
+@pytest.fixture(scope="module")
+def exported(trained):
+    """What `python -m export` said and wrote for that run."""
+    run, _ = trained
+    command = [sys.executable, "-m", "export", str(run), "--precision", *PRECISIONS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, timeout=500
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return run / "bundle", runtime.read_manifest(run / "bundle"), done.stdout
+
+
+def test_a_bundle_holds_what_it_should_and_nothing_else(exported):
+    path, written, _ = exported
+    modules = {f"{role}_arn.{p}.tflite" for role in runtime.ROLES for p in PRECISIONS}
+    others = {"manifest.json", "README.md", "runtime.py", "vectors.npz"}
+    assert {file.name for file in path.iterdir()} == modules | others
+    assert (path / "runtime.py").read_bytes() == (ROOT / "export" / "runtime.py").read_bytes()
+    assert written["precisions"] == list(PRECISIONS)
+    for role in runtime.ROLES:
+        for precision in PRECISIONS:
+            entry = written["modules"][role][precision]
+            assert entry["bytes"] == (path / entry["file"]).stat().st_size
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+def test_parity_is_measured_on_the_real_test_set_and_met(exported, trained):
+    _, written, _ = exported
+    dataset = trained[1]
+    assert written["sources"] == len(dataset.test)
+    assert written["sources"] * written["transmissions"] >= 10_000
+    assert len(written["parity"]) == len(PRECISIONS) ** 2
+    limits = {"float32": (1e-4, 1e-4), "float16": (0.001, 0.001)}
+    for row in written["parity"]:
+        mse, eve = limits.get(row["transmitter"], (0.01, 0.005))
+        mse = max(mse, limits.get(row["receiver"], (0.01, 0.005))[0])
+        assert abs(row["mse_change"]) <= mse
+        assert abs(row["eve_accuracy_change"]) <= eve
+        if row["transmitter"] == row["receiver"] == "float32":
+            assert 0 < row["sent_max_abs_difference"] < 1e-5
+            assert 0 < row["cleaned_max_abs_difference"] < 1e-5
+        if row["transmitter"] == "int8":
+            assert row["sent_max_abs_difference"] > 1e-3
+
+
+def test_the_figures_are_those_that_keras_gives(exported, trained):
+    """The same case by the evaluation of training: other noise, hence not to the last digit."""
+    from arn_keras.evaluation import Evaluation
+    from arn_keras.rundir import load_models
+
+    run, dataset = trained
+    transmitter, receiver = load_models(run, "link", "transmitter", "receiver")
+    (eve,) = load_models(run, "eve", "classifier")
+    pair = load_models(run, "arn/white", "transmitter", "receiver")
+    row = Evaluation(transmitter, receiver, eve, 5).row(dataset.test, 10.0, *pair)
+    (float32,) = [
+        row for row in exported[1]["parity"] if row["transmitter"] == row["receiver"] == "float32"
+    ]
+    assert float32["mse"] == pytest.approx(row["mse"], rel=0.02)
+    assert float32["eve_accuracy"] == pytest.approx(row["eve_accuracy"], abs=0.04)
+    assert float32["measured_psr_db"] == pytest.approx(row["measured_psr_db"], abs=1e-3)
+    assert row["mse"] < 0.08  # it was trained
+
+
+def test_the_table_and_the_readme_show_the_figures(exported):
+    path, written, said = exported
+    lines = said.splitlines()
+    assert [line.split()[0] for line in lines[:6]] == ["precision", "Keras", *PRECISIONS]
+    assert lines[-1] == f"bundle of pair {written['pair'][:12]}, white box: {path}"
+    readme = (path / "README.md").read_text()
+    for line in lines[:6]:
+        assert line in readme
+    assert "another matter" in readme
+
+
+def test_the_same_bundle_again_replaces_it_and_another_pair_s_does_not(exported, trained):
+    path, written, _ = exported
+    bundle.check_place(path, written["pair"], force=False)
+    with pytest.raises(ExportError, match=r"holds the bundle of another pair \(white box, "):
+        bundle.check_place(path, "0" * 64, force=False)
+    bundle.check_place(path, "0" * 64, force=True)
+
+
+def test_the_proof_loads_no_tensorflow():
+    code = "import sys, export.proof; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_help_comes_before_anything_heavy():
+    code = (
+        "import sys; from export.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'tensorflow_datasets', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A run directory of an untrained pair, and what its conversion would write."""
+    run = tmp_path_factory.mktemp("untrained") / "run"
+    _config(run)
+    for name, module in zip(("transmitter", "receiver"), tiny_pair(0), strict=True):
+        (run / "arn" / "black").mkdir(parents=True, exist_ok=True)
+        module.save(run / "arn" / "black" / f"{name}.keras")
+    made = run.parent / "made"
+    (made / "bundle").mkdir(parents=True)
+    (made / "handover").mkdir()
+    conversion(made / "bundle", made / "handover", precisions=("float32", "int8"))
+    return run, made
+
+
+@pytest.fixture
+def run(untrained, monkeypatch):
+    """That run, with the processes of conversion and proof taken into this one."""
+    run, made = untrained
+    real = bundle._python
+
+    def python(*arguments):
+        if "export.conversion" in arguments:
+            job = json.loads(arguments[-1])
+            shutil.copytree(made / "bundle", job["bundle"], dirs_exist_ok=True)
+            shutil.copytree(made / "handover", job["handover"], dirs_exist_ok=True)
+        elif "export.proof" in arguments:
+            _, _, path, handover = arguments
+            measured = proof.measure(runtime, path, handover)
+            (handover / "proof.json").write_text(json.dumps(measured))
+        else:
+            real(*arguments)
+
+    monkeypatch.setattr(bundle, "_python", python)
+    monkeypatch.setattr(manifest, "check_parity", lambda rows: None)
+    return run
+
+
+def _refusal(capsys, *arguments):
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert (status, len(lines)) == (2, 1)
+    return lines[0]
+
+
+def test_the_default_is_the_pair_that_was_trained(run, tmp_path, capsys):
+    assert main([str(run), "--precision", "float32", "int8", "--out", str(tmp_path / "b")]) == 0
+    assert "black box" in capsys.readouterr().out
+    written = runtime.read_manifest(tmp_path / "b")
+    assert written["knowledge"] == "black"
+    assert written["pair"] == bundle.pair_identity(run, "black")
+
+
+def test_the_same_run_gives_the_same_bytes(run, tmp_path):
+    for name in ("one", "two", "one"):  # the last replaces the first
+        bundle.export(run, precisions=("float32", "int8"), out=tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_a_bundle_that_is_not_proven_leaves_nothing_behind(run, tmp_path, capsys, monkeypatch):
+    def refuse(rows):
+        raise ExportError("parity not met: by far")
+
+    monkeypatch.setattr(manifest, "check_parity", refuse)
+    line = _refusal(capsys, run, "--precision", "float32", "int8", "--out", tmp_path / "bundle")
+    assert line == "export: error: parity not met: by far"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_keeps_the_bundle_that_was_there(run, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "bundle"
+    bundle.export(run, precisions=("float32", "int8"), out=out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    monkeypatch.setattr(manifest, "finish", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bundle.export(run, precisions=("float32", "int8"), out=out)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_what_a_killed_export_left_is_cleared_away(run, tmp_path):
+    (tmp_path / ".partial.bundle").mkdir()
+    (tmp_path / ".partial.bundle" / "half.tflite").write_text("half")
+    out, _ = bundle.export(run, precisions=("float32", "int8"), out=tmp_path / "bundle")
+    assert not (out / "half.tflite").exists()
+
+
+def test_another_pair_a_damaged_bundle_and_a_foreign_directory_are_not_overwritten(
+    run, tmp_path, capsys
+):
+    out, precisions = tmp_path / "bundle", ("--precision", "float32", "int8")
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    tiny_pair(7)[0].save(other / "arn" / "black" / "transmitter.keras")
+    bundle.export(other, precisions=("float32", "int8"), out=out)
+    line = _refusal(capsys, run, "--out", out, *precisions)
+    assert "holds the bundle of another pair (black box, " in line
+    assert main([str(run), "--out", str(out), "--force", *precisions]) == 0
+    assert runtime.read_manifest(out)["pair"] == bundle.pair_identity(run, "black")
+    (out / "manifest.json").write_text("{")
+    capsys.readouterr()
+    assert "a bundle that cannot be read" in _refusal(capsys, run, "--out", out, *precisions)
+    foreign = tmp_path / "photographs"
+    foreign.mkdir()
+    (foreign / "cat.jpg").write_text("cat")
+    for force in ([], ["--force"]):
+        line = _refusal(capsys, run, "--out", foreign, *precisions, *force)
+        assert "expected a new or empty directory or a bundle; it is neither" in line
+    assert (foreign / "cat.jpg").read_text() == "cat"
+
+
+def test_a_signed_bundle_is_one_that_its_key_signed(run, tmp_path, capsys):
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    def private(name, key):
+        (tmp_path / name).write_bytes(
+            key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
+        )
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    private("key", key)
+    private("elliptic", ec.generate_private_key(ec.SECP256R1()))
+    (tmp_path / "public").write_bytes(
+        key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    )
+    out = tmp_path / "bundle"
+    arguments = (run, "--precision", "float32", "int8", "--out", out, "--sign")
+    for name, reason in (
+        ("elliptic", "expected an unencrypted Ed25519 private key in PEM"),
+        ("public", "expected an unencrypted Ed25519 private key in PEM"),
+        ("absent", "expected a readable key file"),
+    ):
+        assert reason in _refusal(capsys, *arguments, tmp_path / name)
+        assert not out.exists()
+    assert main([*map(str, arguments), str(tmp_path / "key")]) == 0
+    runtime.Pair.load(out, public_key=tmp_path / "public").close()
+
+
+def _row(precision="int8", **measured):
+    changes = ("mse_change", "eve_accuracy_change")
+    differences = ("sent_max_abs_difference", "cleaned_max_abs_difference")
+    ends = {"transmitter": precision, "receiver": precision}
+    return {**ends, **dict.fromkeys((*changes, *differences), 0.0), **measured}
+
+
+@pytest.mark.parametrize(
+    ("precision", "field", "allowed"),
+    [
+        ("float32", "sent_max_abs_difference", 1e-5),
+        ("float32", "cleaned_max_abs_difference", 1e-5),
+        ("float16", "mse_change", 0.001),
+        ("float16", "eve_accuracy_change", 0.001),
+        ("int8", "mse_change", 0.01),
+        ("int8", "eve_accuracy_change", 0.005),
+        ("int8-io", "mse_change", 0.01),
+    ],
+)
+def test_parity_is_refused_just_beyond_what_is_allowed(precision, field, allowed):
+    for sign in (1, -1):
+        manifest.check_parity([_row(precision, **{field: sign * 0.99 * allowed})])
+        for value in (sign * 1.01 * allowed, float("nan")):
+            with pytest.raises(ExportError, match=f"parity not met: {precision} .* {field}"):
+                manifest.check_parity([_row(precision, **{field: value})])
+
+
+def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):
+    mixed = _row("float32", receiver="int8", mse_change=0.009, cleaned_max_abs_difference=0.3)
+    manifest.check_parity([mixed])
+    with pytest.raises(ExportError, match="float32 at Alice, int8 at Bob"):
+        manifest.check_parity([{**mixed, "sent_max_abs_difference": 1e-3}])
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "message"),
+    [
+        (lambda run: shutil.rmtree(run), [], "expected a run directory; it has no config.json"),
+        (lambda run: (run / "config.json").write_text("{"), [], "expected a whole JSON file"),
+        (lambda run: (run / "config.json").write_text("{}"), [], "expected a run's configuration"),
+        (lambda run: None, ["--knowledge", "white"], "pair of white box, found only black"),
+        (lambda run: shutil.rmtree(run / "arn"), [], "expected a trained pair, found none"),
+        (
+            lambda run: (run / "arn" / "black" / "receiver.keras").write_bytes(b"PK"),
+            [],
+            "receiver.keras: expected a whole Keras model",
+        ),
+        (lambda run: None, ["--precision", "int4"], "invalid choice: 'int4'"),
+        (lambda run: None, ["--knowledge", "grey"], "invalid choice: 'grey'"),
+        (lambda run: None, ["--out", "/proc/no/bundle"], "expected a place to write to"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(untrained, tmp_path, capsys, damage, options, message):
+    run = shutil.copytree(untrained[0], tmp_path / "run")
+    damage(run)
+    assert message in _refusal(capsys, run, *options)
+    assert not (run / "bundle").exists()
+
+
+def test_what_the_conversion_s_process_refuses_is_said_in_its_words(untrained, tmp_path, capsys):
+    run = shutil.copytree(untrained[0], tmp_path / "run")
+    _config(run, dataset="no_such_set")
+    line = _refusal(capsys, run)
+    assert line.startswith("export: error: no_such_set")
+    assert "run" in [path.name for path in tmp_path.iterdir()]
+    assert not [path for path in run.iterdir() if "bundle" in path.name]
+
+
+def test_the_identity_is_that_of_the_weights(untrained, tmp_path):
+    run = untrained[0]
+    again = shutil.copytree(run, tmp_path / "again")
+    for name, module in zip(("transmitter", "receiver"), tiny_pair(0), strict=True):
+        module.save(again / "arn" / "black" / f"{name}.keras")
+    file = again / "arn" / "black" / "receiver.keras"
+    assert file.read_bytes() != (run / "arn" / "black" / "receiver.keras").read_bytes()
+    assert bundle.pair_identity(again, "black") == bundle.pair_identity(run, "black")
+    tiny_pair(3)[1].save(file)
+    assert bundle.pair_identity(again, "black") != bundle.pair_identity(run, "black")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ArnError, match="expected a whole Keras model"):
+        bundle.pair_identity(again, "black")
