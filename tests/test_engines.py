@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pathlib
 import signal
@@ -119,8 +120,6 @@ def test_an_address_where_nobody_or_no_cluster_answers_is_an_error_within_15_s()
 
 
 def _accept(server):
-    while True:
-        try:
-            server.accept()
-        except OSError:
-            return
+    with contextlib.suppress(OSError), contextlib.ExitStack() as connections:
+        while True:
+            connections.enter_context(server.accept()[0])
