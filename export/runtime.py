@@ -24,6 +24,7 @@ import numpy as np
 
 FORMAT, PROTECTION = 1, "arn"
 ROLES = ("transmitter", "receiver")
+_FIRST_BYTE = 3 if sys.byteorder == "little" else 0  # of a float32, the one with its sign
 
 
 class BundleError(ValueError):
@@ -129,9 +130,13 @@ class _Module:
         single = signal.shape == self._shape
         if not single and (signal.ndim == 0 or signal.shape[1:] != self._shape):
             raise SignalError(f"expected shape {self._shape} or a batch of it, got {signal.shape}")
-        if self._real and 0 in np.isfinite(signal).tobytes():  # a third of the time of .all()
-            bad = np.count_nonzero(~np.isfinite(signal))
-            raise SignalError(f"expected finite values, got {bad} NaN or infinite")
+        if self._real:
+            # NaN and infinity begin with 7f or ff, else only values above 1.7e38: to look at the
+            # first bytes takes a third of the time of numpy.isfinite, which counts at int8 speed.
+            first = signal.tobytes()[_FIRST_BYTE::4]
+            bad = (127 in first or 255 in first) and np.count_nonzero(~np.isfinite(signal))
+            if bad:
+                raise SignalError(f"expected finite values, got {bad} NaN or infinite")
         try:
             interpreter = self._idle.pop()  # one operation: no other thread gets the same
         except IndexError:

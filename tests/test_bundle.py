@@ -17,7 +17,7 @@ from export import bundle, manifest, proof, runtime
 from export.__main__ import main
 
 ROOT = pathlib.Path(__file__).parents[1]
-PRECISIONS = ("float32", "float16", "int8", "int8-io")
+PRECISIONS = ("float32", "float16", "int8")
 
 
 def _config(path, **fields):
@@ -34,7 +34,7 @@ def _config(path, **fields):
 
 def _real_data():
     with contextlib.suppress(data.DataError):
-        return data.load("mnist", limit=4000)
+        return data.load("mnist", limit=2500)
     return data.load("digits")
 
 
