@@ -94,12 +94,12 @@ class Config:
         Raises:
             ConfigError: if a batch is larger than the data.
         """
-        batch_size = self.batch_size or max(1, min(256, sources // 32))
+        batch_size = self.batch_size or max(1, min(256, sources // 16))
         if batch_size > sources:
             raise ConfigError(
                 f"--batch-size: expected at most the {sources} training sources, got {batch_size}"
             )
-        more = min(5, math.ceil(60_000 / sources))
+        more = min(3, math.ceil(60_000 / sources))
         return dataclasses.replace(
             self,
             dataset=dataset,

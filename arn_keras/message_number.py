@@ -215,7 +215,7 @@ class ReplayWindow:
             RefusedMessageError: the number was accepted before, or is too old.
         """
         number = checked_number(number)
-        if True:
+        with self._lock:
             self.check(number)
             ahead = max(0, number - self._highest)
             if ahead:

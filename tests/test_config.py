@@ -40,9 +40,10 @@ def test_the_defaults_are_those_of_the_design():
     assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 20)
 
 
-def test_small_data_get_half_as_many_steps_as_mnist_or_more():
+def test_small_data_get_smaller_batches_and_more_epochs():
     config = Config().resolve("digits", 1437)
-    assert config.epochs * (1437 // config.batch_size) > 20 * 235 / 2
+    assert (config.batch_size, config.epochs) == (89, 60)
+    assert Config(batch_size=32, epochs=7).resolve("digits", 1437).epochs == 7
     assert Config().resolve("tiny", 3).batch_size == 1
 
 

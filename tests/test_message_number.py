@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -226,6 +227,28 @@ def test_the_default_window_is_1024_numbers_and_a_gap_of_any_length_costs_nothin
     window.accept(np.uint64(END - 1024))
     with pytest.raises(RefusedMessageError, match="a replay"):
         window.accept(END - 1024)
+
+
+def test_of_two_threads_with_one_number_the_window_takes_one(monkeypatch):
+    window, check, outcomes = ReplayWindow(), ReplayWindow.check, []
+
+    def slow_check(self, number):
+        check(self, number)
+        time.sleep(0.05)
+
+    def accept():
+        try:
+            outcomes.append(window.accept(7))
+        except RefusedMessageError:
+            outcomes.append("refused")
+
+    monkeypatch.setattr(ReplayWindow, "check", slow_check)
+    threads = [threading.Thread(target=accept) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes, key=str) == [None, "refused"]
 
 
 @pytest.mark.parametrize("number", [-1, END, 1.0, "1", True, None])

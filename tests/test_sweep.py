@@ -1,73 +1,27 @@
 """The sweep command, its workers and both engines, on a grid of nine small points."""
 
 import json
-import os
-import pathlib
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
+from small_sweeps import (  # noqa: F401
+    GRID,
+    ROOT,
+    ROWS,
+    SMALL,
+    await_rows,
+    local,
+    measured,
+    shared_only,
+    start,
+)
 
-from arn_keras import data, figures, rows
+from arn_keras import data, figures
 from arn_keras.rundir import read_json
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep.engines import LocalEngine
 from arn_keras.sweep.grid import Point
-
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = [
-    *("--dataset", "digits", "--limit", "100", "--epochs", "2", "--link-epochs", "2"),
-    *("--eve-epochs", "1", "--no-jit-compile", "--case", "original", "paired"),
-]
-GRID = [*SMALL, "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
-ROWS = 2 + 2 * 2 * 2  # the original link at two SNRs; knowledge x SNR x budget
-
-
-def start(*options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "arn_keras.sweep", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def measured(path):
-    """Rows of a directory in a fixed order, torn last line refused."""
-    found, torn = rows.read(path / "rows.jsonl")
-    assert torn == b""
-    return sorted(found, key=lambda row: json.dumps(row, sort_keys=True))
-
-
-def await_rows(path, number, process):
-    deadline = time.monotonic() + 300
-    while not (path / "rows.jsonl").exists() or (
-        (path / "rows.jsonl").read_bytes().count(b"\n") < number
-    ):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """A finished sweep on two local processes."""
-    path = tmp_path_factory.mktemp("sweep") / "out"
-    assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
-    return path
-
-
-@pytest.fixture
-def shared_only(local, tmp_path):
-    """A directory in which link and eavesdroppers are trained, and nothing else is done."""
-    path = tmp_path / "out"
-    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.jsonl", "figures"))
-    return path
 
 
 def test_every_point_is_one_row_and_says_what_it_is(local):
@@ -200,42 +154,6 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
         engine.close()
     assert counts[0] > 0
     assert counts == [counts[0]] * 3
-
-
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-node = cluster.add_node(num_cpus=1)
-[raylet] = node.all_processes["raylet"]
-print(cluster.address, raylet.process.pid, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-
-
-def test_on_ray_a_node_is_killed_and_every_row_is_there_once_as_on_this_machine(local, tmp_path):
-    cluster = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        address, raylet = cluster.stdout.readline().split()
-        process = start(*GRID, "--ray", address, "--out", str(tmp_path / "out"))
-        await_rows(tmp_path / "out", 3, process)
-        raylet = psutil.Process(int(raylet))
-        at_work = [p for p in raylet.children() if "ray::" in " ".join(p.cmdline())]
-        assert at_work  # the node that is to die has its share of the work
-        os.kill(raylet.pid, signal.SIGKILL)
-        _, err = process.communicate(timeout=400)
-        assert process.returncode == 0, err
-    finally:
-        cluster.communicate()
-    assert measured(tmp_path / "out") == measured(local)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""A small sweep that several tests compare with: its command, its rows, and its fixture."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from arn_keras import rows
+from arn_keras.sweep import __main__ as sweep
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = [
+    *("--dataset", "digits", "--limit", "100", "--epochs", "2", "--link-epochs", "2"),
+    *("--eve-epochs", "1", "--no-jit-compile", "--case", "original", "paired"),
+]
+GRID = [*SMALL, "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
+ROWS = 2 + 2 * 2 * 2  # the original link at two SNRs; knowledge x SNR x budget
+
+
+def start(*options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "arn_keras.sweep", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def measured(path):
+    """Rows of a directory in a fixed order, torn last line refused."""
+    found, torn = rows.read(path / "rows.jsonl")
+    assert torn == b""
+    return sorted(found, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def await_rows(path, number, process):
+    deadline = time.monotonic() + 300
+    while not (path / "rows.jsonl").exists() or (
+        (path / "rows.jsonl").read_bytes().count(b"\n") < number
+    ):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """A finished sweep on two local processes."""
+    path = tmp_path_factory.mktemp("sweep") / "out"
+    assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture
+def shared_only(local, tmp_path):
+    """A directory in which link and eavesdroppers are trained, and nothing else is done."""
+    path = tmp_path / "out"
+    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.jsonl", "figures"))
+    return path
