@@ -38,6 +38,8 @@ def load_tensorflow():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # Each stage traces a step of its own, which TensorFlow takes for one that is traced anew.
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager
