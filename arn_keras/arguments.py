@@ -1,6 +1,9 @@
 """Command lines whose every refusal is one line."""
 
 import argparse
+import sys
+
+from arn_keras.errors import ArnError
 
 
 class Parser(argparse.ArgumentParser):
@@ -9,3 +12,24 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         """Ends the program with one line on standard error and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def exit_status(program, run):
+    """Runs a command that can be resumed, and says in one line what ended it.
+
+    Args:
+        program: its name, for an error's line.
+        run: function without arguments.
+
+    Returns:
+        0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
+    """
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except ArnError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -5,14 +5,13 @@ Nothing heavy is imported before the options are known to be good.
 
 import argparse
 import dataclasses
-import sys
 import typing
 
 from arn_keras import data
-from arn_keras.arguments import Parser
+from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.config import Config, flag
-from arn_keras.errors import ArnError, ConfigError
+from arn_keras.errors import ConfigError
 
 
 def parse(arguments=None):
@@ -56,15 +55,7 @@ def add_option(parser, field):
 def main(arguments=None):
     """Runs `python train.py`; returns its exit status."""
     config = parse(arguments)
-    try:
-        run(config)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except ArnError as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("train.py", lambda: run(config))
 
 
 def run(config):

@@ -16,11 +16,13 @@ import tempfile
 import threading
 import zlib
 
+from arn_keras.errors import ArnError
+
 #: Message numbers are below this: an unsigned 64-bit integer.
 END = 2**64
 
 
-class KeyingError(ValueError):
+class KeyingError(ArnError, ValueError):
     """A key, counter, message number or header that cannot be used."""
 
 

@@ -9,9 +9,9 @@ import pathlib
 import sys
 import time
 
-from arn_keras.arguments import Parser
+from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
-from arn_keras.errors import ArnError, RunDirError
+from arn_keras.errors import RunDirError
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
 
 PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
@@ -55,15 +55,7 @@ def main(arguments=None):
     """Runs the audit; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     options = parse(words)
-    try:
-        run(options, words)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except ArnError as error:
-        print(f"python -m arn_keras.audit: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("python -m arn_keras.audit", lambda: run(options, words))
 
 
 def run(options, words):

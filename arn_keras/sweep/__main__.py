@@ -10,12 +10,11 @@ import hashlib
 import json
 import os
 import pathlib
-import sys
 
 from arn_keras import cli, data
-from arn_keras.arguments import Parser
+from arn_keras.arguments import Parser, exit_status
 from arn_keras.config import Config
-from arn_keras.errors import ArnError, ConfigError
+from arn_keras.errors import ConfigError
 from arn_keras.privacy import EVE_STAGES
 from arn_keras.sweep import grid
 
@@ -190,15 +189,7 @@ def configuration(options):
 def main(arguments=None):
     """Runs `python -m arn_keras.sweep`; returns its exit status."""
     options = parse(arguments)
-    try:
-        run(options)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except ArnError as error:
-        print(f"arn_keras.sweep: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("arn_keras.sweep", lambda: run(options))
 
 
 def run(options):
