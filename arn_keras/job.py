@@ -177,5 +177,6 @@ class Job:
             learning_rate=self._config.learning_rate,
             jit_compile=self._config.jit_compile and stage.startswith("arn/"),
             shards=SHARDS,
+            devices=self._config.devices,
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )
