@@ -6,6 +6,7 @@ that was lost. Arrays that fit in memory are gathered in the graph; others, memo
 read row by row, and cost the memory of a few batches.
 """
 
+import gc
 import itertools
 import math
 import tempfile
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 #: Bytes of arrays up to which an epoch is gathered from memory.
 IN_MEMORY_BYTES = 1 << 28
+_WORTH_COLLECTING = 1 << 22
 
 
 class EpochBatches(keras.callbacks.Callback):
@@ -69,7 +71,10 @@ class EpochBatches(keras.callbacks.Callback):
 
 def _gathered(arrays):
     """Function from numbers of rows to these rows of all arrays."""
-    if sum(array.nbytes for array in tf.nest.flatten(arrays)) <= IN_MEMORY_BYTES:
+    size = sum(array.nbytes for array in tf.nest.flatten(arrays))
+    if size <= IN_MEMORY_BYTES:
+        if size > _WORTH_COLLECTING:
+            gc.collect()  # the copy of an earlier data set, held by the cycles of its graph
         tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
         return lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
     leaves = tf.nest.flatten(arrays)
