@@ -189,10 +189,17 @@ def test_modules_in_each_others_place_are_refused(copy):
         Pair.load(copy)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"protection": "keyed"}])
-def test_a_bundle_of_another_kind_is_refused(copy, change):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, r"use the runtime\.py that came with it"),
+        ({"protection": "rot13"}, r"use the runtime\.py that came with it"),
+        ({"protection": "keyed"}, "expected what was exported"),
+    ],
+)
+def test_a_bundle_of_another_kind_is_refused(copy, change, message):
     _edit(copy, lambda manifest: manifest.update(change))
-    with pytest.raises(BundleError, match=r"use the runtime\.py that came with it"):
+    with pytest.raises(BundleError, match=message):
         Pair.load(copy)
 
 
