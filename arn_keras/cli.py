@@ -5,6 +5,7 @@ Nothing heavy is imported before the options are known to be good.
 
 import argparse
 import dataclasses
+import importlib.util
 import typing
 
 from arn_keras import data
@@ -62,6 +63,7 @@ def run(config):
     """Runs every stage that the run directory lacks, then prints the table."""
     say = (lambda *words: None) if config.quiet else print
     require_tensorflow()
+    _check_keying(config)
     dataset = data.load(config.dataset, config.data_dir, config.limit)  # before what takes seconds
     load_tensorflow()
     from arn_keras.job import Job
@@ -75,6 +77,16 @@ def run(config):
     say(f"picture  {picture}")
     if bundle:
         say(f"bundle   {bundle}")
+
+
+def _check_keying(config):
+    """A bundle that cannot be proven for want of a package is refused before anything is trained."""
+    bundle = "keyed" in config.protection and not config.no_export
+    if bundle and importlib.util.find_spec("cryptography") is None:
+        raise ConfigError(
+            f"--protection {config.protection}: expected the package cryptography, for the bundle: "
+            "pip install 'arn-keras[keyed]', or --no-export"
+        )
 
 
 def table(rows):

@@ -1,3 +1,4 @@
+import importlib.util
 import math
 import os
 import pathlib
@@ -185,6 +186,16 @@ def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(
     assert len(lines) == 1
     assert lines[0].startswith("train.py: error: ")
     assert message in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keyed_bundle_without_cryptography_is_refused_before_any_training(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    options = [*SMALL[:-1], "--protection", "keyed", "--run-dir", str(tmp_path / "run")]
+    assert cli.main(options) == 2
+    assert "--protection keyed: expected the package cryptography" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
