@@ -80,7 +80,7 @@ def run(config):
 
 
 def _check_keying(config):
-    """A bundle that cannot be proven for want of a package is refused before anything is trained."""
+    """Refuses, before anything is trained, a bundle that could not be proven."""
     bundle = "keyed" in config.protection and not config.no_export
     if bundle and importlib.util.find_spec("cryptography") is None:
         raise ConfigError(
