@@ -23,6 +23,7 @@ the transmitter puts them out. SHA-256 finds damage, not a forger: against one, 
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import importlib
 import io
@@ -237,11 +238,15 @@ class Bob(_Module):
 
 
 class _KeyedEnd:
-    """One end of a keyed pair: its rotation, its keys, and its ARN if the pair has one."""
+    """One end of a keyed pair: its rotation, its keys, and its ARN if the pair has one.
+
+    `key_identity`: the 8 bytes that a header of this key begins with.
+    """
 
     quantization = None
 
-    def __init__(self, modules, keys, held=()):
+    def __init__(self, modules, keys, key_identity, held=()):
+        self.key_identity = key_identity
         self._rotation, self._arn = modules[-1], modules[0] if len(modules) > 1 else None
         self._keys, self._modules, self._held = keys, modules, held
         self._rounds, self._symbols = self._rotation.signs_shape
@@ -314,10 +319,12 @@ def _keyed_ends(ends, pair, key, counter):
         shared = keys.read_key(key, bytes.fromhex(pair))
         alice = bob = None
         if at_bob:
-            bob = KeyedBob(at_bob, keys.ReceiverKeys(shared, numbers.ReplayWindow()))
+            window = numbers.ReplayWindow()
+            bob = KeyedBob(at_bob, keys.ReceiverKeys(shared, window), shared.identity)
         if at_alice:
             counter = numbers.MessageCounter(counter, shared.identity)
-            alice = KeyedAlice(at_alice, keys.TransmitterKeys(shared, counter), [counter])
+            own = keys.TransmitterKeys(shared, counter)
+            alice = KeyedAlice(at_alice, own, shared.identity, [counter])
     return alice, bob
 
 
@@ -335,6 +342,7 @@ def _keying():
         raise KeyingError("expected the package cryptography, for a keyed pair") from None
 
 
+@functools.cache
 def _key_schedule():
     """The copies beside this file, or the originals where this file is the project's own."""
     package, here = "_arn_keras_key_schedule", pathlib.Path(__file__).absolute().parent

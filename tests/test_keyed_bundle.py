@@ -62,6 +62,7 @@ def test_bob_gets_alice_s_signal_at_power_one_single_and_in_a_batch(keyed, key):
     with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
         header, sent = at_alice.alice.protect(keyed.signal[0])
         assert (type(header), len(header), sent.shape) == (bytes, 16, SHAPE)
+        assert header[:8] == at_alice.alice.key_identity == at_bob.bob.key_identity
         np.testing.assert_allclose(at_bob.bob.clean(sent, header), truth[0], atol=1e-5)
         headers, sent = at_alice.alice.protect(keyed.signal)
         assert [_number(each) for each in headers] == list(range(1, 1 + len(keyed.signal)))
