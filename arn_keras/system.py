@@ -81,6 +81,15 @@ def unit_interval(images):
     return images
 
 
+def in_batches(function, *arrays, batch_size=2000):
+    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
+    parts = [
+        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
+        for start in range(0, len(arrays[0]), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
 def transmit(transmitter, sources, batch_size=1024):
     """Runs a frozen transmitter once over all sources.
 

@@ -22,7 +22,6 @@ from export.runtime import ROLES
 CALIBRATION_SIGNALS = 2000
 #: Received signals to measure on: small test sets are sent over the air several times.
 PROOF_SIGNALS = 10_000
-_BATCHES = {"batch_size": 1024, "verbose": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,23 +39,32 @@ class Ends:
     def protect(self, signal, signs):
         """Signal y to z; without keyed modules the signs are not looked at."""
         if self.arns:
-            signal = self.arns[0].predict(signal, **_BATCHES)
-        return self.keyed[0].predict([signal, signs], **_BATCHES) if self.keyed else signal
+            signal = _applied(self.arns[0], signal)
+        return _applied(self.keyed[0], signal, signs) if self.keyed else signal
 
     def unkey(self, received, signs):
         """What the receiver ARN is given of y_bob."""
-        return self.keyed[1].predict([received, signs], **_BATCHES) if self.keyed else received
+        return _applied(self.keyed[1], received, signs) if self.keyed else received
 
     def clean(self, received, signs):
         """Received y_bob to y_clean."""
         received = self.unkey(received, signs)
-        return self.arns[1].predict(received, **_BATCHES) if self.arns else received
+        return _applied(self.arns[1], received) if self.arns else received
 
     def draw_signs(self, messages, seed):
         """Signs that nobody knows, [messages, rounds, symbols]; one unused number without keys."""
         shape = self.keyed[0].inputs[1].shape[1:] if self.keyed else ()
         draw = np.random.default_rng(seed).integers(0, 2, (messages, *shape), np.int8)
         return 1 - 2 * draw.astype(np.float32)
+
+
+def _applied(module, *inputs):
+    from arn_keras.system import in_batches
+
+    def run(*batch):
+        return module(list(batch) if len(batch) > 1 else batch[0], training=False)
+
+    return in_batches(run, *inputs)
 
 
 def convert_run(run_dir, config, pair, data_dir, bundle, handover):
