@@ -33,6 +33,11 @@ def load_tensorflow():
     """
     require_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    cores = len(os.sched_getaffinity(0))
+    # Half the cores for each of two operations at a time: the layers are small, and an operation
+    # that is split over all cores waits for the last of them (docs/performance.md).
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores // 2)))
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(min(2, cores)))
     with quiet_stderr():
         import keras  # noqa: F401
         import tensorflow as tf

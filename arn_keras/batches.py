@@ -1,9 +1,11 @@
-"""Shuffled batches gathered from arrays in memory, each epoch's order derived from seed and epoch.
+"""Shuffled batches gathered from arrays, each epoch's order derived from seed and epoch.
 
 A pipeline that shuffles records takes a core from the matrix products; this one shuffles numbers
 and gathers rows. Nothing depends on the state of the process, so a resumed epoch is the epoch
 that was lost.
 """
+
+import itertools
 
 import keras
 import numpy as np
@@ -19,7 +21,7 @@ class EpochBatches(keras.callbacks.Callback):
         seed: seed of the order.
         shuffle: whether to shuffle at all.
         drop_remainder: whether an epoch leaves out the sources that fill no batch; they are others
-            in each epoch, and XLA then compiles for one shape and not for two.
+            in each epoch, and a step is then traced for one shape and not for two.
 
     Raises:
         ValueError: if the arrays differ in length.
@@ -57,3 +59,25 @@ class EpochBatches(keras.callbacks.Callback):
         if self._shuffle:
             generator = np.random.default_rng((self._seed, epoch))
             self._order.assign(generator.permutation(self._count))
+
+
+def in_shards(data, count):
+    """A batch in parts as equal as can be, [(part, its share of the sources), ...].
+
+    Args:
+        data: nest of tensors, [batch, ...], with at least `count` sources.
+        count: number of parts.
+    """
+    if count == 1:
+        return [(data, 1.0)]
+    first = keras.tree.flatten(data)[0]
+    sources = first.shape[0] or tf.shape(first)[0]
+    tf.debugging.assert_greater_equal(sources, count, f"expected batches of at least {count}")
+    ends = [sources * index // count for index in range(count + 1)]
+    return [
+        (
+            keras.tree.map_structure(lambda tensor: tensor[start:end], data),  # noqa: B023
+            tf.cast((end - start) / sources, "float32"),
+        )
+        for start, end in itertools.pairwise(ends)
+    ]

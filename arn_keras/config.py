@@ -9,9 +9,6 @@ from typing import Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
 
-# Training sources from which XLA's compilation, some seconds, pays. On a CPU it pays for the ARN
-# stage alone: the steps of the other stages were measured to be slower with it.
-_WORTH_XLA = 10_000
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
 
@@ -64,11 +61,15 @@ class Config:
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
-    learning_rate: float = _option(2e-3, "first learning rate of Adam, cosine decay to 0")
+    learning_rate: float | None = _option(
+        None,
+        "first learning rate of Adam, cosine decay to 0 (default: 2e-3, for batches above 256 "
+        "times the root of batch over 256)",
+    )
     seed: int = _option(0, "seed of everything random")
     limit: int | None = _option(None, "use only the first N training sources")
-    jit_compile: bool | None = _option(
-        None, "compile the ARN stage with XLA (default: from 10,000 training sources)"
+    jit_compile: bool = _option(
+        False, "compile the ARN stage with XLA, where that is faster (docs/performance.md)"
     )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)
@@ -84,7 +85,7 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")
-        if not 0 < self.learning_rate < math.inf:
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"--learning-rate: expected above 0, got {self.learning_rate}")
         if self.seed < 0:
             raise ConfigError(f"--seed: expected at least 0, got {self.seed}")
@@ -114,7 +115,8 @@ class Config:
             epochs=self.epochs or 20 * more,
             link_epochs=self.link_epochs or 15 * more,
             eve_epochs=self.eve_epochs or 6 * more,
-            jit_compile=sources >= _WORTH_XLA if self.jit_compile is None else self.jit_compile,
+            # Adam's step does not grow with the gradient: the root, not the ratio.
+            learning_rate=self.learning_rate or 2e-3 * math.sqrt(max(1, batch_size / 256)),
         )
 
     @property

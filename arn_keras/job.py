@@ -20,6 +20,10 @@ from arn_keras.protection import compose
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, versions, write_json
 from arn_keras.system import transmit
 
+# Parts of a batch that are computed side by side. Not the number of cores: a run gives the same
+# pair on any machine of one kind.
+SHARDS = 2
+
 
 class Job:
     """All stages of `python train.py`, each on first use.
@@ -199,5 +203,6 @@ class Job:
             batch_size=self._config.batch_size,
             learning_rate=self._config.learning_rate,
             jit_compile=self._config.jit_compile and stage.startswith("arn/"),
+            shards=SHARDS,
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )

@@ -92,8 +92,13 @@ class NoisyLink(keras.Model):
         guards = [_Reseed(), _KeepLastGood()]
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
+            arrays = self.arrays(x, y)
+            if not all(map(_is_finite, keras.tree.flatten(arrays))):
+                raise ValueError(
+                    "expected finite sources, signals and targets, got NaN or infinity"
+                )
             batches = EpochBatches(
-                self.arrays(x, y),
+                arrays,
                 batch_size or 32,
                 seed=self.seed,
                 shuffle=shuffle is None or bool(shuffle),
@@ -173,6 +178,11 @@ def signal_shape(transmitter, receiver, eavesdroppers=()):
 def _is_numpy(nest):
     leaves = [leaf for leaf in keras.tree.flatten(nest) if leaf is not None]
     return bool(leaves) and all(isinstance(leaf, np.ndarray) for leaf in leaves)
+
+
+def _is_finite(array):
+    # An activation may turn a NaN into 0, so the signal alone does not tell.
+    return array.dtype.kind != "f" or bool(np.isfinite([array.min(), array.max()]).all())
 
 
 class _Reseed(keras.callbacks.Callback):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from arn_keras.arn import build_receiver_arn, build_transmitter_arn
+from arn_keras.batches import in_shards
 from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink, signal_shape
 from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
@@ -83,6 +84,7 @@ class SecureLink(NoisyLink):
         optimizer="adam",
         task_loss=mean_squared_error,
         privacy_loss=eve_confidence,
+        shards=1,
         **kwargs,
     ):
         """As `keras.Model.compile`, with the terms L2 and L3 of the composite loss.
@@ -91,9 +93,15 @@ class SecureLink(NoisyLink):
             optimizer: Keras optimizer or its name.
             task_loss: L2, (target, estimate) -> scalar or a loss a source; the MSE of Eq. (21).
             privacy_loss: L3, (logits, labels) -> scalar; Eve's confidence of Eq. (22), (23).
+            shards: parts of a batch whose gradients are computed side by side, then averaged: as
+                many cores are kept at work, also by what TensorFlow runs on one (its random
+                numbers, say). Each draws noise of its own. A batch has at least so many sources.
             **kwargs: `jit_compile`, `steps_per_execution` and the like.
         """
+        if shards < 1:
+            raise ValueError(f"expected shards >= 1, got {shards}")
         super().compile(optimizer=optimizer, **kwargs)
+        self.shards = shards
         self.task_loss = keras.losses.get(task_loss)
         self.privacy_loss = privacy_loss
 
@@ -104,6 +112,7 @@ class SecureLink(NoisyLink):
                 name: keras.saving.serialize_keras_object(getattr(self, name))
                 for name in ("optimizer", "task_loss", "privacy_loss")
             },
+            "shards": self.shards,
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
         }
@@ -155,8 +164,6 @@ class SecureLink(NoisyLink):
         x = x if isinstance(x, dict) else {"source": x}
         if "signal" not in x:
             x = {**x, "signal": transmit(self.transmitter, x["source"])}
-        if not np.all(np.isfinite(x["signal"])):
-            raise ValueError("expected finite sources and signals, got NaN or infinity")
         labels = y["label"] if isinstance(y, dict) else y
         classes = self.eavesdroppers[0].output_shape[-1]
         if labels.min() < 0 or labels.max() >= classes:
@@ -212,13 +219,17 @@ class SecureLink(NoisyLink):
 
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
-        weights = self.trainable_variables
-        with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([weight.value for weight in weights])
-            terms, sources = self._terms(data, training=True)
-            loss = self.optimizer.scale_loss(terms["loss"])
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        return self._report(terms, sources)
+        weights, gradients = self.trainable_variables, []
+        for part, share in in_shards(data, self.shards):
+            with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([weight.value for weight in weights])
+                terms, sources = self._terms(part, training=True)
+                loss = self.optimizer.scale_loss(share * terms["loss"])
+            gradients.append(tape.gradient(loss, weights))
+            logs = self._report(terms, sources)
+        total = [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
+        self.optimizer.apply_gradients(zip(total, weights, strict=True))
+        return logs
 
     def test_step(self, data):
         """The same terms without an update."""

@@ -53,19 +53,20 @@ class Schedule:
         batch_size: sources a step.
         learning_rate: first learning rate.
         jit_compile: whether XLA compiles the step.
+        shards: of a step of `SecureLink`.
         verbose: as in `keras.Model.fit`.
     """
 
     epochs: int
     batch_size: int = 256
     learning_rate: float = 2e-3
-    jit_compile: bool = True
+    jit_compile: bool = False
+    shards: int = 1
     verbose: int = 0
 
     def compile(self, link, sources, **kwargs):
         """Compiles a link for this schedule and number of training sources."""
-        whole, rest = divmod(sources, self.batch_size)
-        steps = whole + (rest > 0 and not self.jit_compile)
+        steps = sources // self.batch_size
         decay = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
         link.compile(
             optimizer=keras.optimizers.Adam(decay),
@@ -83,7 +84,7 @@ class Schedule:
             y,
             batch_size=self.batch_size,
             epochs=self.epochs,
-            drop_remainder=self.jit_compile,
+            drop_remainder=True,
             initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
             callbacks=checkpoints,
             verbose=self.verbose,
@@ -163,7 +164,9 @@ def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sourc
     if privacy.ensemble:
         classifiers = [diversify(each, seed) for seed, each in enumerate(classifiers)]
     link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
-    schedule.compile(link, sources, privacy_loss=PRIVACY_LOSSES[privacy.loss_name])
+    loss = PRIVACY_LOSSES[privacy.loss_name]
+    shards = min(schedule.shards, schedule.batch_size)
+    schedule.compile(link, sources, privacy_loss=loss, shards=shards)
     link.loss_weights.assign(_LOSS_WEIGHTS[privacy.loss_name])
     return link
 

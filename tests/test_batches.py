@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.batches import EpochBatches
+from arn_keras.batches import EpochBatches, in_shards
 
 
 def _epoch(batches, epoch):
@@ -50,3 +50,12 @@ def test_a_dropped_remainder_is_another_one_in_each_epoch():
     assert all(len(rest) == 2 for rest in left)
     assert len({frozenset(rest) for rest in left}) > 1
     assert len(_epoch(EpochBatches((np.arange(3),), 4, drop_remainder=True), 0)[0]) == 3
+
+
+def test_the_shards_of_a_batch_are_all_of_it_and_each_knows_its_share():
+    batch = {"a": np.arange(7), "b": np.arange(14).reshape(7, 2)}
+    parts = in_shards(batch, 3)
+    for name, whole in batch.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part, _ in parts]), whole)
+    assert [len(part["a"]) for part, _ in parts] == [2, 2, 3]
+    np.testing.assert_allclose([float(share) for _, share in parts], [2 / 7, 2 / 7, 3 / 7])

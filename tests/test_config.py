@@ -48,6 +48,14 @@ def test_small_data_get_smaller_batches_and_more_epochs():
     assert Config().resolve("tiny", 3).batch_size == 1
 
 
+def test_a_larger_batch_gets_a_larger_learning_rate_unless_one_is_given():
+    assert Config().resolve("mnist", 60_000).learning_rate == 2e-3
+    assert Config(batch_size=1024).resolve("mnist", 60_000).learning_rate == 4e-3
+    assert Config(batch_size=64).resolve("mnist", 60_000).learning_rate == 2e-3
+    given = Config(batch_size=1024, learning_rate=1e-3).resolve("mnist", 60_000)
+    assert given.learning_rate == 1e-3
+
+
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(ConfigError, match="at most the 100 training sources, got 101"):
         Config(batch_size=101).resolve("mnist", 100)

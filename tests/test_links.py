@@ -80,12 +80,15 @@ def test_metrics_are_weighted_by_the_size_of_a_ragged_last_batch(secure, sources
     assert float(logs["task_loss"]) == pytest.approx(np.average(values, weights=sizes), rel=1e-6)
 
 
-@pytest.mark.parametrize("how", ["numpy", "tf.data", "steps_per_execution", "jit_compile", "eager"])
+@pytest.mark.parametrize(
+    "how", ["numpy", "tf.data", "steps_per_execution", "jit_compile", "eager", "shards"]
+)
 def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how):
     options = {
         "steps_per_execution": {"steps_per_execution": 3},
         "jit_compile": {"jit_compile": True},
         "eager": {"run_eagerly": True},
+        "shards": {"shards": 2},
     }.get(how, {})
     link = SecureLink(*models, seed=1)
     link.compile(keras.optimizers.Adam(1e-2), **options)
@@ -95,6 +98,29 @@ def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how)
     settings = {"psr_db": -60.0, "loss_weights": (1.0, 0.0, 0.0)}  # surely learnt: less power
     history = link.fit(**data, epochs=10, verbose=0, **settings).history["loss"]
     assert history[-1] < 0.5 * history[0]
+
+
+def test_a_batch_in_shards_moves_the_weights_as_a_whole_batch_does(models, sources, labels):
+    def trained(shards):
+        keras.utils.set_random_seed(0)
+        link = SecureLink(*models, seed=1)
+        link.compile(keras.optimizers.SGD(0.1), shards=shards)  # Adam would magnify rounding
+        history = link.fit(sources, labels, batch_size=20, verbose=0, snr_db=200.0, epochs=3)
+        return _weights(link.transmitter_arn, link.receiver_arn), history.history["loss"]
+
+    (whole, losses), (parts, losses_in_parts) = trained(1), trained(3)
+    np.testing.assert_allclose(losses_in_parts, losses, rtol=1e-5)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6)
+
+
+def test_a_batch_of_fewer_sources_than_shards_is_refused(models, sources, labels):
+    link = SecureLink(*models)
+    link.compile(shards=3)
+    with pytest.raises(Exception, match="expected batches of at least 3"):
+        link.fit(sources[:2], labels[:2], verbose=0)
+    with pytest.raises(ValueError, match="expected shards >= 1, got 0"):
+        link.compile(shards=0)
 
 
 def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, labels):

@@ -205,7 +205,7 @@ def _schedule(epochs, recordings):
     """As many epochs as make the steps of `epochs` passes over 24,000 sources, at least."""
     batch_size = max(8, min(256, recordings // 16))
     steps = math.ceil(recordings / batch_size)
-    return Schedule(max(epochs, math.ceil(epochs * 94 / steps)), batch_size, jit_compile=False)
+    return Schedule(max(epochs, math.ceil(epochs * 94 / steps)), batch_size)
 
 
 class _Best(keras.callbacks.Callback):

@@ -1,0 +1,243 @@
+"""Sources a second in training, beside PyTorch with the same mathematics.
+
+    python benchmarks/train_speed.py [--json FILE] [--rounds N] [--threads N]
+
+The ARN stage and the base stage at batches of 256 and 1024: same layers, batch, optimiser, noise
+and data (60,000 sources of 28x28x1, random), one epoch a turn. PyTorch runs on tensors in memory,
+shuffled by index, the frozen transmitter's output computed once: as fast as it is usually written.
+`bound` is the time of the stage's matrix products alone, in TensorFlow; nothing else is counted.
+Needs the extra `bench`; a candidate that is not installed is left out, and named.
+"""
+
+import functools
+import itertools
+import statistics
+import sys
+import time
+
+import numpy as np
+from turns import compare, parser, ratio, serve, write
+
+SOURCES, PIXELS, SYMBOLS, CLASSES = 60_000, 784, 128, 10
+TRANSMITTER, RECEIVER = (PIXELS, 256, 256, SYMBOLS), (SYMBOLS, 256, 256, PIXELS)
+ARN, EVE = (SYMBOLS, 256, 256, SYMBOLS), (SYMBOLS, 256, 128, 64, CLASSES)
+RATE, SNR_DB, PSR_DB, WEIGHTS = 2e-3, 10.0, -10.0, (10.0, 10.0, 1.0)
+STAGES, BATCHES = ("arn", "base"), (256, 1024)
+TARGETS = {  # least ratio of ours to the other's sources a second
+    ("arn", 256): {"torch": 1.5, "torch.compile": 1.5, "bound": 0.6},
+    ("arn", 1024): {"torch": 1.4, "torch.compile": 1.4, "bound": 0.7},
+    ("base", 256): {"torch": 1.2},
+    ("base", 1024): {},
+}
+
+
+def data():
+    """Sources of 8 bits and labels; speed does not depend on their values."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (SOURCES, 28, 28, 1), np.uint8)
+    return images, generator.integers(0, CLASSES, SOURCES)
+
+
+def ours(stage, batch, threads):
+    """One epoch of `fit`, as the stages of train.py run it."""
+    from arn_keras.backend import load_tensorflow
+
+    load_tensorflow()
+    import keras
+
+    from arn_keras import SecureLink, SemanticLink
+    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.stages import Schedule
+    from arn_keras.system import transmit
+
+    images, labels = data()
+    parts = build_transmitter((28, 28, 1)), build_receiver((28, 28, 1))
+    schedule = Schedule(epochs=1000, batch_size=batch, learning_rate=RATE, shards=min(2, threads))
+    if stage == "arn":
+        x = {"source": images, "signal": transmit(parts[0], images)}
+        link = SecureLink(*parts, build_eavesdropper((SYMBOLS,), CLASSES))
+        schedule.compile(link, SOURCES, shards=schedule.shards)
+    else:
+        x, labels = images, None
+        link = SemanticLink(*parts)
+        schedule.compile(link, SOURCES, loss="mse")
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seconds = time.perf_counter() - self.start
+
+    clock, epochs = Clock(), itertools.count()
+
+    def epoch():
+        start = next(epochs)
+        link.fit(
+            x,
+            labels,
+            batch_size=batch,
+            initial_epoch=start,
+            epochs=start + 1,
+            callbacks=[clock],
+            verbose=0,
+        )
+        return SOURCES / clock.seconds
+
+    return epoch
+
+
+def torch_stage(stage, batch, compiled):
+    """One epoch in PyTorch."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    images, labels = (torch.from_numpy(array) for array in data())
+    images = images.reshape(SOURCES, PIXELS)
+
+    def dense(*sizes, last=None):
+        layers = []
+        for into, out in itertools.pairwise(sizes):
+            layers += [nn.Linear(into, out), nn.ReLU()]
+        return nn.Sequential(*layers[:-1], *([last] if last else []))
+
+    transmitter, receiver = dense(*TRANSMITTER), dense(*RECEIVER, last=nn.Sigmoid())
+    deviation, budget = 10 ** (-SNR_DB / 20), 10 ** (PSR_DB / 10)
+
+    def transmit(source):
+        return nn.functional.normalize(transmitter(source), dim=1) * SYMBOLS**0.5
+
+    if stage == "arn":
+        alice, bob, eve = dense(*ARN), dense(*ARN), dense(*EVE)
+        with torch.no_grad():
+            signals = torch.cat([transmit(part / 255.0) for part in images.split(1024)])
+        for frozen in (receiver, eve):
+            frozen.requires_grad_(False)
+        trained = [*alice.parameters(), *bob.parameters()]
+    else:
+        trained = [*transmitter.parameters(), *receiver.parameters()]
+    optimizer = torch.optim.Adam(trained, RATE, fused=True)
+
+    def arn_loss(rows):
+        source, signal, label = images[rows] / 255.0, signals[rows], labels[rows]
+        delta = alice(signal)
+        sent = signal + delta
+        received = sent + deviation * torch.randn_like(sent)
+        overheard = sent + deviation * torch.randn_like(sent)
+        estimate = receiver(received - bob(received))
+        power = torch.relu(delta.square().mean(1) - budget).mean()
+        task = (source - estimate).square().mean()
+        confidence = torch.softmax(eve(overheard), 1).gather(1, label[:, None]).mean()
+        return WEIGHTS[0] * power + WEIGHTS[1] * task + WEIGHTS[2] * confidence
+
+    def base_loss(rows):
+        source = images[rows] / 255.0
+        signal = transmit(source)
+        received = signal + deviation * torch.randn_like(signal)
+        return (source - receiver(received)).square().mean()
+
+    loss = arn_loss if stage == "arn" else base_loss
+    if compiled:
+        loss = torch.compile(loss)
+
+    def epoch():
+        start = time.perf_counter()
+        for rows in torch.randperm(SOURCES).split(batch):
+            optimizer.zero_grad(set_to_none=True)
+            loss(rows).backward()
+            optimizer.step()
+        return SOURCES / (time.perf_counter() - start)
+
+    return epoch
+
+
+def products(stage):
+    """Inner sizes of a stage's matrix products: forward, to the input, to the weights."""
+
+    def layers(sizes, trained, through):
+        for into, out in itertools.pairwise(sizes):
+            yield "forward", into, out
+            if trained:
+                yield "weights", into, out
+            if through:
+                yield "input", into, out
+            through = True
+
+    if stage == "base":
+        return [*layers(TRANSMITTER, True, False), *layers(RECEIVER, True, True)]
+    modules = [*layers(ARN, True, False), *layers(ARN, True, True)]
+    return [*modules, *layers(RECEIVER, False, True), *layers(EVE, False, True)]
+
+
+def bound(stage, batch):
+    """The products of one step, again and again; the fastest of ten goes."""
+    from arn_keras.backend import load_tensorflow
+
+    load_tensorflow()
+    import tensorflow as tf
+
+    shapes = {
+        "forward": lambda into, out: ((batch, into), (into, out)),
+        "input": lambda into, out: ((batch, out), (out, into)),
+        "weights": lambda into, out: ((into, batch), (batch, out)),
+    }
+    pairs = [
+        [tf.random.normal(shape) for shape in shapes[kind](into, out)]
+        for kind, into, out in products(stage)
+    ]
+
+    @tf.function
+    def step():
+        return [tf.matmul(*pair)[0, 0] for pair in pairs]
+
+    def rate():
+        seconds = []
+        for _ in range(10):
+            start = time.perf_counter()
+            for _ in range(10):
+                step()
+            seconds.append((time.perf_counter() - start) / 10)
+        return batch / min(seconds)
+
+    return rate
+
+
+def candidates(stage, batch, threads):
+    """What is compared: {name: function that makes it}."""
+    return {
+        "arn_keras": functools.partial(ours, stage, batch, threads),
+        "torch": functools.partial(torch_stage, stage, batch, False),
+        "torch.compile": functools.partial(torch_stage, stage, batch, True),
+        "bound": functools.partial(bound, stage, batch),
+    }
+
+
+def main():
+    """Runs the comparison and prints it."""
+    given = parser(__doc__.splitlines()[0]).parse_args()
+    if given.candidate:
+        stage, batch, name = given.candidate.split("/")
+        serve(candidates(stage, int(batch), given.threads)[name])
+        return
+    figures = []
+    print(f"sources a second, {given.threads} threads, median of {given.rounds} rounds")
+    for stage, batch in itertools.product(STAGES, BATCHES):
+        names = [f"{stage}/{batch}/{name}" for name in candidates(stage, batch, given.threads)]
+        found = compare(__file__, names, given.rounds, given.threads)
+        found = {name.rpartition("/")[2]: values for name, values in found.items()}
+        print(f"\n{stage} stage, batch {batch}")
+        for name, values in found.items():
+            over, least = ratio(found, "arn_keras", name), TARGETS[stage, batch].get(name)
+            wanted = f"  (at least {least})" if least else ""
+            print(
+                f"  {name:<14}{statistics.median(values):>10.0f}   ours over it {over:.2f}{wanted}"
+            )
+            figures.append({"stage": stage, "batch": batch, "candidate": name, "least": least})
+            figures[-1] |= {"sources_a_second": values, "ours_over_it": over}
+    write(given.json, {"threads": given.threads, "figures": figures})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
