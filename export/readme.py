@@ -70,16 +70,17 @@ _KEYED_CALLS = """\
 One key for both ends, by a way that nobody else reads; the counter stays with the transmitter:
 
 ```
-python runtime.py --new-key pair.key    # writes pair.key and pair.key.counter
+python runtime.py --new-key ../pair.key    # and ../pair.key.counter; never inside the bundle
 ```
 
 ```python
 from runtime import Pair
 
-with Pair.load(".", role="transmitter", key="pair.key", counter="pair.key.counter") as pair:
+key, counter = "../pair.key", "../pair.key.counter"
+with Pair.load(".", role="transmitter", key=key, counter=counter) as pair:
     header, sent = pair.alice.protect(signal)   # both go on the air, the header in the clear
 
-with Pair.load(".", role="receiver", key="pair.key") as pair:
+with Pair.load(".", role="receiver", key=key) as pair:
     cleaned = pair.bob.clean(received, header)  # a replay raises RefusedMessageError
 ```
 
@@ -142,7 +143,7 @@ def text(manifest, table):
         shape=tuple(ends[0]["signal_shape"]),
         power=manifest["power_convention"],
         operators=", ".join(sorted({name for entry in entries for name in entry["operators"]})),
-        ends=" and ".join(_signature(entry) for entry in ends),
+        ends="; ".join(_signature(entry) for entry in ends),
         sources=manifest["sources"],
         transmissions=manifest["transmissions"],
         table=table,

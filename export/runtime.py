@@ -18,7 +18,7 @@ the transmitter puts them out. SHA-256 finds damage, not a forger: against one, 
 `--sign` and load with `public_key` (then `cryptography` is needed too).
 
     python runtime.py --selftest
-    python runtime.py --new-key pair.key        # and Alice's counter, pair.key.counter
+    python runtime.py --new-key ../pair.key     # and Alice's counter, ../pair.key.counter
 """
 
 import argparse
@@ -500,6 +500,8 @@ def new_key(bundle, path, public_key=None):
     manifest = read_manifest(bundle, public_key)
     if "keyed" not in manifest["protection"]:
         raise KeyingError("expected a bundle with keyed modules, got one without")
+    if pathlib.Path(bundle).resolve() in pathlib.Path(path).resolve().parents:
+        raise KeyingError("expected a place outside the bundle, which is copied to others")
     pair = bytes.fromhex(manifest["pair"])
     with _keying() as (keys, _):
         keys.make_key(path, pair)

@@ -233,6 +233,9 @@ def test_a_new_key_is_private_and_overwrites_nothing(keyed, tmp_path, capsys):
     (tmp_path / "moved").rename(tmp_path / "key")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert runtime.main(["--new-key", "/proc/no/key", "--bundle", str(keyed.path)]) == 2
+    inside = str(keyed.path / "key")
+    assert runtime.main(["--new-key", inside, "--bundle", str(keyed.path)]) == 2
+    assert "expected a place outside the bundle" in capsys.readouterr().err
 
 
 _ENDS = """
