@@ -393,7 +393,7 @@ def load_modules(bundle, manifest, role, precision=None, threads=1):
     elif precision not in (None, *manifest["precisions"]):
         raise BundleError(f"expected a precision of {manifest['precisions']}, got {precision!r}")
     if "keyed" in protection:
-        modules.append(_Module(*_read_entry(bundle, manifest, manifest["keyed"][role]), threads))
+        modules.append(_Module(*read_entry(bundle, manifest, manifest["keyed"][role]), threads))
     return modules
 
 
@@ -403,10 +403,11 @@ def read_module(bundle, manifest, role, precision=None):
     precision = precision or manifest["precisions"][0]
     if precision not in choices:
         raise BundleError(f"expected a precision of {', '.join(choices)}, got {precision!r}")
-    return _read_entry(bundle, manifest, choices[precision])
+    return read_entry(bundle, manifest, choices[precision])
 
 
-def _read_entry(bundle, manifest, entry):
+def read_entry(bundle, manifest, entry):
+    """The verified bytes of the module of this entry of the manifest, and the entry."""
     if entry["pair"] != manifest["pair"]:
         raise BundleError(
             f"{entry['file']}: of pair {entry['pair']}, in a bundle of pair {manifest['pair']}"
