@@ -64,6 +64,11 @@ def run(config):
     say = (lambda *words: None) if config.quiet else print
     require_tensorflow()
     _check_keying(config)
+    if config.devices > 1:  # before TensorFlow runs anything, and reading data may make it
+        load_tensorflow()
+        from arn_keras.devices import offer_logical_devices
+
+        offer_logical_devices(config.devices)
     dataset = data.load(config.dataset, config.data_dir, config.limit)  # before what takes seconds
     load_tensorflow()
     from arn_keras.job import Job

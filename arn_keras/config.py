@@ -71,6 +71,9 @@ class Config:
     jit_compile: bool = _option(
         False, "compile the ARN stage with XLA, where that is faster (docs/performance.md)"
     )
+    devices: int = _option(
+        1, "devices of this machine that share each batch: accelerators, or else parts of the CPU"
+    )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)
 
@@ -81,7 +84,7 @@ class Config:
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
-        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit"):
+        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")
@@ -106,6 +109,10 @@ class Config:
         if batch_size > sources:
             raise ConfigError(
                 f"--batch-size: expected at most the {sources} training sources, got {batch_size}"
+            )
+        if batch_size % self.devices:
+            raise ConfigError(
+                f"--devices: expected a divisor of the batch size {batch_size}, got {self.devices}"
             )
         more = min(3, math.ceil(60_000 / sources))
         return dataclasses.replace(

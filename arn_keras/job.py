@@ -113,7 +113,7 @@ class Job:
     def keyed(self):
         """The keyed modules, [transmitter, receiver]: nothing is trained, and no key is in them."""
         if not self.run.done("keyed"):
-            partial, shape = self.run.partial("keyed"), self.signals.shape[1:]
+            partial, shape = self.run.partial("keyed"), self.link[0].output_shape[1:]
             build_transmitter_keyed(shape).save(partial / "transmitter.keras")
             build_receiver_keyed(shape).save(partial / "receiver.keras")
             self.run.finish("keyed")
@@ -204,5 +204,6 @@ class Job:
             learning_rate=self._config.learning_rate,
             jit_compile=self._config.jit_compile and stage.startswith("arn/"),
             shards=SHARDS,
+            devices=self._config.devices,
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )

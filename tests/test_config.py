@@ -21,6 +21,7 @@ NAN, INFINITY = float("nan"), float("inf")
         {"eve_epochs": 0},
         {"batch_size": 0},
         {"limit": 0},
+        {"devices": 0},
         {"seed": -1},
         {"learning_rate": 0.0},
         {"learning_rate": NAN},
@@ -46,6 +47,12 @@ def test_small_data_get_smaller_batches_and_more_epochs():
     assert (config.batch_size, config.epochs) == (89, 60)
     assert Config(batch_size=32, epochs=7).resolve("digits", 1437).epochs == 7
     assert Config().resolve("tiny", 3).batch_size == 1
+
+
+def test_devices_that_cannot_share_a_batch_evenly_are_refused():
+    with pytest.raises(ConfigError, match="--devices: expected a divisor of the batch size 256"):
+        Config(devices=3).resolve("mnist", 60_000)
+    assert Config(devices=2).resolve("mnist", 60_000).devices == 2
 
 
 def test_a_larger_batch_gets_a_larger_learning_rate_unless_one_is_given():
