@@ -7,6 +7,7 @@ that was trained. Leaving a module out gives the plain link of Section III, bit 
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -86,6 +87,15 @@ def unit_interval(images):
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255.0
     return images
+
+
+def in_batches(function, *arrays, batch_size=2000):
+    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
+    parts = [
+        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
+        for start in range(0, len(arrays[0]), batch_size)
+    ]
+    return np.concatenate(parts)
 
 
 def transmit(transmitter, sources, batch_size=1024):
