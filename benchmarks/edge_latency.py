@@ -37,7 +37,7 @@ def make(bundle):
 
     load_tensorflow()
     from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-    from arn_keras.litert import convert
+    from arn_keras.litert import convert_all
     from export import manifest
 
     generator = np.random.default_rng(0)
@@ -51,9 +51,9 @@ def make(bundle):
         module = build((SIGNAL,), HIDDEN)
         module.set_weights([generator.normal(0, 0.05, w.shape) for w in module.weights])
         facts["modules"][role] = {}
-        for precision in PRECISIONS:
+        for precision, model in convert_all(module, PRECISIONS, signals).items():
             file = f"{role}_arn.{precision}.tflite"
-            (bundle / file).write_bytes(convert(module, precision, signals))
+            (bundle / file).write_bytes(model)
             facts["modules"][role][precision] = {
                 "file": file,
                 "input": module.inputs[0].name,

@@ -44,7 +44,7 @@ def convert_run(run_dir, config, knowledge, precisions, data_dir, bundle, handov
     require_tensorflow()
     dataset = data.load(config["dataset"], data_dir, config["limit"])
     load_tensorflow()
-    from arn_keras.litert import convert, operators
+    from arn_keras.litert import convert, convert_all, operators
     from arn_keras.rundir import load_models
     from arn_keras.stages import stage_seed
     from arn_keras.system import transmit
@@ -70,9 +70,8 @@ def convert_run(run_dir, config, knowledge, precisions, data_dir, bundle, handov
     modules = {}
     for (name, role), module in zip(MODULES.items(), (alice, bob), strict=True):
         modules[role] = {}
-        for precision in precisions:
+        for precision, model in convert_all(module, precisions, calibration[name]).items():
             file = f"{name}.{precision}.tflite"
-            model = convert(module, precision, calibration[name])
             (bundle / file).write_bytes(model)
             modules[role][precision] = {
                 "file": file,

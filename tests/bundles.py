@@ -41,7 +41,7 @@ def tiny_pair(seed, shape=SHAPE):
 def conversion(bundle, handover, seed=0, precisions=PRECISIONS):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
     from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.litert import convert, operators
+    from arn_keras.litert import convert, convert_all, operators
     from arn_keras.semantic import build_receiver
 
     generator = np.random.default_rng(seed)
@@ -73,9 +73,8 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS):
         ("receiver", bob, sent + noise[0, 0]),
     ):
         modules[role] = {}
-        for precision in precisions:
+        for precision, model in convert_all(module, precisions, seen).items():
             file = f"{role}_arn.{precision}.tflite"
-            model = convert(module, precision, seen)
             (bundle / file).write_bytes(model)
             modules[role][precision] = {
                 "file": file,
