@@ -16,7 +16,7 @@ def missing():
     if shutil.which("node") is None:
         return "Node.js 20 or later (command node)"
     if not (HERE / "node_modules").is_dir():
-        return f"the page's packages: make web, or npm ci in {HERE}"
+        return f"the page's packages: make web, or npm ci --ignore-scripts in {HERE}"
     return None
 
 

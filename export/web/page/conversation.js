@@ -81,7 +81,7 @@ export class Conversation {
   async request({fresh = false, count = false}) {
     this.due = {fresh: fresh || this.due?.fresh, count: count || this.due?.count};
     if (this.running) return;
-    this.running = true;
+    this.#run(true);
     try {
       while (this.due) {
         const due = this.due;
@@ -89,8 +89,14 @@ export class Conversation {
         await this.send(due);
       }
     } finally {
-      this.running = false;
+      this.#run(false);
     }
+  }
+
+  /** Says that messages are under way, or that what is shown is what was asked for. */
+  #run(running) {
+    this.running = running;
+    at('cards').setAttribute('aria-busy', running);
   }
 
   async send({fresh, count}) {
@@ -121,7 +127,8 @@ export class Conversation {
   /** Sends the next pictures of the test set, one after another. */
   async sendMore() {
     if (this.running) return;
-    at('more').disabled = at('gallery').disabled = this.running = true;
+    this.#run(true);
+    at('more').disabled = at('gallery').disabled = true;
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
     for (let sent = 0; sent < MORE; sent += 1) {
       this.take(this.next);
@@ -129,7 +136,8 @@ export class Conversation {
       await this.send({fresh: true, count: true});
       if (!still) await new Promise((resolve) => setTimeout(resolve, 80));
     }
-    at('more').disabled = at('gallery').disabled = this.running = false;
+    this.#run(false);
+    at('more').disabled = at('gallery').disabled = false;
     at('more').focus();
     if (this.due) this.request({});
   }
