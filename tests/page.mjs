@@ -150,8 +150,9 @@ async function phone() {
       all.filter((card) => card.checkVisibility()).map((card) => card.dataset.protection),
     );
   }
-  await page.tap('#clear');
   await page.evaluate(() => scrollTo(0, 0));
+  await page.tap('#clear');
+  await page.waitForSelector('#again:disabled');
   const box = await page.locator('#pad').boundingBox();
   const touch = await browser.newCDPSession(page);
   const point = (x, y) => [{x: box.x + x * box.width, y: box.y + y * box.height}];
@@ -176,6 +177,10 @@ async function phone() {
   };
   await page.selectOption('#label', '1');
   seen.drawn.labelled = await page.textContent('[data-protection=none] [data-eve=frozen] .badge');
+  // The quick stroke is no fling that would swallow the next tap.
+  await page.tap('#clear');
+  await page.waitForSelector('#again:disabled');
+  seen.drawn.cleared = await page.inputValue('#label');
   await browser.close();
 }
 

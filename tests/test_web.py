@@ -200,6 +200,7 @@ def test_a_finger_draws_without_scrolling_and_bob_sees_the_stroke(seen):
     assert drawn["counted"] == "1"  # the first picture; nobody said what the drawing is
     assert drawn["badge"].startswith("?")
     assert drawn["labelled"][0] in "\u2713\u2717"
+    assert drawn["cleared"] == ""
 
 
 def test_it_fits_a_phone_s_width_and_shows_one_protection_at_a_time(seen):

@@ -19,6 +19,9 @@ export class Pad {
     for (const end of ['pointerup', 'pointercancel']) {
       canvas.addEventListener(end, () => this.#end());
     }
+    // A stroke is no gesture of the browser's. After a quick one, which it takes for a fling, it
+    // would swallow the next tap anywhere, `touch-action: none` or not.
+    canvas.addEventListener('touchstart', (event) => event.preventDefault(), {passive: false});
     this.clear();
   }
 
@@ -79,6 +82,8 @@ export class Pad {
 
   #tell() {
     const rgba = this.context.getImageData(0, 0, SIDE, SIDE).data;
-    this.changed(Uint8ClampedArray.from({length: SIDE * SIDE}, (_, at) => rgba[4 * at]), SIDE);
+    const ink = new Uint8ClampedArray(SIDE * SIDE);
+    for (let at = 0; at < ink.length; at += 1) ink[at] = rgba[4 * at];
+    this.changed(ink, SIDE);
   }
 }
