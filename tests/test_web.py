@@ -145,7 +145,7 @@ def test_less_noise_gives_bob_a_better_picture_under_every_protection(seen):
 def test_a_stronger_perturbation_misleads_the_eve_who_never_adapts(seen):
     least, most = seen["ends"]["psr"]["least"], seen["ends"]["psr"]["most"]
     assert _right(most, "arn") < _right(least, "arn") - 5
-    assert _right(least, "arn") >= 17
+    assert _right(least, "arn") >= 15
     change = most["one"]["arn"]["psr"] - least["one"]["arn"]["psr"]
     assert change == pytest.approx(30, abs=1e-3)  # from -30 dB to 0 dB, as the slider says
     for name in ("none", "keyed"):  # they have no perturbation to scale

@@ -39,7 +39,7 @@ export class Pad {
   }
 
   #begin(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !event.isPrimary) return; // a second finger draws nothing
     event.preventDefault();
     if (!this.drawn) this.clear();
     this.drawn = true;
@@ -49,7 +49,7 @@ export class Pad {
   }
 
   #go(event) {
-    if (!this.last) return;
+    if (!this.last || !event.isPrimary) return;
     const moves = event.getCoalescedEvents?.() ?? [];
     for (const each of moves.length ? moves : [event]) this.#line(this.#place(each));
     this.#tell();
