@@ -5,7 +5,7 @@ Lower floors never see it; they take plain arguments.
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
 
@@ -44,6 +44,11 @@ class Config:
         nargs="+",
     )
     psr_db: float = _option(-10.0, "allowed perturbation power over signal power, in dB")
+    protection: Literal["none", "arn", "keyed", "arn+keyed"] = _option(
+        "arn",
+        "what stands between transmitter and receiver: nothing, the pair of ARNs, the keyed "
+        "rotation, which nothing trains, or both",
+    )
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
@@ -83,8 +88,10 @@ class Config:
             raise ConfigError(f"--learning-rate: expected above 0, got {self.learning_rate}")
         if self.seed < 0:
             raise ConfigError(f"--seed: expected at least 0, got {self.seed}")
-        if self.knowledge not in KNOWLEDGE:
-            raise ConfigError(f"--knowledge: expected one of {', '.join(KNOWLEDGE)}")
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), get_args(field.type)
+            if get_origin(field.type) is Literal and value not in choices:
+                raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
 
     def resolve(self, dataset, sources):
         """This configuration for a data set, with its defaults for that number of sources.

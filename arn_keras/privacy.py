@@ -1,7 +1,8 @@
-"""Who eavesdrops, and what Alice knows of her: the names, before anything is trained."""
+"""What protects, who eavesdrops, what Alice knows of her: the names, before all training."""
 
 import dataclasses
 
+PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
 # Widths of the two-layer substitutes of the stronger black box.
 ENSEMBLE_WIDTHS = (64, 128, 256, 384)
 SUBSTITUTES = {

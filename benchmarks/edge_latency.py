@@ -42,7 +42,13 @@ def make(bundle):
 
     generator = np.random.default_rng(0)
     facts = {"pair": "0" * 64, "knowledge": "white", "precisions": list(PRECISIONS), "modules": {}}
-    facts |= {"dataset": "none", "seed": 0, "snr_db": [10.0, 10.0], "psr_db": -10.0}
+    facts |= {
+        "protection": "arn",
+        "dataset": "none",
+        "seed": 0,
+        "snr_db": [10.0, 10.0],
+        "psr_db": -10.0,
+    }
     signals = generator.normal(size=(500, SIGNAL)).astype("float32")
     for role, build in {
         "transmitter": build_transmitter_arn,

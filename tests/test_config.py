@@ -25,6 +25,7 @@ NAN, INFINITY = float("nan"), float("inf")
         {"learning_rate": 0.0},
         {"learning_rate": NAN},
         {"knowledge": "grey"},
+        {"protection": "rot13"},
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
@@ -60,7 +61,8 @@ def test_a_range_of_snrs_is_measured_at_both_ends_and_in_the_middle():
 
 def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name():
     config = Config()
-    for change in ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3}):
+    changes = ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3})
+    for change in (*changes, {"protection": "keyed"}):
         other = dataclasses.replace(config, **change)
         assert other.identity() != config.identity()
         assert other.default_run_name("mnist") != config.default_run_name("mnist")

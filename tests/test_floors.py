@@ -35,7 +35,9 @@ WINGS = {"sweep", "audit"}
 
 def _imported(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arn_keras"):
+        if isinstance(node, ast.ImportFrom) and node.level:  # only beside one another
+            yield node.module
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arn_keras"):
             inside = node.module.partition(".")[2]
             if inside in {"", *WINGS}:
                 prefix = inside + "." if inside else ""

@@ -14,7 +14,7 @@ import pytest
 from bundles import trained_run, write_config
 
 from arn_keras import data
-from export import bundle
+from export import bundle, manifest, runtime
 from export.web import __main__ as command
 from export.web import building
 from export.web.server import server
@@ -243,10 +243,10 @@ def test_a_second_page_of_the_same_run_trains_no_eve_again(run, tmp_path, monkey
 
 def test_the_newest_run_with_a_bundle_is_the_default(tmp_path):
     for age, name in enumerate(("new", "old")):
-        manifest = tmp_path / name / "bundle" / "manifest.json"
-        manifest.parent.mkdir(parents=True)
-        manifest.write_text("{}")
-        os.utime(manifest, (1000 - age, 1000 - age))
+        written = tmp_path / name / "bundle" / "manifest.json"
+        written.parent.mkdir(parents=True)
+        written.write_text("{}")
+        os.utime(written, (1000 - age, 1000 - age))
     (tmp_path / "unfinished").mkdir()
     assert command.newest(tmp_path) == tmp_path / "new"
 
@@ -268,6 +268,15 @@ def test_bad_input_gets_one_clear_line(tmp_path, monkeypatch, capsys, damage, me
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("export.web: error: ")
     assert message in line
+
+
+def test_a_bundle_without_a_pair_of_arns_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(building, "missing", lambda: None)
+    write_config(tmp_path)
+    (tmp_path / "bundle").mkdir()
+    manifest.write(tmp_path / "bundle", {"format": runtime.FORMAT, "protection": "keyed"})
+    assert command.main([str(tmp_path)]) == 2
+    assert "got one of protection keyed" in capsys.readouterr().err
 
 
 def test_without_node_the_error_names_it(tmp_path, monkeypatch, capsys):

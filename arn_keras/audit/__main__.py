@@ -12,9 +12,9 @@ import time
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import RunDirError
+from arn_keras.privacy import PROTECTIONS
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
 
-PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
 DEFAULT_PROTECTIONS = PROTECTIONS[:3]
 
 

@@ -138,6 +138,11 @@ def _made(run_dir):
     if not (run_dir / "bundle" / "manifest.json").is_file():
         raise RunDirError(f"{run_dir}: expected a bundle in it: python -m export {run_dir}")
     manifest = runtime.read_manifest(run_dir / "bundle")
+    if "arn" not in manifest["protection"]:
+        raise RunDirError(
+            f"{run_dir}: expected a bundle with a pair of ARNs, which the page compares with keys, "
+            f"got one of protection {manifest['protection']}"
+        )
     return config, manifest
 
 
