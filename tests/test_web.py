@@ -1,13 +1,16 @@
 """The page, used in headless Chromium by `page.mjs`; what it saw is judged here."""
 
+import http.server
 import json
 import math
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import numpy as np
 import pytest
@@ -239,6 +242,31 @@ def test_a_second_page_of_the_same_run_trains_no_eve_again(run, tmp_path, monkey
     again = command.export(run, tmp_path / "page")
     for name in ("page.json", "check.json", "pictures.bin", "eve_arn.tflite"):
         assert (again / name).read_bytes() == (run / "page" / name).read_bytes()
+
+
+def test_the_command_serves_the_page_until_it_is_interrupted(run, monkeypatch, capsys):
+    monkeypatch.setattr(command, "export", lambda *_: run / "page")
+    command_line = [str(run), "--port", "0"]
+
+    def interrupted(serving):
+        address = f"http://127.0.0.1:{serving.server_address[1]}/"
+        assert address in capsys.readouterr().out
+        thread = threading.Thread(target=serving.handle_request)
+        thread.start()
+        with urllib.request.urlopen(address + "page.js") as answer:
+            assert answer.headers["Content-Type"] == "text/javascript"
+            assert answer.read() == (run / "page" / "page.js").read_bytes()
+        thread.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(http.server.ThreadingHTTPServer, "serve_forever", interrupted)
+    assert command.main(command_line) == 0
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command_line[-1] = str(taken.getsockname()[1])
+        assert command.main(command_line) == 2
+    assert "choose another --port" in capsys.readouterr().err
 
 
 def test_the_newest_run_with_a_bundle_is_the_default(tmp_path):

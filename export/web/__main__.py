@@ -3,6 +3,7 @@
 Nothing heavy is imported before the options are known to be good.
 """
 
+import contextlib
 import pathlib
 import sys
 
@@ -47,14 +48,15 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         out = export(options.run_dir, options.out, options.data_dir)
-        print(f"page of {out.parent if options.out is None else 'the run'}: {out}", flush=True)
+        print(f"page: {out}", flush=True)
         if not options.no_serve:
             _serve(out, options.port)
     except (ArnError, runtime.BundleError) as error:
         print(f"export.web: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print()
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -151,7 +153,7 @@ def _serve(out, port):
         serving = server(out, port)
     except OSError as error:
         raise ExportError(f"port {port}: {error.strerror}; choose another --port") from None
-    with serving:
+    with serving, contextlib.suppress(KeyboardInterrupt):
         print(f"http://127.0.0.1:{serving.server_address[1]}/ (Ctrl-C ends it)", flush=True)
         serving.serve_forever()
 
