@@ -10,6 +10,56 @@ SHAPE = (8,)
 SOURCES = 200
 
 
+def write_config(run, **fields):
+    """A run directory's `config.json`."""
+    config = {
+        "dataset": "digits",
+        "limit": None,
+        "snr_db": [10.0, 10.0],
+        "psr_db": -10.0,
+        "seed": 0,
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps({"config": {**config, **fields}}))
+
+
+def trained_run(run, dataset, epochs=4):
+    """Makes a run directory of real data, trained briefly, without a bundle."""
+    import keras
+
+    from arn_keras import EavesdropperLink, SecureLink, SemanticLink
+    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.system import transmit
+
+    keras.utils.set_random_seed(0)
+    sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
+    shape, how = dataset.source_shape, {"epochs": epochs, "batch_size": 64, "verbose": 0}
+    link = SemanticLink(build_transmitter(shape), build_receiver(shape))
+    link.compile(keras.optimizers.Adam(2e-3), "mse")
+    link.fit(sources, snr_db=10.0, **how)
+    signals = transmit(link.transmitter, sources)
+    eve = build_eavesdropper(signals.shape[1:], dataset.classes)
+    spy = EavesdropperLink(eve)
+    spy.compile(
+        keras.optimizers.Adam(2e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    spy.fit(signals, labels, snr_db=10.0, **how)
+    pair = SecureLink(link.transmitter, link.receiver, eve)
+    pair.compile(keras.optimizers.Adam(2e-3))
+    pair.fit(sources, labels, snr_db=10.0, psr_db=-10.0, **how)
+    write_config(run, dataset=dataset.name, limit=len(sources))
+    for file, model in {
+        "link/transmitter": link.transmitter,
+        "link/receiver": link.receiver,
+        "eve/classifier": eve,
+        "arn/white/transmitter": pair.transmitter_arn,
+        "arn/white/receiver": pair.receiver_arn,
+    }.items():
+        (run / file).parent.mkdir(parents=True, exist_ok=True)
+        model.save(run / f"{file}.keras")
+
+
 class TinyBundle(NamedTuple):
     """A bundle and the Keras models it was made of.
 
