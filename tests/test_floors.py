@@ -16,7 +16,8 @@ FLOORS = {
     5: "job",
     6: "cli",
     # The sweep's wing and the audit's stand beside the main job, and know nothing of each other.
-    7: "sweep.grid sweep.engines sweep.baselines audit.leakage audit.larger_eavesdroppers",
+    7: "sweep.grid sweep.engines sweep.baselines audit.leakage audit.larger_eavesdroppers "
+    "audit.structural_eavesdropper",
     8: "sweep.cost sweep.points audit.wiretap audit.effort audit.checks audit.report audit.picture",
     9: "sweep.study audit.frozen_rungs",
     10: "sweep.__main__ audit.fresh_rungs audit.keyed_rungs",
