@@ -57,7 +57,7 @@ class Config:
         "what the pair takes from Eve: the letter's confidence, her logit margin or certainty; "
         "auto is the margin for an ensemble, else the confidence",
     )
-    epochs: int | None = _option(None, "epochs of the ARN stage (default: 20, more for small data)")
+    epochs: int | None = _option(None, "epochs of the ARN stage (default: 30, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
@@ -119,7 +119,7 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
-            epochs=self.epochs or 20 * more,
+            epochs=self.epochs or 30 * more,
             link_epochs=self.link_epochs or 15 * more,
             eve_epochs=self.eve_epochs or 6 * more,
             # Adam's step does not grow with the gradient: the root, not the ratio.

@@ -39,12 +39,12 @@ def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
 def test_the_defaults_are_those_of_the_design():
     config = Config().resolve("mnist", 60_000)
     assert (config.snr_db, config.psr_db, config.batch_size) == ((10.0, 10.0), -10.0, 256)
-    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 20)
+    assert (config.link_epochs, config.eve_epochs, config.epochs) == (15, 6, 30)
 
 
 def test_small_data_get_smaller_batches_and_more_epochs():
     config = Config().resolve("digits", 1437)
-    assert (config.batch_size, config.epochs) == (89, 60)
+    assert (config.batch_size, config.epochs) == (89, 90)
     assert Config(batch_size=32, epochs=7).resolve("digits", 1437).epochs == 7
     assert Config().resolve("tiny", 3).batch_size == 1
 
