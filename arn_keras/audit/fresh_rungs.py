@@ -94,13 +94,15 @@ def by_power(known, labels, heard, classes, bins=50):
 
 
 def _nearest(known, labels, heard, classes, effort, neighbours=10):
+    from sklearn import config_context
     from sklearn.neighbors import KNeighborsClassifier
 
     known, labels = known[: effort.neighbours], labels[: effort.neighbours]
     model = KNeighborsClassifier(min(neighbours, len(known)), algorithm="brute")
     model.fit(known.reshape(len(known), -1), labels)
     share = np.full((len(heard), classes), 1e-9)
-    share[:, model.classes_] += model.predict_proba(heard.reshape(len(heard), -1))
+    with config_context(working_memory=128):  # MiB of distances at a time; 1024 by default
+        share[:, model.classes_] += model.predict_proba(heard.reshape(len(heard), -1))
     return np.log(share + 0.1 / neighbours)
 
 
