@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
+from arn_keras.losses import attack_power_loss, mean_attack_power_loss
 from arn_keras.system import transmit
 
 
@@ -159,7 +160,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, so
     assert not _same(trained(1), trained(2))
 
 
-def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
+@pytest.mark.parametrize("power_loss", [attack_power_loss, mean_attack_power_loss])
+def test_a_reloaded_link_evaluates_and_trains_on_as_before(
+    secure, sources, labels, tmp_path, power_loss
+):
+    secure.compile(keras.optimizers.Adam(1e-2), power_loss=power_loss)
     secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-13.0)
     secure.save(tmp_path / "secure.keras")
     again = keras.saving.load_model(tmp_path / "secure.keras")
