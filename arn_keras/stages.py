@@ -43,9 +43,9 @@ _LOSS_WEIGHTS = {
 }
 # The same of the stronger black box, whose L1 is in units of the budget.
 _ENSEMBLE_WEIGHTS = {
-    "confidence": (1.5, 15.0, 1.0),
+    "confidence": (1.5, 20.0, 1.0),
     "margin": (10.0, 10.0, 0.1),
-    "entropy": (1.5, 15.0, 1.0),
+    "entropy": (1.5, 20.0, 1.0),
 }
 
 
