@@ -1,20 +1,44 @@
 # make train [ARGS="--dataset digits"]   set up .venv if needed, then train
+# make web [ARGS="RUN_DIR --port 8001"]  write the page of a run (the newest in runs/) and serve it
 # make test                              set up the test tools, then run everything CI runs
+# make bench                             set up the peers too, then measure speed beside them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PAGE := export/web
+PACKAGES := $(PAGE)/node_modules/.installed
 
-.PHONY: train test lint clean
+.PHONY: train web test bench lint browser clean
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py $(ARGS)
 
-test: $(VENV)/.installed-test lint
+web: $(VENV)/.installed $(PACKAGES)
+	$(BIN)/python -m export.web $(ARGS)
+
+test: $(VENV)/.installed-test lint browser
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+bench: $(VENV)/.installed-bench
+	for name in startup train_speed sweep_speed scaling edge_latency; do \
+		$(BIN)/python benchmarks/$$name.py || exit 1; \
+	done
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# What the page's test needs, where this machine can get it. Where not, that test says so.
+browser:
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(PACKAGES) || true; fi
+	@if ! command -v chromium > /dev/null && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install \
+	    --no-install-recommends chromium fonts-dejavu-core > /dev/null || true; \
+	fi
+
+$(PACKAGES): $(PAGE)/package.json $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --ignore-scripts
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -27,5 +51,9 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[test]" --constraint constraints.txt
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[bench,test]" --constraint constraints.txt
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PAGE)/node_modules build dist *.egg-info

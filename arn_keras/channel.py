@@ -36,11 +36,15 @@ def draw(distribution, like, seed_generator):
     Args:
         distribution: `tf.random.stateless_normal` or `tf.random.stateless_uniform`.
         like: tensor whose shape and type the numbers get.
-        seed_generator: `keras.random.SeedGenerator`.
+        seed_generator: `keras.random.SeedGenerator`; on several devices each draws its own.
     """
+    seed = tf.cast(seed_generator.next(), "int32")
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
     return distribution(
         tf.shape(like),
-        tf.cast(seed_generator.next(), "int32"),
+        seed,
         dtype=like.dtype,
         alg="threefry" if _in_xla.get() else "philox",
     )
@@ -53,12 +57,14 @@ class AWGN(keras.layers.Layer):
     The generator belongs to the layer: two layers draw two independent noises (Bob's and Eve's),
     and `reseed` makes a draw repeatable.
 
+    Computes in full precision, whatever Keras's policy for layers is: it is no layer of a network.
+
     Args:
         seed: integer seed of this layer's noise.
     """
 
     def __init__(self, seed=0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -75,7 +81,7 @@ class AWGN(keras.layers.Layer):
         deviation = ops.sqrt(noise_variance(ops.cast(snr_db, signal.dtype)))
         if len(deviation.shape):
             deviation = ops.reshape(deviation, (-1,) + (1,) * (len(signal.shape) - 1))
-        noise = keras.random.normal(ops.shape(signal), dtype=signal.dtype, seed=self.seed_generator)
+        noise = draw(tf.random.stateless_normal, signal, self.seed_generator)
         return signal + deviation * noise
 
     def reseed(self, seed):

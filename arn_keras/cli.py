@@ -5,6 +5,7 @@ Nothing heavy is imported before the options are known to be good.
 
 import argparse
 import dataclasses
+import importlib.util
 import typing
 
 from arn_keras import data
@@ -62,6 +63,12 @@ def run(config):
     """Runs every stage that the run directory lacks, then prints the table."""
     say = (lambda *words: None) if config.quiet else print
     require_tensorflow()
+    _check_keying(config)
+    if config.devices > 1:  # before TensorFlow runs anything, and reading data may make it
+        load_tensorflow()
+        from arn_keras.devices import offer_logical_devices
+
+        offer_logical_devices(config.devices)
     dataset = data.load(config.dataset, config.data_dir, config.limit)  # before what takes seconds
     load_tensorflow()
     from arn_keras.job import Job
@@ -69,11 +76,22 @@ def run(config):
     with Job(config, dataset, say) as job:
         rows = job.results()
         picture = job.picture()
-        bundle = None if config.no_export else job.bundle()
+        nothing = config.no_export or config.protection == "none"
+        bundle = None if nothing else job.bundle()
     say("\n" + table(rows) + "\n")
     say(f"picture  {picture}")
     if bundle:
         say(f"bundle   {bundle}")
+
+
+def _check_keying(config):
+    """Refuses, before anything is trained, a bundle that could not be proven."""
+    bundle = "keyed" in config.protection and not config.no_export
+    if bundle and importlib.util.find_spec("cryptography") is None:
+        raise ConfigError(
+            f"--protection {config.protection}: expected the package cryptography, for the bundle: "
+            "pip install 'arn-keras[keyed]', or --no-export"
+        )
 
 
 def table(rows):
@@ -84,14 +102,14 @@ def table(rows):
         "paired": "both modules",
     }
     lines = [
-        f"{'case':<27}{'knowledge':<11}{'SNR dB':>7}{'Bob MSE':>10}{'PSNR dB':>9}"
+        f"{'case':<26}{'protection':<12}{'knowledge':<11}{'SNR dB':>7}{'Bob MSE':>10}{'PSNR dB':>9}"
         f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}"
     ]
     for row in rows:
         psr = row["measured_psr_db"]
         lines.append(
-            f"{names[row['case']]:<27}{row['knowledge'] or '-':<11}{row['snr_db']:>7g}"
-            f"{row['mse']:>10.5f}{row['psnr_db']:>9.2f}{row['eve_accuracy']:>10.4f}"
+            f"{names[row['case']]:<26}{row['protection']:<12}{row['knowledge'] or '-':<11}"
+            f"{row['snr_db']:>7g}{row['mse']:>10.5f}{row['psnr_db']:>9.2f}{row['eve_accuracy']:>10.4f}"
             f"{row['eve_confidence']:>11.4f}{'-' if psr is None else format(psr, '.2f'):>9}"
         )
     return "\n".join(lines)

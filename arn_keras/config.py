@@ -5,7 +5,7 @@ Lower floors never see it; they take plain arguments.
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
 
@@ -41,6 +41,11 @@ class Config:
         nargs="+",
     )
     psr_db: float = _option(-10.0, "allowed perturbation power over signal power, in dB")
+    protection: Literal["none", "arn", "keyed", "arn+keyed"] = _option(
+        "arn",
+        "what stands between transmitter and receiver: nothing, the pair of ARNs, the keyed "
+        "rotation, which nothing trains, or both",
+    )
     knowledge: Literal["white", "black", "both"] = _option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
@@ -65,6 +70,9 @@ class Config:
     jit_compile: bool = _option(
         False, "compile the ARN stage with XLA, where that is faster (docs/performance.md)"
     )
+    devices: int = _option(
+        1, "devices of this machine that share each batch: accelerators, or else parts of the CPU"
+    )
     no_export: bool = _option(False, "do not write the edge bundle", free=True)
     quiet: bool = _option(False, "print errors only", free=True)
 
@@ -75,7 +83,7 @@ class Config:
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
-        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit"):
+        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")
@@ -83,8 +91,10 @@ class Config:
             raise ConfigError(f"--learning-rate: expected above 0, got {self.learning_rate}")
         if self.seed < 0:
             raise ConfigError(f"--seed: expected at least 0, got {self.seed}")
-        if self.knowledge not in KNOWLEDGE:
-            raise ConfigError(f"--knowledge: expected one of {', '.join(KNOWLEDGE)}")
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), get_args(field.type)
+            if get_origin(field.type) is Literal and value not in choices:
+                raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
 
     def resolve(self, dataset, sources):
         """This configuration for a data set, with its defaults for that number of sources.
@@ -98,6 +108,10 @@ class Config:
         if batch_size > sources:
             raise ConfigError(
                 f"--batch-size: expected at most the {sources} training sources, got {batch_size}"
+            )
+        if batch_size % self.devices:
+            raise ConfigError(
+                f"--devices: expected a divisor of the batch size {batch_size}, got {self.devices}"
             )
         more = min(3, math.ceil(60_000 / sources))
         return dataclasses.replace(

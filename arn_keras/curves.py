@@ -15,11 +15,6 @@ _CASES = {
     "random_noise": ("random noise, same power", "#CC79A7"),
     "fgsm": ("FGSM, same power", "#009E73"),
 }
-_KNOWLEDGE = {
-    None: ("", "-", "o"),
-    "white": (", white box", "-", "s"),
-    "black": (", black box", "--", "^"),
-}
 
 
 def figure_3(path, rows, chance, title):
@@ -58,11 +53,13 @@ def _draw(path, rows, axis, axis_name, chance, title):
 
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name, label, color, style, marker, points in _curves(rows, axis):
-        del name
+    for case, variant, points in _curves(rows, axis):
+        (_, color), (style, marker) = _CASES[case], _style(*variant)
         for axes, quantity in ((left, "mse"), (right, "eve_accuracy")):
+            if quantity == "eve_accuracy" and case == "transmitter_only":
+                continue  # Eve hears the same, whatever Bob has: the curve of both modules
             x, mean, low, high = _statistics(points, axis, quantity)
-            axes.plot(x, mean, style, color=color, marker=marker, markersize=4, label=label)
+            axes.plot(x, mean, style, color=color, marker=marker, markersize=4)
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
     left.set(xlabel=axis_name, ylabel="Bob's MSE (pixels in [0, 1])", yscale="log")
     right.set(xlabel=axis_name, ylabel="Eve's accuracy", ylim=(0, 1))
@@ -76,29 +73,60 @@ def _draw(path, rows, axis, axis_name, chance, title):
     )
     for axes in (left, right):
         axes.grid(True, alpha=0.3)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    handles = _legend(_curves(rows, axis))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
     seeds = len({row["seed"] for row in rows})
     figure.suptitle(f"{title}; {seeds} seed{'s' if seeds > 1 else ''}")
     figure.savefig(path, dpi=150)
 
 
+def _legend(curves):
+    """What a colour means, then what a line means: shorter than a name for each curve."""
+    from matplotlib.lines import Line2D
+
+    cases, variants = {}, {}
+    for case, variant, _ in curves:
+        name, color = _CASES[case]
+        if case == "paired":
+            name += " (Eve hears the same with the transmitter's alone)"
+        cases[case] = Line2D([], [], color=color, linewidth=3, label=name)
+        if variant[0]:
+            style, marker = _style(*variant)
+            variants[variant] = Line2D(
+                [], [], color="black", linestyle=style, marker=marker, label=_name(*variant)
+            )
+    return [*cases.values(), *variants.values()]
+
+
 def _curves(rows, axis):
-    """The curves of rows: (key, label, colour, line style, marker, rows), in a fixed order."""
+    """The curves of rows, in a fixed order: [(case, (knowledge, black box, training), rows)]."""
     groups = collections.defaultdict(list)
     for row in rows:
-        groups[row["case"], row["knowledge"], row["black_box"], _training(row)].append(row)
+        variant = (row["knowledge"], row["black_box"], _training(row))
+        if variant[2] and row["case"] in ("random_noise", "fgsm"):
+            continue  # the power of another pair, and else the same
+        groups[row["case"], variant].append(row)
+    several = len({row[axis] for row in rows}) > 1
     order = {case: index for index, case in enumerate(_CASES)}
-    for key in sorted(groups, key=lambda k: (order[k[0]], k[1] or "", k[2] or "", k[3])):
-        case, knowledge, black_box, training = key
-        name, color = _CASES[case]
-        suffix, style, marker = _KNOWLEDGE[knowledge]
-        if black_box == "ensemble":
-            suffix += " (ensemble)"
-        if training:
-            suffix += f", {training}"
-            style = {"-": "-.", "--": ":"}[style]
-        yield key, name + suffix, color, style, marker, groups[key]
+    found = []
+    for case, variant in sorted(groups, key=lambda k: (order[k[0]], *(v or "" for v in k[1]))):
+        points = groups[case, variant]
+        if not several or len({row[axis] for row in points}) > 1:  # else a point, not a curve
+            found.append((case, variant, points))
+    return found
+
+
+def _style(knowledge, black_box, training):
+    """(line style, marker) of a curve."""
+    style, marker = {None: ("-", "o"), "white": ("-", "s"), "black": ("--", "^")}[knowledge]
+    if black_box == "ensemble":
+        marker = "v"
+    return ({"-": "-.", "--": ":"}[style] if training else style), marker
+
+
+def _name(knowledge, black_box, training):
+    box = f"{knowledge} box" + (" (ensemble)" if black_box == "ensemble" else "")
+    return f"{box}, {training}" if training else box
 
 
 def _training(row):

@@ -33,5 +33,9 @@ class EngineError(ArnError):
     """Workers of a sweep that cannot be had, or do not live."""
 
 
+class DeviceError(ArnError, ValueError):
+    """Devices that are not there, or that cannot train one model together."""
+
+
 class ExportError(ArnError):
     """A module that cannot be exported, or an exported one that is not what it should be."""

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from arn_keras.channel import AWGN
 from arn_keras.power import mean_power, ratio_to_db
+from arn_keras.protection import with_fresh_keys
 from arn_keras.system import forward, unit_interval
 
 
@@ -42,23 +43,27 @@ class Evaluation:
         Args:
             sources: s, [sources, ...]; 8-bit, or in [0, 1].
             snr_db: SNR in dB referred to signal power 1.
-            transmitter_module: y -> z, or None.
-            receiver_module: y_bob -> y_clean, or None.
+            transmitter_module: y -> z, or None; a keyed one gets fresh keys.
+            receiver_module: y_bob -> y_clean, or None; a keyed one gets the same.
             batch: number of the batch.
 
         Returns:
             `system.Signals`.
         """
-        for index, channel in enumerate(self._channels.values()):
-            word = np.random.SeedSequence((self._seed, index, batch)).generate_state(1)[0]
-            channel.reseed([int(word) >> 1, 0])
+        at_bob, at_eve, of_keys = (
+            int(np.random.SeedSequence((self._seed, index, batch)).generate_state(1)[0]) >> 1
+            for index in range(3)
+        )
+        self._channels["bob_channel"].reseed([at_bob, 0])
+        self._channels["eve_channel"].reseed([at_eve, 0])
+        modules = with_fresh_keys((transmitter_module, receiver_module), len(sources), of_keys)
         signal = self._transmitter(unit_interval(tf.convert_to_tensor(sources)), training=False)
         return forward(
             signal,
             snr_db,
             receiver=self._receiver,
-            transmitter_module=transmitter_module,
-            receiver_module=receiver_module,
+            transmitter_module=modules[0],
+            receiver_module=modules[1],
             **self._channels,
         )
 
@@ -125,42 +130,47 @@ class Evaluation:
         return sums
 
 
-def cases(transmitter_arn, receiver_arn):
-    """The letter's three cases, each as the modules in place at Alice and Bob."""
+def cases(transmitter_module=None, receiver_module=None):
+    """The letter's three cases, or the original alone: the modules in place at Alice and Bob."""
+    if transmitter_module is None:
+        return {"original": {}}
+    at_alice = {"transmitter_module": transmitter_module}
     return {
         "original": {},
-        "transmitter_only": {"transmitter_module": transmitter_arn},
-        "paired": {"transmitter_module": transmitter_arn, "receiver_module": receiver_arn},
+        "transmitter_only": at_alice,
+        "paired": {**at_alice, "receiver_module": receiver_module},
     }
 
 
-def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed):
+def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed, protection="arn"):
     """All rows of a run: the original link once, the other cases for each knowledge of Eve.
 
     Args:
         evaluation: `Evaluation`.
         split: sources and labels, `data.Split`.
-        pairs: (transmitter ARN, receiver ARN) for each knowledge, "white" or "black".
+        pairs: (transmitter module, receiver module) for each knowledge, "white" or "black", or
+            None for a pair that was not trained against anyone.
         snrs_db: SNRs in dB to measure at.
         psr_db: budget in dB that the pairs were trained for.
         seed: the run's seed.
+        protection: what the pairs are: "arn", "keyed" or "arn+keyed".
 
     Returns:
         List of rows (docs/method.md).
     """
     found = []
     for snr_db in snrs_db:
-        for knowledge, pair in pairs.items():
+        for knowledge, pair in (pairs or {None: ()}).items():
             for case, modules in cases(*pair).items():
-                if case == "original" and knowledge != next(iter(pairs)):
+                if case == "original" and knowledge != next(iter(pairs), None):
                     continue
                 protected = case != "original"
                 found.append(
                     {
                         "case": case,
                         "knowledge": knowledge if protected else None,
-                        "protection": "arn" if protected else "none",
-                        "psr_db": psr_db if protected else None,
+                        "protection": protection if protected else "none",
+                        "psr_db": psr_db if protected and knowledge else None,
                         "eve": "frozen",
                         "seed": seed,
                         **evaluation.row(split, snr_db, **modules),
@@ -175,7 +185,7 @@ def examples(evaluation, split, pair, snr_db, count=8):
     Args:
         evaluation: `Evaluation`.
         split: sources and labels, `data.Split`.
-        pair: (transmitter ARN, receiver ARN).
+        pair: (transmitter module, receiver module), or nothing for the original link alone.
         snr_db: SNR in dB.
         count: number of sources.
     """

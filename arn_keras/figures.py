@@ -24,9 +24,9 @@ def examples_picture(path, examples, title):
 
     Args:
         path: file to write, its ending decides the format.
-        examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for each of the cases
-            `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>` [n]
-            (Eve's label) and `mse_<case>` (scalar, over the whole test set).
+        examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or each
+            of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>`
+            [n] (Eve's label) and `mse_<case>` (scalar, over the whole test set).
         title: one line above the picture.
     """
     from matplotlib.figure import Figure
@@ -37,8 +37,9 @@ def examples_picture(path, examples, title):
         "transmitter_only": "Bob, transmitter\nmodule only",
         "paired": "Bob, both modules",
     }
+    cases = {case: cases[case] for case in cases if case == "source" or f"mse_{case}" in examples}
     labels = examples["label"]
-    figure = Figure(figsize=(1.15 * len(labels) + 2.2, 6.6), layout="constrained")
+    figure = Figure(figsize=(1.15 * len(labels) + 2.2, 1.65 * len(cases)), layout="constrained")
     axes = figure.subplots(len(cases), len(labels), squeeze=False)
     for row, (case, name) in enumerate(cases.items()):
         images = examples["source" if case == "source" else f"bob_{case}"]
@@ -165,17 +166,21 @@ def draw_examples(path):
         path: the run directory.
     """
     config, rows = read_json(path / "config.json")["config"], read_json(path / "results.json")
-    snr_db, first = rows[0]["snr_db"], rows[1]["knowledge"]
-    mse = {r["case"]: r["mse"] for r in rows[::-1] if r["knowledge"] in (None, first)}
+    snr_db = rows[0]["snr_db"]
+    # Of several cases of knowledge, the first.
+    shown = {row["case"]: row for row in rows[::-1] if row["snr_db"] == snr_db}
+    title = [config["dataset"], f"SNR {snr_db:g} dB"]
+    if "paired" in shown:
+        pair = shown["paired"]
+        title += ["keyed"] * ("keyed" in pair["protection"])
+        if pair["knowledge"]:
+            title += [f"PSR budget {config['psr_db']:g} dB", f"{pair['knowledge']} box"]
+    title.append("an Eve who does not retrain")
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
     with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
-        examples_picture(
-            temporary,
-            {**examples, **{f"mse_{case}": value for case, value in mse.items()}},
-            f"{config['dataset']}, SNR {snr_db:g} dB, PSR budget {config['psr_db']:g} dB, "
-            f"{first} box, an Eve who does not retrain",
-        )
+        mse = {f"mse_{case}": row["mse"] for case, row in shown.items()}
+        examples_picture(temporary, {**examples, **mse}, ", ".join(title))
     return file
 
 

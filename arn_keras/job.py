@@ -14,7 +14,9 @@ import numpy as np
 
 from arn_keras import evaluation, figures, stages
 from arn_keras.errors import ExportError
+from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
 from arn_keras.privacy import Privacy
+from arn_keras.protection import compose
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, versions, write_json
 from arn_keras.system import transmit
 
@@ -107,6 +109,30 @@ class Job:
 
         return self._stage(stage, ("transmitter", "receiver"), self._config.epochs, train)
 
+    @functools.cached_property
+    def keyed(self):
+        """The keyed modules, [transmitter, receiver]: nothing is trained, and no key is in them."""
+        if not self.run.done("keyed"):
+            partial, shape = self.run.partial("keyed"), self.link[0].output_shape[1:]
+            build_transmitter_keyed(shape).save(partial / "transmitter.keras")
+            build_receiver_keyed(shape).save(partial / "receiver.keras")
+            self.run.finish("keyed")
+        return self.run.load_models("keyed", "transmitter", "receiver")
+
+    def modules(self):
+        """What stands at Alice's and Bob's ends: {knowledge: pair}; it is None without ARNs."""
+        name = self._config.protection
+        if name in ("none", "keyed"):
+            return {None: self.keyed} if name == "keyed" else {}
+        pairs = {knowledge: self.pair(knowledge) for knowledge in self._config.knowledges}
+        if name == "arn":
+            return pairs
+        lock, unlock = self.keyed
+        return {
+            knowledge: (compose(alice, lock), compose(unlock, bob))
+            for knowledge, (alice, bob) in pairs.items()
+        }
+
     def results(self):
         """The rows of `results.json`, and the examples for the picture."""
         file, examples = self.run.path / "results.json", self.run.path / "examples.npz"
@@ -114,7 +140,7 @@ class Job:
             measure = evaluation.Evaluation(
                 *self.link, self.classifier("eve"), stages.stage_seed(self._config.seed, "test")
             )
-            pairs = {knowledge: self.pair(knowledge) for knowledge in self._config.knowledges}
+            pairs = self.modules()
             self._say("measuring on the test sources ...")
             snrs_db = self._config.evaluation_snrs_db
             rows = evaluation.rows(
@@ -124,9 +150,10 @@ class Job:
                 snrs_db,
                 psr_db=self._config.psr_db,
                 seed=self._config.seed,
+                protection=self._config.protection,
             )
-            first = self._config.knowledges[0]
-            shown = evaluation.examples(measure, self._data.test, pairs[first], snrs_db[0])
+            first = next(iter(pairs.values()), ())
+            shown = evaluation.examples(measure, self._data.test, first, snrs_db[0])
             with atomic_file(examples) as temporary, open(temporary, "wb") as stream:
                 np.savez_compressed(stream, **shown)
             write_json(file, rows)
@@ -177,5 +204,6 @@ class Job:
             learning_rate=self._config.learning_rate,
             jit_compile=self._config.jit_compile and stage.startswith("arn/"),
             shards=SHARDS,
+            devices=self._config.devices,
             verbose=int(sys.stdout.isatty() and not self._config.quiet),
         )

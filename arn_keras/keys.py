@@ -3,14 +3,17 @@
 HKDF-SHA256 (RFC 5869) and ChaCha20 (RFC 8439) come from the `cryptography` package. For another
 implementation, with label = "arn-keras keyed v1 ":
 
-    identity  = HKDF(key, no salt,         info = label + "identity",  8 bytes)      public
+    identity  = HKDF(key, no salt,         info = label + "identity" + modules, 8 bytes)   public
     stream    = HKDF(key, salt = identity, info = label + "keystream", 32 bytes)     secret
     keystream = ChaCha20(stream, block counter 0, nonce = 4 zero bytes, message as 8 bytes LE)
     signs[r, i] = 1 - 2 bit[r n + i],   bit[k] = (keystream[k // 8] >> (k % 8)) & 1
     header    = identity, message as 8 bytes LE                                      16 bytes
 
-LE: least significant byte first. The package takes counter and nonce as one value of 16 bytes:
-8 zero bytes, then the message number. Each message has its own nonce, so its own keystream.
+LE: least significant byte first. `modules` are the bytes that name the modules a key is for (of an
+edge bundle, the 32 of its pair's identity), or none: the ends of two bundles refuse each other's
+messages also under one key, and share no keystream. The package takes counter and nonce as one
+value of 16 bytes: 8 zero bytes, then the message number. Each message has its own nonce, so its own
+keystream.
 
 Left out: authentication. A header is not signed, so who can transmit can have Bob decode noise, or
 move his window with a forged high number; a bit interface wants authenticated encryption instead.
@@ -24,8 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arn_keras.message_number import (
+from .message_number import (  # relative: a keyed bundle has copies of both files
     KeyingError,
+    MessageCounter,
     RefusedMessageError,
     checked_identity,
     checked_number,
@@ -73,6 +77,7 @@ class PairKey:
 
     Args:
         key: 32 secret bytes.
+        modules: bytes that name the modules it is for.
 
     Raises:
         KeyingError: the key has another length.
@@ -80,11 +85,11 @@ class PairKey:
 
     __slots__ = ("_stream", "identity")
 
-    def __init__(self, key):
+    def __init__(self, key, modules=b""):
         if not isinstance(key, bytes) or len(key) != KEY_BYTES:
             size = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
             raise KeyingError(f"expected a key of {KEY_BYTES} bytes, got {size}")
-        self.identity = _hkdf(key, None, b"identity", 8)
+        self.identity = _hkdf(key, None, b"identity" + modules, 8)
         self._stream = _hkdf(key, self.identity, b"keystream", 32)
 
     def signs(self, message, n, rounds):
@@ -142,7 +147,24 @@ def write_key(path):
         raise
 
 
-def read_key(path):
+def make_key(path, modules=b""):
+    """Makes a new key, and the counter `<path>.counter` that the transmitter alone gets.
+
+    Raises:
+        KeyingError: one of the files exists; neither is ever overwritten.
+    """
+    counter = f"{path}.counter"
+    if os.path.lexists(counter):
+        raise KeyingError(f"expected no file where a new counter goes, got one: {counter}")
+    write_key(path)
+    try:
+        MessageCounter.create(counter, read_key(path, modules).identity)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def read_key(path, modules=b""):
     """The pair's key from a file of 64 hexadecimal digits and at most one newline.
 
     Warns if the group or others may use the file.
@@ -167,7 +189,7 @@ def read_key(path):
         raise KeyingError(f"expected a key file of 64 hexadecimal digits, got {got}: {path}")
     if set(text) - set(b"0123456789abcdefABCDEF"):
         raise KeyingError(f"expected a key file of hexadecimal digits, got others: {path}")
-    return PairKey(bytes.fromhex(text.decode("ascii")))
+    return PairKey(bytes.fromhex(text.decode("ascii")), modules)
 
 
 class TransmitterKeys:
@@ -209,8 +231,8 @@ class ReceiverKeys:
     def __init__(self, key, window):
         self._key, self._window = key, window
 
-    def signs(self, header, n, rounds):
-        """Signs for a header, [rounds, n], float32; its number is taken once and for all.
+    def check(self, header):
+        """Raises as `signs` would; takes nothing.
 
         Raises:
             RefusedMessageError: another pair's header, a replay, or too old a number.
@@ -220,6 +242,15 @@ class ReceiverKeys:
                 f"expected a message of pair {self._key.identity.hex()}, got one of "
                 f"{header.pair.hex()}"
             )
+        self._window.check(header.message)
+
+    def signs(self, header, n, rounds):
+        """Signs for a header, [rounds, n], float32; its number is taken once and for all.
+
+        Raises:
+            RefusedMessageError: another pair's header, a replay, or too old a number.
+        """
+        self.check(header)
         signs = self._key.signs(header.message, n, rounds)
         self._window.accept(header.message)
         return signs

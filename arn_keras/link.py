@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from arn_keras.batches import EpochBatches
 from arn_keras.channel import draw, traced_by_xla
+from arn_keras.devices import refuse_several_machines, twin_on_devices
 from arn_keras.errors import TrainingDiverged
 
 # Stands in the place of an epoch's number, so that an evaluation's noise repeats.
@@ -34,6 +35,7 @@ class NoisyLink(keras.Model):
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
+        refuse_several_machines()
         self.seed = seed
         self.snr_seed_generator = keras.random.SeedGenerator(seed)
         self.snr_range_db = self.add_weight(
@@ -78,17 +80,24 @@ class NoisyLink(keras.Model):
         shuffle=None,
         drop_remainder=False,
         callbacks=None,
+        devices=1,
         **kwargs,
     ):
         """As `keras.Model.fit`, with `snr_db` in dB: one value or (low, high).
 
-        `drop_remainder` is that of `batches.EpochBatches`, for NumPy arrays.
+        `drop_remainder` is that of `batches.EpochBatches`, for NumPy arrays. `devices` is the
+        number of accelerators of this machine that share each batch (`devices`).
 
         Raises:
             TrainingDiverged: if a loss term becomes NaN or infinite.
+            DeviceError: if there are not so many devices.
         """
         if snr_db is not None:
             self.set_snr_db(snr_db)
+        if devices > 1:
+            options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
+            with twin_on_devices(self, devices) as twin:
+                return twin.fit(x, y, batch_size, **options, **kwargs)
         guards = [_Reseed(), _KeepLastGood()]
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):

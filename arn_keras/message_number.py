@@ -16,7 +16,7 @@ import tempfile
 import threading
 import zlib
 
-from arn_keras.errors import ArnError
+from .errors import ArnError  # relative: a keyed bundle has a copy of this file and of errors.py
 
 #: Message numbers are below this: an unsigned 64-bit integer.
 END = 2**64
@@ -72,8 +72,8 @@ class MessageCounter:
         self._process, self._thread_lock = os.getpid(), threading.Lock()
         if not os.path.lexists(self.path):
             raise KeyingError(
-                f"expected a message counter's file, got none: {path} (make one with "
-                "MessageCounter.create together with a new key)"
+                f"expected a message counter's file, got none: {path} (it is made together "
+                "with a new key)"
             )
         self._lock_file = _locked(self.path)
         try:

@@ -1,7 +1,8 @@
-"""Who eavesdrops, and what Alice knows of her: the names, before anything is trained."""
+"""What protects, who eavesdrops, what Alice knows of her: the names, before all training."""
 
 import dataclasses
 
+PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
     f"substitute_{'_'.join(map(str, hidden))}": hidden
@@ -20,7 +21,8 @@ class Privacy:
     The letter's is one classifier and its confidence, Eq. (22), (23). The stronger black box has
     several substitutes of different depth, width and seed: what fools them all is not fitted to the
     ways of one (Liu et al., *Delving into Transferable Adversarial Examples and Black-box Attacks*,
-    ICLR 2017). Eve's own classifier is in none.
+    ICLR 2017); and the sources share the budget of Eq. (20), `losses.mean_attack_power_loss`. Eve's
+    own classifier is in none.
 
     Attributes:
         knowledge: "white" or "black".

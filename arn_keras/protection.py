@@ -14,10 +14,49 @@ from keras import ops
 
 from arn_keras.keyed import ROUNDS, build_receiver_keyed, build_transmitter_keyed, random_signs
 from arn_keras.power import db_to_ratio
+from arn_keras.privacy import PROTECTIONS
 
 _receiver = functools.cache(build_receiver_keyed)
 
-PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
+
+def is_keyed(module):
+    """Whether a module takes signs beside the signal."""
+    return len(getattr(module, "inputs", ())) == 2
+
+
+def compose(*modules):
+    """Modules one behind the other as one Keras model; the keyed one of them gets the signs.
+
+    Alice's ARN comes before her keyed module, Bob's behind his.
+    """
+    (keyed,) = filter(is_keyed, modules)
+    signal, signs = (keras.Input(each.shape[1:], name=each.name) for each in keyed.inputs)
+    value = signal
+    for module in modules:
+        value = module([value, signs] if module is keyed else value)
+    return keras.Model([signal, signs], value, name=keyed.name)
+
+
+def with_fresh_keys(modules, messages, seed):
+    """The modules with the signs put in, one draw for both ends, another for each message.
+
+    Args:
+        modules: of y, or keyed ones of [y, signs], or None; those without signs stay as they are.
+        messages: sources a batch.
+        seed: integer seed of the keys, which nobody has.
+
+    Returns:
+        A list of functions of (signal, training), as `system.forward` takes them.
+    """
+    keyed = [module for module in modules if is_keyed(module)]
+    if not keyed:
+        return list(modules)
+    signs = random_signs(messages, *keyed[0].inputs[1].shape[1:], seed)
+
+    def under_signs(module):
+        return lambda signal, training=False: module([signal, signs], training=training)
+
+    return [under_signs(module) if module in keyed else module for module in modules]
 
 
 class RandomKeys(keras.layers.Layer):
@@ -59,7 +98,7 @@ class Protection:
     """Both ends of one protection.
 
     Attributes:
-        name: one of `PROTECTIONS`, or what it is called in a report.
+        name: one of `privacy.PROTECTIONS`, or what it is called in a report.
         transmitter_arn: public module y -> z, or None.
         receiver_arn: public module y_bob -> y_clean, or None.
         rounds: R of the keyed modules, 0 for none.
@@ -88,7 +127,7 @@ def protection(name, arn=(None, None), rounds=ROUNDS):
     """The protection of this name.
 
     Args:
-        name: one of `PROTECTIONS`.
+        name: one of `privacy.PROTECTIONS`.
         arn: the pair (transmitter ARN, receiver ARN).
         rounds: R of keyed modules.
 

@@ -13,7 +13,7 @@ from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink, signal_shape
 from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.power import db_to_ratio, mean_power
-from arn_keras.system import forward, transmit, unit_interval
+from arn_keras.system import forward, full_precision, transmit, unit_interval
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -205,7 +205,9 @@ class SecureLink(NoisyLink):
         target = y.get("target")
         target = unit_interval(source) if target is None else target
         signals = self.signals(x, training)
-        logits = [eve(signals.overheard, training=False) for eve in self.eavesdroppers]
+        logits = [
+            full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
+        ]
         power = self.power_loss(signals.perturbation, db_to_ratio(self.psr_db))
         task = ops.mean(self.task_loss(target, signals.estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
@@ -223,11 +225,12 @@ class SecureLink(NoisyLink):
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
         weights, gradients = self.trainable_variables, []
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
         for part, share in in_shards(data, self.shards):
             with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([weight.value for weight in weights])
                 terms, sources = self._terms(part, training=True)
-                loss = self.optimizer.scale_loss(share * terms["loss"])
+                loss = self.optimizer.scale_loss(share * terms["loss"] / replicas)
             gradients.append(tape.gradient(loss, weights))
             logs = self._report(terms, sources)
         total = [tf.add_n(parts) for parts in zip(*gradients, strict=True)]

@@ -4,7 +4,7 @@ import keras
 
 from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink, signal_shape
-from arn_keras.system import unit_interval
+from arn_keras.system import full_precision, unit_interval
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -30,7 +30,7 @@ class SemanticLink(NoisyLink):
 
     def call(self, source, training=False):
         """Source s to estimate s_hat over the noisy channel."""
-        signal = self.transmitter(unit_interval(source), training=training)
+        signal = full_precision(self.transmitter(unit_interval(source), training=training))
         received = self.channel(signal, self.draw_snr_db(signal))
         return self.receiver(received, training=training)
 

@@ -59,6 +59,7 @@ class Schedule:
         learning_rate: first learning rate.
         jit_compile: whether XLA compiles the step.
         shards: of a step of `SecureLink`.
+        devices: of this machine that share each batch.
         verbose: as in `keras.Model.fit`.
     """
 
@@ -67,6 +68,7 @@ class Schedule:
     learning_rate: float = 2e-3
     jit_compile: bool = False
     shards: int = 1
+    devices: int = 1
     verbose: int = 0
 
     def compile(self, link, sources, **kwargs):
@@ -90,6 +92,7 @@ class Schedule:
             batch_size=self.batch_size,
             epochs=self.epochs,
             drop_remainder=True,
+            devices=self.devices,
             initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
             callbacks=checkpoints,
             verbose=self.verbose,

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from arn_keras.batches import empty_rows
+
 
 class Signals(NamedTuple):
     """What passes each point of the block diagram; all real, [batch, ...].
@@ -61,17 +63,23 @@ def forward(
     Returns:
         Signals.
     """
+    signal = full_precision(signal)
     sent, perturbation = signal, None
     if transmitter_module is not None:
-        sent = transmitter_module(signal, training=training)
+        sent = full_precision(transmitter_module(signal, training=training))
         perturbation = sent - signal
     received = bob_channel(sent, snr_db=snr_db)
     overheard = eve_channel(sent, snr_db=snr_db)
     cleaned = received
     if receiver_module is not None:
-        cleaned = receiver_module(received, training=training)
-    estimate = receiver(cleaned, training=False)
+        cleaned = full_precision(receiver_module(received, training=training))
+    estimate = full_precision(receiver(cleaned, training=False))
     return Signals(sent, perturbation, received, overheard, cleaned, estimate)
+
+
+def full_precision(tensor):
+    """What a model puts out, as Keras's `floatx`: in mixed precision only its layers have less."""
+    return ops.cast(tensor, keras.config.floatx())
 
 
 def unit_interval(images):
@@ -79,6 +87,15 @@ def unit_interval(images):
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255.0
     return images
+
+
+def in_batches(function, *arrays, batch_size=2000):
+    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
+    parts = [
+        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
+        for start in range(0, len(arrays[0]), batch_size)
+    ]
+    return np.concatenate(parts)
 
 
 def transmit(transmitter, sources, batch_size=1024):
@@ -90,15 +107,15 @@ def transmit(transmitter, sources, batch_size=1024):
         batch_size: sources at a time.
 
     Returns:
-        y, float32 array, [sources, ...].
+        y, float32 array, [sources, ...]; a map of a scratch file if it is large.
     """
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(batch):
         return transmitter(unit_interval(batch), training=False)
 
-    parts = [
-        step(tf.convert_to_tensor(sources[start : start + batch_size])).numpy()
-        for start in range(0, len(sources), batch_size)
-    ]
-    return np.concatenate(parts)
+    signals = empty_rows((len(sources), *transmitter.output_shape[1:]))
+    for start in range(0, len(sources), batch_size):
+        part = slice(start, start + batch_size)
+        signals[part] = full_precision(step(tf.convert_to_tensor(sources[part])))
+    return signals

@@ -37,12 +37,18 @@ def make(bundle):
 
     load_tensorflow()
     from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-    from arn_keras.litert import convert
+    from arn_keras.litert import convert_all
     from export import manifest
 
     generator = np.random.default_rng(0)
     facts = {"pair": "0" * 64, "knowledge": "white", "precisions": list(PRECISIONS), "modules": {}}
-    facts |= {"dataset": "none", "seed": 0, "snr_db": [10.0, 10.0], "psr_db": -10.0}
+    facts |= {
+        "protection": "arn",
+        "dataset": "none",
+        "seed": 0,
+        "snr_db": [10.0, 10.0],
+        "psr_db": -10.0,
+    }
     signals = generator.normal(size=(500, SIGNAL)).astype("float32")
     for role, build in {
         "transmitter": build_transmitter_arn,
@@ -51,9 +57,9 @@ def make(bundle):
         module = build((SIGNAL,), HIDDEN)
         module.set_weights([generator.normal(0, 0.05, w.shape) for w in module.weights])
         facts["modules"][role] = {}
-        for precision in PRECISIONS:
+        for precision, model in convert_all(module, PRECISIONS, signals).items():
             file = f"{role}_arn.{precision}.tflite"
-            (bundle / file).write_bytes(convert(module, precision, signals))
+            (bundle / file).write_bytes(model)
             facts["modules"][role][precision] = {
                 "file": file,
                 "input": module.inputs[0].name,

@@ -22,8 +22,8 @@ def main(arguments=None):
         "--precision",
         nargs="+",
         choices=list(manifest.TOLERANCES),
-        default=bundle.DEFAULT_PRECISIONS,
-        help="the first is what a device loads by default (default: float32 float16 int8)",
+        help="the first is what a device loads by default (default: float32 float16 int8; keyed "
+        "modules are float32 alone)",
     )
     parser.add_argument("--out", metavar="DIR", help="the bundle (default: RUN_DIR/bundle)")
     parser.add_argument("--data-dir", metavar="DIR", help="where prepared data sets are")
@@ -47,7 +47,7 @@ def main(arguments=None):
         print("\nexport: interrupted; nothing was written", file=sys.stderr)
         return 130
     print(manifest.table(written))
-    print(f"bundle of pair {written['pair'][:12]}, {written['knowledge']} box: {place}")
+    print(f"bundle of pair {written['pair'][:12]}, {manifest.kind(written)}: {place}")
     return 0
 
 

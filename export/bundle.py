@@ -29,7 +29,7 @@ def export(
     run_dir,
     *,
     knowledge=None,
-    precisions=DEFAULT_PRECISIONS,
+    precisions=None,
     out=None,
     data_dir=None,
     force=False,
@@ -40,7 +40,8 @@ def export(
     Args:
         run_dir: a finished run directory.
         knowledge: which pair, "white" or "black"; by default white if the run has it.
-        precisions: of `arn_keras.litert.PRECISIONS`, the default one first.
+        precisions: of `arn_keras.litert.PRECISIONS`, the default one first; None for
+            `DEFAULT_PRECISIONS`, or what keyed modules have.
         out: the bundle's directory; by default `bundle` in the run directory.
         data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
         force: whether another pair's bundle may be replaced.
@@ -55,15 +56,21 @@ def export(
     run_dir = pathlib.Path(run_dir)
     out = pathlib.Path(out) if out else run_dir / "bundle"
     config = _config(run_dir)
-    knowledge = _knowledge(run_dir, knowledge)
-    identity = pair_identity(run_dir, knowledge)
+    protection = config["protection"]
+    if "arn" in protection:
+        knowledge = _knowledge(run_dir, knowledge)
+    elif knowledge:
+        raise ExportError(f"{run_dir}: expected no knowledge for a pair without ARNs")
+    identity = pair_identity(run_dir, knowledge, protection)
     check_place(out, identity, force)
     key = load_private_key(sign) if sign else None
     facts = {
         "pair": identity,
+        "protection": protection,
         "knowledge": knowledge,
-        "precisions": list(dict.fromkeys(precisions)),
-        **{name: config[name] for name in ("dataset", "snr_db", "psr_db", "seed")},
+        "precisions": _precisions(protection, precisions),
+        **{name: config[name] for name in ("dataset", "snr_db", "seed")},
+        "psr_db": config["psr_db"] if "arn" in protection else None,
     }
     try:
         with _staging(out) as bundle, tempfile.TemporaryDirectory() as handover:
@@ -77,21 +84,35 @@ def export(
     return out, written
 
 
-def pair_identity(run_dir, knowledge):
-    """SHA-256 that names a pair: of the weights of both its modules, in every precision the same.
+def pair_identity(run_dir, knowledge, protection="arn"):
+    """SHA-256 that names a pair: of the weights of both ARNs, in every precision the same.
+
+    Of keyed modules, which have no weights, of their rounds and symbols: keyed pairs without ARNs
+    that fit each other are one pair, and their keys tell them apart.
 
     Raises:
         RunDirError: if a module's file is missing or damaged.
     """
     total = hashlib.sha256()
     for role in runtime.ROLES:
-        file = pathlib.Path(run_dir) / "arn" / knowledge / f"{role}.keras"
-        try:
-            with zipfile.ZipFile(file) as archive:
-                total.update(hashlib.sha256(archive.read("model.weights.h5")).digest())
-        except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-            raise RunDirError(f"{file}: expected a whole Keras model: {error}") from None
+        if "arn" in protection:
+            weights = _read_module(run_dir, f"arn/{knowledge}", role, "model.weights.h5")
+            total.update(hashlib.sha256(weights).digest())
+        if "keyed" in protection:
+            layers = json.loads(_read_module(run_dir, "keyed", role, "config.json"))["config"]
+            (signs,) = [each for each in layers["layers"] if each["name"] == "signs"]
+            rounds, symbols = signs["config"]["batch_shape"][1:]
+            total.update(f"arn-keras keyed v1 {rounds} rounds of {symbols} symbols".encode())
     return total.hexdigest()
+
+
+def _read_module(run_dir, stage, role, part):
+    file = pathlib.Path(run_dir) / stage / f"{role}.keras"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.read(part)
+    except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise RunDirError(f"{file}: expected a whole Keras model: {error}") from None
 
 
 def check_place(out, identity, force):
@@ -109,7 +130,7 @@ def check_place(out, identity, force):
     except runtime.BundleError as error:
         found, of = None, f"a bundle that cannot be read ({error})"
     else:
-        of = f"the bundle of another pair ({found['knowledge']} box, {found['pair'][:12]})"
+        of = f"the bundle of another pair ({manifest.kind(found)}, {found['pair'][:12]})"
     if not force and (found is None or found["pair"] != identity):
         raise ExportError(f"{out}: holds {of}; choose another --out, or --force to replace it")
 
@@ -122,6 +143,8 @@ def _config(run_dir):
     needed = {"dataset", "limit", "snr_db", "psr_db", "seed"}
     if not isinstance(config, dict) or not needed <= config.keys():
         raise RunDirError(f"{run_dir / 'config.json'}: expected a run's configuration")
+    if config.setdefault("protection", "arn") == "none":  # not there: of before there was a choice
+        raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
     return config
 
 
@@ -133,6 +156,18 @@ def _knowledge(run_dir, asked):
             f"{run_dir}: expected a trained pair{f' of {asked} box' if asked else ''}, found {has}"
         )
     return asked or trained[0]
+
+
+def _precisions(protection, asked):
+    """Keyed modules are float32 alone: they have no weights to shrink (docs/deploy.md)."""
+    if protection == "keyed":
+        if asked not in (None, ["float32"]):
+            raise ExportError(f"expected float32 for a keyed pair, got {', '.join(asked)}")
+        return ["float32"]
+    precisions = list(dict.fromkeys(asked or DEFAULT_PRECISIONS))
+    if protection == "arn+keyed" and "int8-io" in precisions:
+        raise ExportError("expected float32, float16 or int8 beside keyed modules, got int8-io")
+    return precisions
 
 
 @contextlib.contextmanager
@@ -162,18 +197,19 @@ def _make(bundle, handover, facts, **run):
         "run_dir": str(run["run_dir"]),
         "config": run["config"],
         "data_dir": run["data_dir"],
-        "knowledge": facts["knowledge"],
-        "precisions": facts["precisions"],
+        "pair": {name: facts[name] for name in ("pair", "protection", "knowledge", "precisions")},
         "bundle": str(bundle),
         "handover": str(handover),
     }
     _python("-m", "export.conversion", json.dumps(job))
     facts |= read_json(handover / "facts.json")
-    shutil.copyfile(runtime.__file__, bundle / "runtime.py")
+    manifest.copy_code(bundle, facts["protection"])
     manifest.write(bundle, manifest.draft(bundle, facts))
     _python("-m", "export.proof", bundle, handover)
     facts |= read_json(handover / "proof.json")
     manifest.check_parity(facts["parity"])
+    if "keyed" in facts["protection"]:
+        manifest.check_keyed(facts)
 
 
 def _python(*arguments):

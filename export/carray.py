@@ -58,7 +58,7 @@ const {type} kGiven[{macro}_SIGNAL_SIZE] = {{
 const {type} kAnswer[{macro}_SIGNAL_SIZE] = {{
 {answer_values}
 }};
-
+{signs}
 }}  // namespace
 
 int main() {{
@@ -69,7 +69,7 @@ int main() {{
 
   // Per signal: copy {given} in, invoke, read {taken} out.
   std::memcpy(interpreter.input(0)->data.data, kGiven, sizeof(kGiven));
-  if (interpreter.Invoke() != kTfLiteOk) return 2;
+{copy_signs}  if (interpreter.Invoke() != kTfLiteOk) return 2;
   const {type}* answer = static_cast<const {type}*>(interpreter.output(0)->data.data);
 
   for (int i = 0; i < {macro}_SIGNAL_SIZE; ++i) {{
@@ -81,7 +81,18 @@ int main() {{
 """
 
 
-def sources(name, model, entry, arena, signal, answer, tolerance):
+_SIGNS = """\
+// Of the test vectors' message 0, whose key everybody knows; a device draws each message's own.
+const float kSigns[{size}] = {{
+{values}
+}};
+"""
+_COPY_SIGNS = """\
+  std::memcpy(interpreter.input(1)->data.data, kSigns, sizeof(kSigns));
+"""
+
+
+def sources(name, model, entry, arena, signal, answer, tolerance, signs=None):
     """C++ sources of one module.
 
     Args:
@@ -92,6 +103,7 @@ def sources(name, model, entry, arena, signal, answer, tolerance):
         signal: one input, as the module takes it.
         answer: LiteRT's output for it.
         tolerance: largest difference of a right answer.
+        signs: of a keyed module, those of this input.
 
     Returns:
         {file name: text}.
@@ -115,7 +127,13 @@ def sources(name, model, entry, arena, signal, answer, tolerance):
         "count": len(adds),
         "adds": "\n".join(adds),
         "tolerance": f"{tolerance:.9e}",
+        "signs": "",
+        "copy_signs": "",
     }
+    if signs is not None:
+        values = _lines([_number(value) for value in signs.ravel()])
+        words["signs"] = _SIGNS.format(size=signs.size, values=values)
+        words["copy_signs"] = _COPY_SIGNS
     return {
         f"{name}.h": _HEADER.format(**words),
         f"{name}.cc": _ARRAY.format(**words),
@@ -125,7 +143,7 @@ def sources(name, model, entry, arena, signal, answer, tolerance):
 
 def _camel(operator):
     """FULLY_CONNECTED -> FullyConnected, as in the operator resolver's methods."""
-    return "".join(part.capitalize() for part in operator.split("_"))
+    return "".join(part.capitalize() for part in operator.split("_")).replace("Matmul", "MatMul")
 
 
 def _number(value):

@@ -7,9 +7,11 @@ gives the same bytes.
 import hashlib
 import importlib.metadata
 import json
+import math
 import shutil
 from typing import NamedTuple
 
+from arn_keras import errors, keys, message_number
 from arn_keras.errors import ExportError
 from export import readme, runtime
 
@@ -17,6 +19,7 @@ POWER_CONVENTION = (
     "signals are real; power is the mean square per real symbol, 1 for a transmitter's output; "
     "SNR = 1 / noise variance per real symbol; PSR = perturbation power / 1; dB = 10 log10"
 )
+_SCHEDULE = (errors, keys, message_number)
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -66,6 +69,50 @@ def check_parity(rows):
                 )
 
 
+def check_keyed(facts):
+    """Refuses keyed modules that send another power than 1, or that tell a frozen Eve anything.
+
+    Args:
+        facts: of the proof.
+
+    Raises:
+        ExportError: with what was measured, and what was allowed: 0.1 % of the power; of Eve's
+            accuracy 1.5 points over the commonest label's share, or four standard deviations of
+            chance on a test set so small.
+    """
+    chance, sources = facts["chance"], facts["sources"]
+    allowed = chance + max(0.015, 4 * math.sqrt(chance * (1 - chance) / sources))
+    for row in facts["parity"]:
+        if not abs(row["sent_power"] - 1) <= 0.001:
+            raise ExportError(f"expected a sent power of 1 within 0.1 %, got {row['sent_power']}")
+        if not row["eve_accuracy"] <= allowed:
+            raise ExportError(
+                f"expected Eve's accuracy at chance, at most {allowed:.4f}, "
+                f"got {row['eve_accuracy']:.4f}"
+            )
+
+
+def kind(manifest):
+    """What a bundle's pair is, in a few words."""
+    knowledge, protection = manifest["knowledge"], manifest["protection"]
+    words = [f"{knowledge} box"] * bool(knowledge) + ["keyed"] * ("keyed" in protection)
+    return ", ".join(words)
+
+
+def code(protection):
+    """The files with the client's code: {name in the bundle: file}."""
+    files = {"runtime.py": runtime.__file__}
+    if "keyed" in protection:
+        files |= {f"{each.__name__.rpartition('.')[2]}.py": each.__file__ for each in _SCHEDULE}
+    return files
+
+
+def copy_code(bundle, protection):
+    """Copies the client's code into a bundle: `runtime.py`; of a keyed one the key schedule too."""
+    for name, file in code(protection).items():
+        shutil.copyfile(file, bundle / name)
+
+
 def draft(bundle, facts):
     """The manifest before the proof: identity, training, modules with their hashes."""
     modules = {
@@ -75,10 +122,14 @@ def draft(bundle, facts):
         }
         for role, entries in facts["modules"].items()
     }
+    keyed = {
+        role: {**entry, **hashed(bundle, entry["file"]), "pair": facts["pair"]}
+        for role, entry in facts.get("keyed", {}).items()
+    }
     return {
         "format": runtime.FORMAT,
         "pair": facts["pair"],
-        "protection": "arn",
+        "protection": facts["protection"],
         "knowledge": facts["knowledge"],
         "dataset": facts["dataset"],
         "seed": facts["seed"],
@@ -87,6 +138,7 @@ def draft(bundle, facts):
         "power_convention": POWER_CONVENTION,
         "precisions": facts["precisions"],
         "modules": modules,
+        **({"keyed": keyed} if keyed else {}),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
@@ -105,10 +157,10 @@ def finish(bundle, facts, handover, key):
     """
     shutil.copyfile(handover / "vectors.npz", bundle / "vectors.npz")
     manifest = draft(bundle, facts)
-    for name in ("sources", "transmissions", "keras", "parity", "selftest_tolerance"):
+    for name in ("sources", "transmissions", "chance", "keras", "parity", "selftest_tolerance"):
         manifest[name] = facts[name]
     (bundle / "README.md").write_text(readme.text(manifest, table(manifest)))
-    others = ("README.md", "runtime.py", "vectors.npz")
+    others = ("README.md", *code(facts["protection"]), "vectors.npz")
     manifest["files"] = [hashed(bundle, name) for name in others]
     write(bundle, manifest)
     if key:
@@ -135,25 +187,36 @@ def table(manifest):
     """The figures of the proof, one line a precision, Keras first."""
     lines = [
         f"{'precision':<10}{'Bob MSE':>9}{'change':>10}{'Eve acc.':>10}{'change':>9}{'PSR dB':>8}"
+        f"{'power':>8}"
         f"{'max |dz|':>10}{'max |dy|':>10}{'bytes':>18}"
     ]
     keras = manifest["keras"]
     lines.append(
         f"{'Keras':<10}{keras['mse']:>9.5f}{'':>10}{keras['eve_accuracy']:>10.4f}{'':>9}"
-        f"{_db(keras):>8}"
+        f"{_db(keras):>8}{keras['sent_power']:>8.4f}"
     )
     for row in manifest["parity"]:
         if row["transmitter"] != row["receiver"]:
             continue
-        entries = [entries[row["transmitter"]] for entries in manifest["modules"].values()]
-        size = " + ".join(str(entry["bytes"]) for entry in entries)
+        sizes = [
+            sum(entry["bytes"] for entry in entries_of(manifest, role, row["transmitter"]))
+            for role in runtime.ROLES
+        ]
+        size = " + ".join(map(str, sizes))
         lines.append(
             f"{row['transmitter']:<10}{row['mse']:>9.5f}{row['mse_change']:>+10.3%}"
             f"{row['eve_accuracy']:>10.4f}{100 * row['eve_accuracy_change']:>+9.2f}{_db(row):>8}"
+            f"{row['sent_power']:>8.4f}"
             f"{row['sent_max_abs_difference']:>10.1e}{row['cleaned_max_abs_difference']:>10.1e}"
             f"{size:>18}"
         )
     return "\n".join(lines)
+
+
+def entries_of(manifest, role, precision):
+    """Entries of the modules of one end in one precision, the ARN's before the keyed one's."""
+    entries = [manifest["modules"][role][precision]] if manifest["modules"] else []
+    return entries + ([manifest["keyed"][role]] if "keyed" in manifest else [])
 
 
 def _db(figures):

@@ -1,4 +1,6 @@
-"""`python -m export.micro BUNDLE`: int8 modules on LiteRT for Microcontrollers, and as C arrays.
+"""`python -m export.micro BUNDLE`: modules on LiteRT for Microcontrollers, and as C arrays.
+
+ARNs are taken in int8, keyed modules in float32, in which alone they are.
 
 The interpreter is the one microcontrollers run (`tflite-micro`, of the extra `micro`), with its
 reference kernels, on this machine; so arena bytes are an upper bound for a 32-bit device, whose
@@ -27,12 +29,13 @@ VECTORS = {"transmitter": ("signal", "sent"), "receiver": ("received", "cleaned"
 STEPS = 2
 
 
-def run(model, signals):
+def run(model, signals, signs=None):
     """Runs a module on the microcontrollers' interpreter.
 
     Args:
         model: bytes of a `.tflite` file.
         signals: inputs, [signals, ...].
+        signs: of each signal, for a keyed module.
 
     Returns:
         (answers, shaped like the signals; arena bytes).
@@ -50,8 +53,10 @@ def run(model, signals):
         try:
             interpreter = micro.Interpreter.from_bytes(model)
             answers = []
-            for signal in signals:
+            for row, signal in enumerate(signals):
                 interpreter.set_input(signal[None], 0)
+                if signs is not None:
+                    interpreter.set_input(signs[row][None], 1)
                 interpreter.invoke()
                 answers.append(interpreter.get_output(0)[0])
             interpreter.print_allocations()
@@ -66,38 +71,35 @@ def run(model, signals):
 
 
 def export(bundle, precision=None, out=None):
-    """Runs both modules, compares them with the bundle's test vectors, and writes C sources.
+    """Runs all modules, compares them with the bundle's test vectors, and writes C sources.
 
     Args:
         bundle: directory of a bundle.
-        precision: "int8" or "int8-io"; by default the first that the bundle has.
+        precision: of the ARNs, "int8" or "int8-io"; by default the first that the bundle has.
         out: directory for the sources; by default `micro` in the bundle.
 
     Returns:
         One row a module: `file`, `arena_bytes`, `flash_bytes`, `operators`, `steps` (largest
-        difference from LiteRT in 8-bit steps), `equal` (share of values that are the same).
+        difference from LiteRT in 8-bit steps, or for a keyed module halves of the self-test's
+        tolerance), `equal` (share of values that are the same, or within a quarter of it).
 
     Raises:
         ExportError: if the bundle has no int8 modules, or an answer is wrong.
         runtime.BundleError: if the bundle is damaged.
     """
     manifest = runtime.read_manifest(bundle)
-    has = [name for name in PRECISIONS if name in manifest["precisions"]]
-    if not has or precision not in (None, *has):
-        raise ExportError(
-            f"{bundle}: expected a bundle with {precision or 'int8'} modules, "
-            f"got {', '.join(manifest['precisions'])}"
-        )
-    precision = precision or has[0]
     vectors = _vectors(bundle, manifest)
     out = pathlib.Path(out) if out else pathlib.Path(bundle) / "micro"
     rows, sources = [], {}
-    for role, names in VECTORS.items():
-        model, entry = runtime.read_module(bundle, manifest, role, precision)
-        given, expected = (vectors[f"{name}.{precision}"] for name in names)
-        answers, arena = run(model, given)
-        values = expected.astype(float)
-        step = float(np.diff(np.unique(values)).min())
+    for name, ends, model, entry in _modules(bundle, manifest, precision):
+        given, expected = (vectors[end] for end in ends)
+        signs, values = None, expected.astype(float)
+        if "signs_shape" in entry:
+            signs = runtime.signs_of(manifest["pair"], entry["signs_shape"], len(given))
+            step = manifest["selftest_tolerance"]["keyed"] / STEPS
+        else:
+            step = float(np.diff(np.unique(values)).min())
+        answers, arena = run(model, given, signs)
         steps = float(np.max(np.abs(answers - values))) / step
         if not steps <= STEPS + 0.01:
             raise ExportError(
@@ -115,7 +117,14 @@ def export(bundle, precision=None, out=None):
             }
         )
         sources |= carray.sources(
-            f"{role}_arn", model, entry, arena, given[0], expected[0], STEPS * step
+            name,
+            model,
+            entry,
+            arena,
+            given[0],
+            expected[0],
+            STEPS * step,
+            None if signs is None else signs[0],
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -125,6 +134,25 @@ def export(bundle, precision=None, out=None):
     except OSError as error:
         raise ExportError(f"{out}: expected a directory to write to: {error.strerror}") from None
     return out, rows
+
+
+def _modules(bundle, manifest, precision):
+    """Each module's name, the names of its test vectors, its bytes and its entry."""
+    has = [name for name in PRECISIONS if name in manifest["precisions"]]
+    keyed = manifest.get("keyed", {})
+    if (manifest["modules"] and not has) or precision not in (None, *has):
+        raise ExportError(
+            f"{bundle}: expected a bundle with {precision or 'int8'} modules, "
+            f"got {', '.join(manifest['precisions'])}"
+        )
+    for role, ends in VECTORS.items():
+        if manifest["modules"]:
+            chosen = precision or has[0]
+            names = [f"{end}.{chosen}" for end in ends]
+            yield f"{role}_arn", names, *runtime.read_module(bundle, manifest, role, chosen)
+        if keyed:
+            names = [f"{end}.keyed" for end in ends]
+            yield f"{role}_keyed", names, *runtime.read_entry(bundle, manifest, keyed[role])
 
 
 def _vectors(bundle, manifest):
@@ -154,16 +182,16 @@ def main(arguments=None):
     """Runs `python -m export.micro`; returns its exit status."""
     parser = Parser(
         prog="python -m export.micro",
-        description="Runs a bundle's int8 modules on LiteRT for Microcontrollers and writes them "
-        "as C arrays with an example.",
+        description="Runs a bundle's int8 ARNs and its keyed modules on LiteRT for "
+        "Microcontrollers and writes them as C arrays with an example.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of a bundle")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: the first it has")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the ARNs (default: the first)")
     parser.add_argument("--out", metavar="DIR", help="default: BUNDLE/micro")
     given = parser.parse_args(arguments)
     try:
         out, rows = export(given.bundle, given.precision, given.out)
-    except (ArnError, runtime.BundleError) as error:
+    except (ArnError, runtime.BundleError, runtime.KeyingError) as error:
         print(f"export.micro: error: {error}", file=sys.stderr)
         return 2
     for row in rows:

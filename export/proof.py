@@ -16,6 +16,7 @@ from arn_keras.power import ratio_to_db
 
 VECTORS = 8
 CHUNK = 1000
+_ENDS = ("signal", "received", "sent", "cleaned")
 
 
 class Measurement:
@@ -26,7 +27,8 @@ class Measurement:
     """
 
     def __init__(self, handover):
-        for name in ("source", "label", "signal", "sent", "bob_noise", "eve_noise", "cleaned"):
+        arrays = ("source", "label", "signal", "signs", "sent", "bob_noise", "eve_noise", "cleaned")
+        for name in arrays:
             setattr(self, name, np.load(handover / f"{name}.npy"))
         self._receiver = _bare(handover / "receiver.tflite")
         self._eve = _bare(handover / "eve.tflite")
@@ -41,15 +43,25 @@ class Measurement:
                 total += float(np.sum(np.square(error), dtype=float))
         return total / (len(cleaned) * self.source.size)
 
-    def eve_accuracy(self, sent):
-        """Share of transmissions whose label Eve names, Eq. (14)."""
-        guesses = [self._eve(sent + noise).argmax(-1) for noise in self.eve_noise]
-        return float(np.mean(np.equal(guesses, self.label)))
+    def at_the_air(self, sent):
+        """What Eve gets of the sent signals, and their power.
 
-    def psr_db(self, sent):
-        """Measured perturbation power in dB relative to signal power 1; None if there is none."""
-        power = float(np.mean(np.square(sent - self.signal), dtype=float))
-        return ratio_to_db(power) if power else None
+        Returns:
+            {"eve_accuracy": share of transmissions whose label she names, Eq. (14); "sent_power":
+            mean square per real symbol; "measured_psr_db": perturbation power in dB relative to
+            signal power 1, None if there is none}.
+        """
+        guesses = [self._eve(sent + noise).argmax(-1) for noise in self.eve_noise]
+        power = _power(sent - self.signal)
+        return {
+            "eve_accuracy": float(np.mean(np.equal(guesses, self.label))),
+            "sent_power": _power(sent),
+            "measured_psr_db": ratio_to_db(power) if power else None,
+        }
+
+
+def _power(signal):
+    return float(np.mean(np.square(signal), dtype=float))
 
 
 def measure(runtime, bundle, handover):
@@ -61,32 +73,28 @@ def measure(runtime, bundle, handover):
         handover: see `conversion.convert_run`; `vectors.npz` is written there.
 
     Returns:
-        {"sources", "transmissions" of each; "keras": task figures of the Keras modules; "parity":
-        rows, one a pair of precisions; "selftest_tolerance" for each precision}.
+        {"sources", "transmissions" of each; "chance": share of the commonest label; "keras": task
+        figures of the Keras modules; "parity": rows, one a pair of precisions;
+        "selftest_tolerance" for each precision, and "keyed"}.
     """
     task = Measurement(handover)
-    keras = {
-        "mse": task.mse(task.cleaned),
-        "eve_accuracy": task.eve_accuracy(task.sent),
-        "measured_psr_db": task.psr_db(task.sent),
-    }
-    precisions = runtime.read_manifest(bundle)["precisions"]
-    pairs = {precision: runtime.Pair.load(bundle, precision) for precision in precisions}
+    keras = {"mse": task.mse(task.cleaned), **task.at_the_air(task.sent)}
+    manifest = runtime.read_manifest(bundle)
+    ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
     received = task.sent + task.bob_noise
     difference = {
-        p: _largest([_clean(pair, draw) for draw in received] - task.cleaned)
-        for p, pair in pairs.items()
+        precision: _largest([each.clean(draw, task.signs) for draw in received] - task.cleaned)
+        for precision, each in ends.items()
     }
     rows = []
-    for at_alice, alice in pairs.items():
-        sent = _protect(alice, task.signal)
+    for at_alice, alice in ends.items():
+        sent = alice.protect(task.signal, task.signs)
         at_the_air = {
-            "eve_accuracy": task.eve_accuracy(sent),
-            "measured_psr_db": task.psr_db(sent),
+            **task.at_the_air(sent),
             "sent_max_abs_difference": _largest(sent - task.sent),
         }
-        for at_bob, bob in pairs.items():
-            mse = task.mse([_clean(bob, sent + noise) for noise in task.bob_noise])
+        for at_bob, bob in ends.items():
+            mse = task.mse([bob.clean(sent + noise, task.signs) for noise in task.bob_noise])
             rows.append(
                 {
                     "transmitter": at_alice,
@@ -99,36 +107,71 @@ def measure(runtime, bundle, handover):
                 }
             )
     vectors, tolerance = {}, {}
-    for precision, pair in pairs.items():
-        signal, heard = task.signal[:VECTORS], received[0, :VECTORS]
-        if pair.alice.quantization:
-            signal, heard = pair.alice.quantize(signal), pair.bob.quantize(heard)
-        answers = {"sent": pair.alice.protect(signal), "cleaned": pair.bob.clean(heard)}
-        for name, array in {"signal": signal, "received": heard, **answers}.items():
-            vectors[f"{name}.{precision}"] = array
-        tolerance[precision] = max(_tolerance(precision, array) for array in answers.values())
+    for name, arrays in _vectors(runtime, ends, task.signal[:VECTORS], received[0, :VECTORS]):
+        vectors |= {f"{end}.{name}": array for end, array in arrays.items()}
+        tolerance[name] = max(_tolerance(name, arrays[end]) for end in ("sent", "cleaned"))
     np.savez_compressed(handover / "vectors.npz", **vectors)
     return {
         "sources": len(task.source),
         "transmissions": len(task.bob_noise),
+        "chance": float(np.bincount(task.label).max() / len(task.label)),
         "keras": keras,
         "parity": rows,
         "selftest_tolerance": tolerance,
     }
 
 
-def _protect(pair, signal):
-    alice = pair.alice
-    if alice.quantization:
-        return alice.dequantize(alice.protect(alice.quantize(signal)))
-    return alice.protect(signal)
+class Ends:
+    """A bundle's modules in one precision, on floats; keyed ones under any signs.
+
+    Args:
+        runtime: the bundle's own `runtime.py`, as a module.
+        bundle: its directory.
+        precision: of the ARNs.
+    """
+
+    def __init__(self, runtime, bundle, precision):
+        manifest = runtime.read_manifest(bundle)
+        self.pair = manifest["pair"]
+        self.alice, self.bob = (
+            runtime.load_modules(bundle, manifest, role, precision) for role in runtime.ROLES
+        )
+
+    def protect(self, signal, signs):
+        """Signal y to z: the ARN, then the rotation, as far as they are there."""
+        return _through(self.alice, signal, signs)
+
+    def clean(self, received, signs):
+        """Received y_bob to y_clean: the other way round."""
+        return _through(self.bob[::-1], received, signs)
 
 
-def _clean(pair, received):
-    bob = pair.bob
-    if bob.quantization:
-        return bob.dequantize(bob.clean(bob.quantize(received)))
-    return bob.clean(received)
+def _through(modules, signal, signs):
+    for module in modules:
+        if module.signs_shape:
+            signal = module.run(signal, signs.__getitem__)
+        elif module.quantization:
+            signal = module.dequantize(module.run(module.quantize(signal)))
+        else:
+            signal = module.run(signal)
+    return signal
+
+
+def _vectors(runtime, ends, signal, received):
+    """Inputs and the bundle's answers of each module, with its precision or "keyed"."""
+    for precision, each in ends.items():
+        for alice, bob in zip(each.alice, each.bob, strict=True):
+            if alice.signs_shape:
+                if precision != next(iter(ends)):
+                    continue  # one file for all of them
+                name, given = "keyed", (signal, received)
+                signs = runtime.signs_of(each.pair, alice.signs_shape, VECTORS).__getitem__
+            else:
+                name, given, signs = precision, (signal, received), None
+                if alice.quantization:
+                    given = alice.quantize(signal), bob.quantize(received)
+            answers = alice.run(given[0], signs), bob.run(given[1], signs)
+            yield name, dict(zip(_ENDS, (*given, *answers), strict=True))
 
 
 def _largest(difference):

@@ -1,7 +1,6 @@
 """Bundles of small untrained pairs, made by the exporter's own functions, in seconds."""
 
 import json
-import shutil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,61 @@ SHAPE = (8,)
 SOURCES = 200
 
 
+def write_config(run, **fields):
+    """A run directory's `config.json`."""
+    config = {
+        "dataset": "digits",
+        "limit": None,
+        "snr_db": [10.0, 10.0],
+        "psr_db": -10.0,
+        "seed": 0,
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps({"config": {**config, **fields}}))
+
+
+def trained_run(run, dataset, epochs=4):
+    """Makes a run directory of real data, trained briefly, without a bundle."""
+    import keras
+
+    from arn_keras import EavesdropperLink, SecureLink, SemanticLink
+    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.system import transmit
+
+    keras.utils.set_random_seed(0)
+    sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
+    shape, how = dataset.source_shape, {"epochs": epochs, "batch_size": 64, "verbose": 0}
+    link = SemanticLink(build_transmitter(shape), build_receiver(shape))
+    link.compile(keras.optimizers.Adam(2e-3), "mse")
+    link.fit(sources, snr_db=10.0, **how)
+    signals = transmit(link.transmitter, sources)
+    eve = build_eavesdropper(signals.shape[1:], dataset.classes)
+    spy = EavesdropperLink(eve)
+    spy.compile(
+        keras.optimizers.Adam(2e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    spy.fit(signals, labels, snr_db=10.0, **how)
+    pair = SecureLink(link.transmitter, link.receiver, eve)
+    pair.compile(keras.optimizers.Adam(2e-3))
+    pair.fit(sources, labels, snr_db=10.0, psr_db=-10.0, **how)
+    write_config(run, dataset=dataset.name, limit=len(sources))
+    for file, model in {
+        "link/transmitter": link.transmitter,
+        "link/receiver": link.receiver,
+        "eve/classifier": eve,
+        "arn/white/transmitter": pair.transmitter_arn,
+        "arn/white/receiver": pair.receiver_arn,
+    }.items():
+        (run / file).parent.mkdir(parents=True, exist_ok=True)
+        model.save(run / f"{file}.keras")
+
+
 class TinyBundle(NamedTuple):
     """A bundle and the Keras models it was made of.
 
-    `signal` is what the transmitter puts out for the test sources, `received` what Bob hears.
+    `signal` is what the transmitter puts out for the test sources, `received` what Bob hears;
+    `alice` and `bob` are the ARNs of `ends`, `signs` those that keyed modules rotated with.
     """
 
     path: Any
@@ -22,6 +72,8 @@ class TinyBundle(NamedTuple):
     bob: Any
     signal: Any
     received: Any
+    ends: Any
+    signs: Any
 
 
 def tiny_pair(seed, shape=SHAPE):
@@ -38,76 +90,63 @@ def tiny_pair(seed, shape=SHAPE):
     return pair
 
 
-def conversion(bundle, handover, seed=0, precisions=PRECISIONS):
+def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
     from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.litert import convert, operators
+    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
     from arn_keras.semantic import build_receiver
+    from export.conversion import Ends, write_handover, write_modules
 
     generator = np.random.default_rng(seed)
-    alice, bob = tiny_pair(seed)
-    receiver = build_receiver((4, 4, 1), SHAPE[0], 16)
-    eve = build_eavesdropper(SHAPE, 3, (16,))
+    ends = Ends(
+        tiny_pair(seed) if "arn" in protection else None,
+        (build_transmitter_keyed(SHAPE), build_receiver_keyed(SHAPE))
+        if "keyed" in protection
+        else None,
+    )
 
     def normal(*shape):
         return generator.normal(size=shape).astype("float32")
 
-    signal = normal(SOURCES, *SHAPE)
-    sent, noise = alice.predict(signal, verbose=0), 0.3 * normal(2, 1, SOURCES, *SHAPE)
-    arrays = {
-        "source": generator.integers(0, 256, (SOURCES, 4, 4, 1), np.uint8),
-        "label": generator.integers(0, 3, SOURCES),
-        "signal": signal,
-        "sent": sent,
-        "bob_noise": noise[0],
-        "eve_noise": noise[1],
-        "cleaned": bob.predict(sent + noise[0, 0], verbose=0)[None],
-    }
-    for name, array in arrays.items():
-        np.save(handover / f"{name}.npy", array)
-    (handover / "receiver.tflite").write_bytes(convert(receiver, "float32"))
-    (handover / "eve.tflite").write_bytes(convert(eve, "float32"))
-    modules = {}
-    for role, module, seen in (
-        ("transmitter", alice, signal),
-        ("receiver", bob, sent + noise[0, 0]),
-    ):
-        modules[role] = {}
-        for precision in precisions:
-            file = f"{role}_arn.{precision}.tflite"
-            model = convert(module, precision, seen)
-            (bundle / file).write_bytes(model)
-            modules[role][precision] = {
-                "file": file,
-                "input": module.inputs[0].name,
-                "output": module.output_names[0],
-                "signal_shape": list(SHAPE),
-                "dtype": "int8" if precision == "int8-io" else "float32",
-                "operators": operators(model),
-            }
-    (handover / "facts.json").write_text(json.dumps({"dataset": "tiny", "modules": modules}))
-    return alice, bob, signal, sent + noise[0, 0]
+    signal, noise = normal(SOURCES, *SHAPE), 0.3 * normal(2, 1, SOURCES, *SHAPE)
+    signs = ends.draw_signs(SOURCES, seed)
+    received = ends.protect(signal, signs) + noise[0, 0]
+    modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, signs)))
+    (handover / "facts.json").write_text(json.dumps({"dataset": "tiny", **modules}))
+    write_handover(
+        handover,
+        ends,
+        (build_receiver((4, 4, 1), SHAPE[0], 16), build_eavesdropper(SHAPE, 3, (16,))),
+        signs=signs,
+        source=generator.integers(0, 256, (SOURCES, 4, 4, 1), np.uint8),
+        label=generator.integers(0, 3, SOURCES),
+        signal=signal,
+        bob_noise=noise[0],
+        eve_noise=noise[1],
+    )
+    return ends, signal, signs, received
 
 
-def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None):
+def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn"):
     """A whole bundle, its figures measured by `export.proof`."""
     from export import manifest, proof, runtime
 
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()
     handover.mkdir()
-    models = conversion(bundle, handover, seed, precisions)
-    shutil.copyfile(runtime.__file__, bundle / "runtime.py")
+    ends, signal, signs, received = conversion(bundle, handover, seed, precisions, protection)
+    manifest.copy_code(bundle, protection)
     facts = {
         "pair": f"{seed:064x}",
-        "knowledge": "white",
+        "protection": protection,
+        "knowledge": "white" if "arn" in protection else None,
         "precisions": list(precisions),
         "seed": seed,
         "snr_db": [10.0, 10.0],
-        "psr_db": -10.0,
+        "psr_db": -10.0 if "arn" in protection else None,
         **json.loads((handover / "facts.json").read_text()),
     }
     manifest.write(bundle, manifest.draft(bundle, facts))
     facts |= proof.measure(runtime, bundle, handover)
     manifest.finish(bundle, facts, handover, key)
-    return TinyBundle(bundle, *models)
+    return TinyBundle(bundle, *(ends.arns or (None, None)), signal, received, ends, signs)

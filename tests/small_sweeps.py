@@ -15,7 +15,7 @@ from arn_keras.sweep import __main__ as sweep
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
     *("--dataset", "digits", "--limit", "100", "--epochs", "2", "--link-epochs", "2"),
-    *("--eve-epochs", "1", "--no-jit-compile", "--case", "original", "paired"),
+    *("--eve-epochs", "1", "--case", "original", "paired"),
 ]
 GRID = [*SMALL, "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
 ROWS = 2 + 2 * 2 * 2  # the original link at two SNRs; knowledge x SNR x budget

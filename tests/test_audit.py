@@ -13,7 +13,7 @@ from arn_keras.audit import effort, ladder
 from arn_keras.audit.ladder import LADDER, FinishedRungs
 from arn_keras.audit.report import headline
 from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.rundir import read_json
+from arn_keras.rundir import read_json, write_json
 from arn_keras.semantic import build_receiver, build_transmitter
 
 CONFIG = {"dataset": "digits", "limit": 200, "snr_db": [10.0, 10.0], "psr_db": -10.0, "seed": 0}
@@ -92,10 +92,18 @@ def _without(name):
     )
 
 
+def _keyed(path):
+    _without("arn/white")(path)
+    found = read_json(path / "config.json")
+    found["config"]["protection"] = "keyed"
+    write_json(path / "config.json", found)
+
+
 @pytest.mark.parametrize(
     ("damage", "options", "message"),
     [
         (lambda path: (path / "config.json").unlink(), [], "found no config.json"),
+        (_keyed, [], "found none; its --protection is keyed, audit a run with ARNs"),
         (_without("arn/white"), [], "expected a trained pair, found none"),
         (_without("eve"), [], "expected a trained pair, found none"),
         (lambda path: None, ["--knowledge", "black"], "expected a trained black pair"),

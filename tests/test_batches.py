@@ -1,7 +1,11 @@
+import tempfile
+
+import keras
 import numpy as np
 import pytest
 
-from arn_keras.batches import EpochBatches, in_shards
+from arn_keras import batches as batches_module
+from arn_keras.batches import EpochBatches, empty_rows, in_shards
 
 
 def _epoch(batches, epoch):
@@ -59,3 +63,33 @@ def test_the_shards_of_a_batch_are_all_of_it_and_each_knows_its_share():
         np.testing.assert_array_equal(np.concatenate([part[name] for part, _ in parts]), whole)
     assert [len(part["a"]) for part, _ in parts] == [2, 2, 3]
     np.testing.assert_allclose([float(share) for _, share in parts], [2 / 7, 2 / 7, 3 / 7])
+
+
+def test_arrays_too_large_for_memory_give_the_same_batches_from_disk(tmp_path, monkeypatch):
+    images = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (50, 3, 2))
+    images[:] = np.arange(300).reshape(50, 3, 2) % 256
+    arrays = ({"a": images, "b": np.arange(50.0)}, np.arange(50))
+
+    def epoch():
+        found = EpochBatches(arrays, 8, seed=2)
+        found.on_epoch_begin(3)
+        return found.dataset.element_spec, list(found.dataset.as_numpy_iterator())
+
+    spec, in_memory = epoch()
+    monkeypatch.setattr(batches_module, "IN_MEMORY_BYTES", 100)
+    spec_on_disk, from_disk = epoch()
+    assert spec_on_disk == spec
+    for one, other in zip(in_memory, from_disk, strict=True):
+        for a, b in zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_rows_to_fill_go_to_a_file_without_a_name_where_they_are_too_large(tmp_path, monkeypatch):
+    assert not isinstance(empty_rows((10, 2)), np.memmap)
+    monkeypatch.setattr(batches_module, "IN_MEMORY_BYTES", 79)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rows = empty_rows((10, 2))
+    assert isinstance(rows, np.memmap)
+    rows[:] = np.arange(20).reshape(10, 2)
+    np.testing.assert_array_equal(rows[9], [18, 19])
+    assert not list(tmp_path.iterdir())

@@ -7,9 +7,8 @@ import subprocess
 import sys
 import zipfile
 
-import numpy as np
 import pytest
-from bundles import conversion, tiny_pair
+from bundles import conversion, tiny_pair, trained_run, write_config
 
 from arn_keras import data
 from arn_keras.errors import ArnError, ExportError
@@ -18,18 +17,6 @@ from export.__main__ import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 PRECISIONS = ("float32", "float16", "int8")
-
-
-def _config(path, **fields):
-    config = {
-        "dataset": "digits",
-        "limit": None,
-        "snr_db": [10.0, 10.0],
-        "psr_db": -10.0,
-        "seed": 0,
-    }
-    path.mkdir(parents=True, exist_ok=True)
-    (path / "config.json").write_text(json.dumps({"config": {**config, **fields}}))
 
 
 def _real_data():
@@ -41,39 +28,8 @@ def _real_data():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run directory of real data, trained briefly."""
-    import keras
-
-    from arn_keras import EavesdropperLink, SecureLink, SemanticLink
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
-    from arn_keras.system import transmit
-
     run, dataset = tmp_path_factory.mktemp("runs") / "run", _real_data()
-    sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
-    shape, how = dataset.source_shape, {"epochs": 4, "batch_size": 64, "verbose": 0}
-    link = SemanticLink(build_transmitter(shape), build_receiver(shape))
-    link.compile(keras.optimizers.Adam(2e-3), "mse")
-    link.fit(sources, snr_db=10.0, **how)
-    signals = transmit(link.transmitter, sources)
-    eve = build_eavesdropper(signals.shape[1:], dataset.classes)
-    spy = EavesdropperLink(eve)
-    spy.compile(
-        keras.optimizers.Adam(2e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    spy.fit(signals, labels, snr_db=10.0, **how)
-    pair = SecureLink(link.transmitter, link.receiver, eve)
-    pair.compile(keras.optimizers.Adam(2e-3))
-    pair.fit(sources, labels, snr_db=10.0, psr_db=-10.0, **how)
-    _config(run, dataset=dataset.name, limit=len(sources))
-    for file, model in {
-        "link/transmitter": link.transmitter,
-        "link/receiver": link.receiver,
-        "eve/classifier": eve,
-        "arn/white/transmitter": pair.transmitter_arn,
-        "arn/white/receiver": pair.receiver_arn,
-    }.items():
-        (run / file).parent.mkdir(parents=True, exist_ok=True)
-        model.save(run / f"{file}.keras")
+    trained_run(run, dataset)
     return run, dataset
 
 
@@ -184,7 +140,7 @@ def test_help_comes_before_anything_heavy():
 def untrained(tmp_path_factory):
     """A run directory of an untrained pair, and what its conversion would write."""
     run = tmp_path_factory.mktemp("untrained") / "run"
-    _config(run)
+    write_config(run)
     for name, module in zip(("transmitter", "receiver"), tiny_pair(0), strict=True):
         (run / "arn" / "black").mkdir(parents=True, exist_ok=True)
         module.save(run / "arn" / "black" / f"{name}.keras")
@@ -385,7 +341,7 @@ def test_bad_input_gets_one_clear_line(untrained, tmp_path, capsys, damage, opti
 
 def test_what_the_conversion_s_process_refuses_is_said_in_its_words(untrained, tmp_path, capsys):
     run = shutil.copytree(untrained[0], tmp_path / "run")
-    _config(run, dataset="no_such_set")
+    write_config(run, dataset="no_such_set")
     line = _refusal(capsys, run)
     assert line.startswith("export: error: no_such_set")
     assert "run" in [path.name for path in tmp_path.iterdir()]

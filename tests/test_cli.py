@@ -1,5 +1,8 @@
+import importlib.util
+import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -7,7 +10,7 @@ import time
 import pytest
 
 from arn_keras import cli
-from arn_keras.rundir import read_json
+from arn_keras.rundir import read_json, write_json
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -93,6 +96,53 @@ def test_the_same_command_again_trains_nothing(undisturbed, capsys):
     assert "both modules" in out
 
 
+def _protected(undisturbed, tmp_path, protection):
+    """A run of another protection that finds the trained link and Eve there; its rows."""
+    path = tmp_path / "run"
+    for stage in ("link", "eve", *(("arn",) if "arn" in protection else ())):
+        shutil.copytree(undisturbed[0] / stage, path / stage)
+    config = read_json(undisturbed[0] / "config.json")
+    config["config"]["protection"] = protection
+    write_json(path / "config.json", config)
+    assert cli.main([*SMALL, "--run-dir", str(path), "--protection", protection]) == 0
+    return path, read_json(path / "results.json")
+
+
+@pytest.mark.parametrize(
+    ("protection", "knowledges"),
+    [("none", []), ("keyed", [None]), ("arn+keyed", ["white", "black"])],
+)
+def test_every_protection_is_measured_and_only_what_it_needs_is_there(
+    undisturbed, tmp_path, capsys, protection, knowledges
+):
+    path, rows = _protected(undisturbed, tmp_path, protection)
+    assert "training," not in capsys.readouterr().out
+    assert [(row["case"], row["protection"], row["knowledge"]) for row in rows] == [
+        ("original", "none", None),
+        *(
+            (case, protection, knowledge)
+            for knowledge in knowledges
+            for case in ("transmitter_only", "paired")
+        ),
+    ]
+    assert (path / "figures" / "examples.png").stat().st_size > 1000
+    modules = {str(file.relative_to(path)) for file in path.glob("keyed/*")}
+    both = {"keyed/transmitter.keras", "keyed/receiver.keras"}
+    assert modules == (both if "keyed" in protection else set())
+    assert not (path / "substitute").exists()
+    original, pairs = rows[0], rows[2::2]
+    assert original == read_json(undisturbed[0] / "results.json")[0]
+    for pair in pairs:
+        assert pair["psr_db"] == (-10.0 if "arn" in protection else None)
+        # A barely trained Eve of ten digits; of 360 sources chance is 0.1 +- 0.016.
+        assert pair["eve_accuracy"] < 0.16 < original["eve_accuracy"]
+    if protection == "keyed":
+        assert pairs[0]["mse"] == pytest.approx(original["mse"], rel=0.01)
+        assert rows[1]["mse"] > 1.05 * original["mse"]
+        # E|Qy - y|^2 = 2 |y|^2 for signs without favour, to 1 / sqrt(360 messages of 32).
+        assert pairs[0]["measured_psr_db"] == pytest.approx(10 * math.log10(2), abs=0.15)
+
+
 def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, capsys):
     path, _ = undisturbed
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
@@ -118,6 +168,7 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, ca
         (["--limit", "-1"], "--limit: expected at least 1"),
         (["--seed", "-1"], "--seed: expected at least 0"),
         (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
+        (["--protection", "rot13"], "argument --protection: invalid choice: 'rot13'"),
         (["--dataset", "no_such_set"], "no_such_set"),
     ],
 )
@@ -135,6 +186,16 @@ def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(
     assert len(lines) == 1
     assert lines[0].startswith("train.py: error: ")
     assert message in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keyed_bundle_without_cryptography_is_refused_before_any_training(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    options = [*SMALL[:-1], "--protection", "keyed", "--run-dir", str(tmp_path / "run")]
+    assert cli.main(options) == 2
+    assert "--protection keyed: expected the package cryptography" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,10 +21,12 @@ NAN, INFINITY = float("nan"), float("inf")
         {"eve_epochs": 0},
         {"batch_size": 0},
         {"limit": 0},
+        {"devices": 0},
         {"seed": -1},
         {"learning_rate": 0.0},
         {"learning_rate": NAN},
         {"knowledge": "grey"},
+        {"protection": "rot13"},
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):
@@ -45,6 +47,12 @@ def test_small_data_get_smaller_batches_and_more_epochs():
     assert (config.batch_size, config.epochs) == (89, 60)
     assert Config(batch_size=32, epochs=7).resolve("digits", 1437).epochs == 7
     assert Config().resolve("tiny", 3).batch_size == 1
+
+
+def test_devices_that_cannot_share_a_batch_evenly_are_refused():
+    with pytest.raises(ConfigError, match="--devices: expected a divisor of the batch size 256"):
+        Config(devices=3).resolve("mnist", 60_000)
+    assert Config(devices=2).resolve("mnist", 60_000).devices == 2
 
 
 def test_a_larger_batch_gets_a_larger_learning_rate_unless_one_is_given():
@@ -68,7 +76,8 @@ def test_a_range_of_snrs_is_measured_at_both_ends_and_in_the_middle():
 
 def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name():
     config = Config()
-    for change in ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3}):
+    changes = ({"seed": 1}, {"psr_db": -5.0}, {"snr_db": (0.0, 20.0)}, {"epochs": 3})
+    for change in (*changes, {"protection": "keyed"}):
         other = dataclasses.replace(config, **change)
         assert other.identity() != config.identity()
         assert other.default_run_name("mnist") != config.default_run_name("mnist")

@@ -33,17 +33,30 @@ def test_the_band_is_the_spread_and_the_line_the_mean_over_seeds():
 
 def test_each_case_knowledge_and_training_is_a_curve_of_its_own():
     rows = []
-    for x in (0.0, 10.0):
+    for x in (0.0, 5.0, 10.0):
         rows.append(row("original", x))
         for knowledge in ("white", "black"):
-            for training in ([x, x], [0.0, 10.0], [10.0, 10.0]):
+            for training in ([x, x], [0.0, 10.0], [20.0, 20.0]):
                 rows.append(row("paired", x, knowledge=knowledge, training=training))
-    labels = [label for _, label, *_ in curves._curves(rows, "snr_db")]
-    assert len(labels) == len(set(labels))
-    assert labels[0] == "original, no modules"
-    assert "both modules, black box, trained over 0 to 10 dB" in labels
-    counted = {label: len(found) for _, label, *_, found in curves._curves(rows, "snr_db")}
-    assert counted["original, no modules"] == 2
+                rows.append(row("fgsm", x, knowledge=knowledge, training=training))
+    found = curves._curves(rows, "snr_db")
+    assert len({(case, variant) for case, variant, _ in found}) == len(found) == 1 + 6 + 2
+    assert {len(points) for *_, points in found} == {3}
+    assert found[0][:2] == ("original", (None, None, ""))
+    assert ("paired", ("black", "single", "trained over 0 to 10 dB")) in [f[:2] for f in found]
+    labels = [handle.get_label() for handle in curves._legend(found)]
+    assert "original, no modules" in labels
+    assert "black box, trained at 20 dB" in labels
+    assert len(labels) == len(set(labels)) == 3 + 6
+
+
+def test_a_single_point_on_an_axis_is_no_curve():
+    rows = [
+        row("paired", x, axis="psr_db", knowledge="white", training=[-10.0, -10.0])
+        for x in (-20.0, 0.0)
+    ]
+    rows.append(row("paired", 0.0, axis="psr_db", knowledge="white", training=[-5.0, 25.0]))
+    assert len(curves._curves(rows, "psr_db")) == 1
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf"])

@@ -4,6 +4,13 @@ import pytest
 
 from arn_keras.data import Split
 from arn_keras.evaluation import Evaluation, cases, examples, rows
+from arn_keras.keyed import (
+    ROUNDS,
+    build_receiver_keyed,
+    build_transmitter_keyed,
+    random_signs,
+)
+from arn_keras.protection import compose
 
 
 @pytest.fixture
@@ -94,6 +101,37 @@ def test_the_original_link_is_one_row_and_every_knowledge_adds_two(models, split
             *("seed", "sources"),
         }
     )
+
+
+def test_both_keyed_ends_get_the_same_keys_each_message_its_own_and_again_the_same(models, split):
+    measure = Evaluation(*models, seed=4)
+    keyed = build_transmitter_keyed((8,)), build_receiver_keyed((8,))
+    without_noise = 200.0
+    modules = cases(*keyed)["paired"]
+    signals = measure.signals(split.images, without_noise, **modules)
+    signal = np.asarray(measure.signals(split.images, without_noise).sent)
+    np.testing.assert_allclose(signals.cleaned, signal, atol=1e-4)
+    assert np.mean((np.asarray(signals.sent) - signal) ** 2) > 1
+    again = measure.signals(split.images, without_noise, **modules)
+    np.testing.assert_array_equal(signals.sent, again.sent)
+    other = measure.signals(split.images, without_noise, batch=1, **modules)
+    assert np.mean((np.asarray(signals.sent) - other.sent) ** 2) > 1
+    same = Split(np.repeat(split.images[:1], 40, axis=0), split.labels)
+    sent = np.asarray(measure.signals(same.images, without_noise, **modules).sent)
+    assert np.mean((sent[1:] - sent[:-1]) ** 2) > 1
+
+
+def test_an_arn_and_a_keyed_module_are_one_behind_the_other(models, split, pair):
+    lock, unlock = build_transmitter_keyed((8,)), build_receiver_keyed((8,))
+    signs = random_signs(40, ROUNDS, 8, 0)
+    signal = keras.random.normal((40, 8), seed=1)
+    locked = compose(pair[0], lock)([signal, signs])
+    np.testing.assert_allclose(locked, lock([pair[0](signal), signs]), atol=1e-6)
+    cleaned = compose(unlock, pair[1])([locked, signs])
+    np.testing.assert_allclose(cleaned, pair[1](unlock([locked, signs])), atol=1e-6)
+    measure = Evaluation(*models, seed=0)
+    row = measure.row(split, 10.0, compose(pair[0], lock), compose(unlock, pair[1]))
+    assert row["measured_psr_db"] > 1
 
 
 def test_examples_show_each_label_first(models, split, pair):

@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
     0: "errors arguments config power backend rundir rows privacy symbols message_number",
-    1: "semantic arn channel eavesdropper fgsm batches checkpoint cache prepared decoding "
+    1: "semantic arn channel eavesdropper fgsm batches devices checkpoint cache prepared decoding "
     "keyed keys",
     2: "losses system link data protection",
     3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
@@ -16,7 +16,8 @@ FLOORS = {
     5: "job",
     6: "cli",
     # The sweep's wing and the audit's stand beside the main job, and know nothing of each other.
-    7: "sweep.grid sweep.engines sweep.baselines audit.leakage audit.larger_eavesdroppers",
+    7: "sweep.grid sweep.engines sweep.baselines audit.leakage audit.larger_eavesdroppers "
+    "audit.structural_eavesdropper",
     8: "sweep.cost sweep.points audit.wiretap audit.effort audit.checks audit.report audit.picture",
     9: "sweep.study audit.frozen_rungs",
     10: "sweep.__main__ audit.fresh_rungs audit.keyed_rungs",
@@ -35,7 +36,9 @@ WINGS = {"sweep", "audit"}
 
 def _imported(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arn_keras"):
+        if isinstance(node, ast.ImportFrom) and node.level:  # only beside one another
+            yield node.module
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("arn_keras"):
             inside = node.module.partition(".")[2]
             if inside in {"", *WINGS}:
                 prefix = inside + "." if inside else ""

@@ -23,6 +23,7 @@ from arn_keras.keys import (
     ReceiverKeys,
     TransmitterKeys,
     generate_key,
+    make_key,
     read_key,
     write_key,
 )
@@ -38,9 +39,9 @@ VECTORS = json.loads((pathlib.Path(__file__).parent / "keystream_vectors.json").
 SECRET = bytes(range(100, 132))
 
 
-def vector_of(key, message, n, rounds):
+def vector_of(key, message, n, rounds, modules=b""):
     """One entry of keystream_vectors.json, without any code of the project."""
-    identity = HKDF(SHA256(), 8, None, b"arn-keras keyed v1 identity").derive(key)
+    identity = HKDF(SHA256(), 8, None, b"arn-keras keyed v1 identity" + modules).derive(key)
     stream = HKDF(SHA256(), 32, identity, b"arn-keras keyed v1 keystream").derive(key)
     nonce = b"\0\0\0\0" + b"\0\0\0\0" + message.to_bytes(8, "little")
     blocks = rounds * n // 512 + 1
@@ -52,6 +53,7 @@ def vector_of(key, message, n, rounds):
     rotated = dense_matrix(np.array(signs, "float64").reshape(rounds, n)) @ signal
     return {
         "key": key.hex(),
+        **({"modules": modules.hex()} if modules else {}),
         "message": str(message),
         "n": n,
         "rounds": rounds,
@@ -68,11 +70,12 @@ def vector_of(key, message, n, rounds):
 def test_the_vectors_follow_from_the_primitives_and_from_the_project(vector):
     key, message = bytes.fromhex(vector["key"]), int(vector["message"])
     n, rounds = vector["n"], vector["rounds"]
-    assert vector_of(key, message, n, rounds) == vector
+    modules = bytes.fromhex(vector.get("modules", ""))
+    assert vector_of(key, message, n, rounds, modules) == vector
 
     from arn_keras.keyed import KeyedRotation
 
-    pair = PairKey(key)
+    pair = PairKey(key, modules)
     assert Header(pair.identity, message).pack().hex() == vector["header"]
     signs = pair.signs(message, n, rounds)
     assert (signs.dtype, signs.shape) == (np.float32, (rounds, n))
@@ -98,6 +101,7 @@ def test_the_vectors_cover_the_ends_of_every_range():
     sizes = {vector["n"] for vector in VECTORS["vectors"]}
     assert {1, 100, 127, 128} <= sizes
     assert len({vector["key"] for vector in VECTORS["vectors"]}) > 1
+    assert any("modules" in vector for vector in VECTORS["vectors"])
 
 
 @settings(max_examples=30, deadline=None)
@@ -210,6 +214,44 @@ def test_a_written_key_is_private_fresh_and_never_overwritten(tmp_path):
     assert (tmp_path / "a").read_text() == text
     assert len(generate_key()) == 32
     assert generate_key() != generate_key()
+
+
+def test_a_key_is_made_together_with_its_counter_or_not_at_all(tmp_path, monkeypatch):
+    make_key(tmp_path / "key", b"modules")
+    identity = read_key(tmp_path / "key", b"modules").identity
+    assert identity != read_key(tmp_path / "key").identity
+    with MessageCounter(tmp_path / "key.counter", identity) as counter:
+        assert counter.next() == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "key.counter").rename(tmp_path / "kept")
+    with pytest.raises(KeyingError, match="expected no file where a new key goes, got one"):
+        make_key(tmp_path / "key")
+    (tmp_path / "kept").rename(tmp_path / "key.counter")
+    (tmp_path / "key").rename(tmp_path / "kept")
+    with pytest.raises(KeyingError, match="expected no file where a new counter goes, got one"):
+        make_key(tmp_path / "key")
+    (tmp_path / "kept").rename(tmp_path / "key")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def fail(path, pair):
+        raise OSError("no space")
+
+    monkeypatch.setattr(MessageCounter, "create", fail)
+    with pytest.raises(OSError, match="no space"):
+        make_key(tmp_path / "another")
+    assert not (tmp_path / "another").exists()
+
+
+def test_bob_may_check_a_message_without_taking_it(ends):
+    alice, bob = ends
+    (first, _), (second, _) = alice.next(8, 2), alice.next(8, 2)
+    for header in (first, first, second):
+        bob.check(header)
+    bob.signs(first, 8, 2)
+    with pytest.raises(RefusedMessageError, match="got 0: a replay"):
+        bob.check(first)
+    with pytest.raises(RefusedMessageError, match=r"expected a message of pair .*, got one of"):
+        bob.check(Header(bytes(8), 5))
 
 
 def test_a_failed_write_leaves_no_key_file(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@ import pytest
 
 from arn_keras.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.errors import ExportError
-from arn_keras.litert import PRECISIONS, convert, operators
+from arn_keras.keyed import ROUNDS, build_receiver_keyed, build_transmitter_keyed
+from arn_keras.litert import PRECISIONS, convert, convert_all, operators
 
 SHAPE, HIDDEN = (128,), (256, 256)
 
@@ -25,7 +26,7 @@ def arn():
 
 @pytest.fixture(scope="module")
 def files(arn):
-    return {precision: convert(arn, precision, _signals()) for precision in PRECISIONS}
+    return convert_all(arn, PRECISIONS, _signals())
 
 
 def _numpy_arn(module, signal):
@@ -38,18 +39,20 @@ def _numpy_arn(module, signal):
 
 
 def _interpreter(model):
+    """An interpreter, and the details of its inputs and of its output."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
-    return interpreter, interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    return interpreter, *interpreter.get_input_details(), interpreter.get_output_details()[0]
 
 
-def _run(model, signals):
-    interpreter, given, taken = _interpreter(model)
+def _run(model, *signals):
+    interpreter, *given, taken = _interpreter(model)
     answers = []
-    for signal in signals:
-        interpreter.set_tensor(given["index"], signal[None])
+    for row in zip(*signals, strict=True):
+        for end, value in zip(given, row, strict=True):
+            interpreter.set_tensor(end["index"], value[None])
         interpreter.invoke()
         answers.append(interpreter.get_tensor(taken["index"])[0])
     return np.stack(answers)
@@ -161,6 +164,58 @@ def test_bad_arguments_are_refused():
 def test_the_converter_says_nothing(capfd):
     convert(build_transmitter_arn((8,), (16,)), "int8", _signals(5, shape=(8,)))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture(scope="module", params=[build_transmitter_keyed, build_receiver_keyed])
+def keyed(request):
+    """A keyed module, its files, and signals and signs for it."""
+    module = request.param((32,))
+    signs = np.random.default_rng(4).choice([-1, 1], size=(200, ROUNDS, 32)).astype("float32")
+    given = [_signals(shape=(32,)), signs]
+    return module, convert_all(module, PRECISIONS, given), given
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_signals_and_signs_are_named_inputs_in_their_order(keyed, precision):
+    module, files, _ = keyed
+    interpreter, signal, signs, taken = _interpreter(files[precision])
+    kind = np.int8 if precision == "int8-io" else np.float32
+    assert [end["dtype"] for end in (signal, signs, taken)] == [kind] * 3
+    assert [end["shape"].tolist() for end in (signal, signs, taken)] == [
+        [1, 32],
+        [1, ROUNDS, 32],
+        [1, 32],
+    ]
+    first, output = (
+        ("signal", "sent") if module.name == "transmitter_keyed" else ("received", "cleaned")
+    )
+    assert interpreter.get_signature_list() == {
+        "serve": {"inputs": [first, "signs"], "outputs": [output]}
+    }
+    assert operators(files[precision])  # all builtin, or it would have been refused
+
+
+@pytest.mark.parametrize(("precision", "error"), [("float32", 1e-6), ("float16", 2e-3)])
+def test_a_keyed_module_s_file_rotates_as_the_module_does(keyed, precision, error):
+    module, files, given = keyed
+    rotated, truth = _run(files[precision], *given), module.predict(given, verbose=0)
+    assert np.sqrt(np.mean((rotated - truth) ** 2)) < error
+    assert np.sqrt(np.mean((truth - given[0]) ** 2)) > 1
+
+
+def test_eight_bits_cost_a_rotation_more_than_one_step_of_them(keyed):
+    module, files, given = keyed
+    truth = module.predict(given, verbose=0)
+    step = (truth.max() - truth.min()) / 255
+    error = np.sqrt(np.mean((_run(files["int8"], *given) - truth) ** 2))
+    assert step < error < 10 * step
+
+
+def test_each_input_wants_calibration_signals_of_its_own(keyed):
+    module, _, (signals, signs) = keyed
+    for wrong in (signals, [signals, signs[1:]]):
+        with pytest.raises(ExportError, match="expected 2 arrays of calibration signals of one"):
+            convert(module, "int8", wrong)
 
 
 @pytest.mark.filterwarnings("ignore")

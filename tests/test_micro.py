@@ -26,6 +26,9 @@ struct MicroOpResolver {};
 template <unsigned int count> struct MicroMutableOpResolver : MicroOpResolver {
   TfLiteStatus AddAdd(); TfLiteStatus AddSub(); TfLiteStatus AddFullyConnected();
   TfLiteStatus AddQuantize(); TfLiteStatus AddDequantize(); TfLiteStatus AddReshape();
+  TfLiteStatus AddBatchMatMul(); TfLiteStatus AddGather(); TfLiteStatus AddMinimum();
+  TfLiteStatus AddMul(); TfLiteStatus AddRsqrt(); TfLiteStatus AddSquare();
+  TfLiteStatus AddStridedSlice(); TfLiteStatus AddSum();
 };
 }
 """,
@@ -114,18 +117,40 @@ int main() {{
     assert said == (tiny.path / f"{role}_arn.int8.tflite").read_bytes()
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8-io"])
-def test_the_example_compiles(tiny, tmp_path, precision):
+def _check_example(out, name, tmp_path):
     headers = os.environ.get("TFLM_INCLUDE")
     if headers is None:
         headers = tmp_path / "stubs"
-        for name, text in STUBS.items():
-            (headers / name).parent.mkdir(parents=True, exist_ok=True)
-            (headers / name).write_text(text)
+        for header, text in STUBS.items():
+            (headers / header).parent.mkdir(parents=True, exist_ok=True)
+            (headers / header).write_text(text)
+    includes = [f"-isystem{path}" for path in str(headers).split(os.pathsep)]
+    _compile("-fsyntax-only", *includes, f"-I{out}", out / f"{name}_example.cc")
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8-io"])
+def test_the_example_compiles(tiny, tmp_path, precision):
     out, _ = micro.export(tiny.path, precision, tmp_path / "micro")
     for role in ("transmitter", "receiver"):
-        includes = [f"-isystem{path}" for path in str(headers).split(os.pathsep)]
-        _compile("-fsyntax-only", *includes, f"-I{out}", out / f"{role}_arn_example.cc")
+        _check_example(out, f"{role}_arn", tmp_path)
+
+
+@pytest.mark.parametrize("protection", ["keyed", "arn+keyed"])
+def test_keyed_modules_run_in_float32_and_their_example_compiles(tmp_path, protection):
+    precisions = ("float32",) if protection == "keyed" else ("float32", "int8")
+    made = tiny_bundle(tmp_path, precisions=precisions, protection=protection)
+    out, rows = micro.export(made.path, None, tmp_path / "micro")
+    modules = ["arn", "keyed"] if "arn" in protection else ["keyed"]
+    names = [f"{role}_{each}" for role in ("transmitter", "receiver") for each in modules]
+    assert [row["file"].partition(".")[0] for row in rows] == names
+    for row, name in zip(rows, names, strict=True):
+        assert "BATCH_MATMUL" in row["operators"] or "arn" in name
+        if "keyed" in name:
+            assert row["steps"] < 0.1  # of 5e-5: float32 all the way
+            text = (out / f"{name}_example.cc").read_text()
+            assert "kSigns[40]" in text  # 5 rounds of 8 symbols
+            assert "input(1)" in text
+        _check_example(out, name, tmp_path)
 
 
 def test_the_header_serves_c_as_well(exported, tmp_path):

@@ -3,7 +3,15 @@ import pytest
 from wiretaps import CLASSES, TINY, wiretap
 
 from arn_keras.audit.fresh_rungs import planted_norm, simple
-from arn_keras.audit.keyed_rungs import bob, key_reuse, known_plaintext, sent_twice, wrong_key
+from arn_keras.audit.keyed_rungs import (
+    bob,
+    fewer_rounds,
+    key_reuse,
+    known_plaintext,
+    sent_twice,
+    structure,
+    wrong_key,
+)
 from arn_keras.audit.ladder import LADDER
 from arn_keras.audit.leakage import accuracy, leakage_nats
 from arn_keras.protection import Protection
@@ -92,6 +100,30 @@ def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back():
 def test_a_wrong_key_shows_a_picture_no_better_than_the_mean_one():
     more = wrong_key(wiretap(protection=KEYED)).more
     assert more["mse"] > more["mse_mean_picture"] > 0.01
+
+
+def test_an_eve_who_undoes_the_last_mixing_reads_through_one_round_and_not_through_five():
+    tap = wiretap()
+    rng = np.random.default_rng(0)
+    for each, labels in zip(tap.signals, tap.labels, strict=True):
+        each[:] = 0.1 * rng.normal(size=each.shape)
+        for row, label in enumerate(labels):  # a magnitude that tells the label
+            each[row, 4 * label : 4 * label + 4] += 2 * rng.choice([-1, 1], 4)
+    found = {}
+    for rounds in (1, 5):
+        tap.protection = Protection("keyed", rounds=rounds)
+        finding = structure(tap, TINY)
+        assert finding.more == {"rounds": rounds}
+        found[rounds] = accuracy(finding.logits, tap.labels[1])
+    assert found[1] > 0.9
+    assert found[5] == pytest.approx(CHANCE, abs=0.05)
+
+
+def test_the_curve_over_rounds_does_not_count_for_the_worst_case():
+    tap = wiretap(protection=KEYED)
+    (finding,) = fewer_rounds(tap, TINY)
+    assert (finding.counts, finding.more) == (False, {"rounds": 1})
+    assert (tap.snr_db, tap.protection.rounds) == (10.0, 5)
 
 
 def test_bob_pays_nothing_for_a_key():

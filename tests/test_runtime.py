@@ -189,10 +189,17 @@ def test_modules_in_each_others_place_are_refused(copy):
         Pair.load(copy)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"protection": "keyed"}])
-def test_a_bundle_of_another_kind_is_refused(copy, change):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, r"use the runtime\.py that came with it"),
+        ({"protection": "rot13"}, r"use the runtime\.py that came with it"),
+        ({"protection": "keyed"}, "expected what was exported"),
+    ],
+)
+def test_a_bundle_of_another_kind_is_refused(copy, change, message):
     _edit(copy, lambda manifest: manifest.update(change))
-    with pytest.raises(BundleError, match=r"use the runtime\.py that came with it"):
+    with pytest.raises(BundleError, match=message):
         Pair.load(copy)
 
 
@@ -264,7 +271,7 @@ def test_the_client_needs_numpy_and_litert_only():
     assert found - sys.stdlib_module_names == {"numpy", "ai_edge_litert", "cryptography"}
 
 
-def _mutated(random_, files, theirs):
+def mutated(random_, files, theirs):
     """The files of a bundle with one or two of them damaged."""
     files = dict(files)
     name = random_.choice([*files, "manifest.json", "manifest.json"])
@@ -333,7 +340,7 @@ def test_ten_thousand_damaged_bundles_are_refused_or_give_the_same_answer(tiny, 
     truth = {precision: answers(precision) for precision in ("float32", "int8")}
     refused = 0
     for _ in range(10_000):
-        files = _mutated(random_, whole, theirs)
+        files = mutated(random_, whole, theirs)
         precision = random_.choice(list(truth))
         try:
             assert np.array_equal(answers(precision), truth[precision]), seed

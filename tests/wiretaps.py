@@ -9,7 +9,7 @@ from arn_keras.data import Split
 from arn_keras.protection import Protection
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
-TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (1, 64, 256))
+TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (1, 64, 256), (1,))
 PROTOTYPES = 1.0 - 2.0 * np.array(
     [[(i & j).bit_count() % 2 for j in range(SYMBOLS)] for i in (1, 2, 4, 8)]
 )

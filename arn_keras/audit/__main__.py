@@ -12,9 +12,9 @@ import time
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import RunDirError
+from arn_keras.privacy import PROTECTIONS
 from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
 
-PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
 DEFAULT_PROTECTIONS = PROTECTIONS[:3]
 
 
@@ -140,7 +140,11 @@ def trained(path, knowledge=None):
         if all((path / each).is_dir() for each in ("link", "eve", stage)):
             return config, stage
     wanted = f"{knowledge} pair" if knowledge else "pair"
-    raise RunDirError(f"{path}: expected a trained {wanted}, found none; run train.py to its end")
+    protection = config.get("protection", "arn")  # not there: of before there was a choice
+    todo = "run train.py to its end"
+    if "arn" not in protection:
+        todo = f"its --protection is {protection}, audit a run with ARNs"
+    raise RunDirError(f"{path}: expected a trained {wanted}, found none; {todo}")
 
 
 def _tell(audit, folder):

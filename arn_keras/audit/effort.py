@@ -21,6 +21,7 @@ class Effort:
         adversarial: whether E2 has an adversarially trained Eve.
         neighbours: recordings that the k-nearest-neighbour Eve searches.
         known: numbers of known plaintexts, for E8.
+        rounds: of keyed modules, for the curve of E8 over rounds.
     """
 
     name: str
@@ -34,9 +35,10 @@ class Effort:
     adversarial: bool
     neighbours: int
     known: tuple[int, ...]
+    rounds: tuple[int, ...]
 
 
-QUICK = Effort("quick", 2, 2, 1, ("wide",), (1000,), (), (0.3,), False, 5000, (64, 128, 256))
+QUICK = Effort("quick", 2, 2, 1, ("wide",), (1000,), (), (0.3,), False, 5000, (64, 128, 256), ())
 FULL = Effort(
     "full",
     4,
@@ -49,6 +51,7 @@ FULL = Effort(
     True,
     20000,
     (16, 32, 64, 96, 128, 192, 256, 1024),
+    (1, 2, 3, 4, 5),
 )
 
 

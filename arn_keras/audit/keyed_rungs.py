@@ -1,19 +1,28 @@
 """The rung E8, for keyed protections: what an eavesdropper can do about keys.
 
-Wrong key, known plaintext and the same message twice must give nothing. Reuse of a key breaks a
-rule of use, and is measured to show why the rule is there: it does not count for the worst case.
+Wrong key, known plaintext, the same message twice and the undoing of the last mixing must give
+nothing. Reuse of a key breaks a rule of use, and fewer rounds are not what is deployed: they are
+measured to show why the rules are there, and do not count for the worst case.
 """
+
+import copy
+import dataclasses
+import functools
 
 import numpy as np
 from keras import ops
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import bob_sees
+from arn_keras.audit.structural_eavesdropper import build_structural_eavesdropper
 from arn_keras.audit.wiretap import in_batches, predict
 from arn_keras.channel import AWGN
 from arn_keras.eavesdropper import build_eavesdropper
 from arn_keras.power import mean_power, noise_variance
 from arn_keras.system import unit_interval
+
+#: SNR of an Eve who hears as good as no noise.
+NO_NOISE_DB = 60.0
 
 
 def key_attacks(tap, effort):
@@ -22,6 +31,8 @@ def key_attacks(tap, effort):
         wrong_key(tap),
         *known_plaintext(tap, effort, reused=False),
         sent_twice(tap, effort),
+        structure(tap, effort),
+        *fewer_rounds(tap, effort),
         *known_plaintext(tap, effort, reused=True),
         *key_reuse(tap, effort),
     ]
@@ -88,6 +99,31 @@ def sent_twice(tap, effort):
         test=tap.overhear(tap.signals[1], tap.keys("twice, test", copies=2)),
     )
     return Finding("same message twice", attack.logits, attack.curve)
+
+
+def structure(tap, effort):
+    """A fresh Eve who undoes the last mixing and looks at what signs do not touch."""
+    rounds = tap.protection.rounds
+    attack = tap.train(
+        functools.partial(build_structural_eavesdropper, rounds=rounds),
+        effort.epochs,
+        name="structure",
+        keys=tap.keys("training"),
+    )
+    more = {"rounds": rounds}
+    return Finding("undoes the last mixing", attack.logits, attack.curve, more=more)
+
+
+def fewer_rounds(tap, effort):
+    """The same against keyed modules of fewer rounds, without noise: the curve over rounds."""
+    found = []
+    for rounds in effort.rounds:
+        weaker = copy.copy(tap)
+        weaker.protection = dataclasses.replace(tap.protection, rounds=rounds)
+        weaker.snr_db = NO_NOISE_DB
+        each = structure(weaker, effort)
+        found.append(dataclasses.replace(each, eve=f"{each.eve}, no noise", counts=False))
+    return found
 
 
 def key_reuse(tap, effort):

@@ -75,6 +75,7 @@ def report(audit):
         lines += ["None: every self-check passed (docs/audit.md lists them)."]
     lines += ["", "![Ladder, convergence, recordings](audit.png)", "", "## The ladder", ""]
     lines += _table(rows, list(worst))
+    lines += _rounds(rows)
     lines += _reuse(rows)
     lines += [
         "",
@@ -133,8 +134,32 @@ def _table(rows, protections):
     return [*lines, "", "Accuracy of the best seed, and her leakage in nats in brackets."]
 
 
+def _of_keys(rows):
+    return [row for row in rows if row["rung"] == "E8" and not row["counts"]]
+
+
+def _rounds(rows):
+    chosen = [row for row in _of_keys(rows) if "rounds" in row]
+    if not chosen:
+        return []
+    lines = [
+        "",
+        "## How many rounds it takes",
+        "",
+        "An Eve without noise who undoes the last mixing, against keyed modules of R rounds:",
+        "",
+        "| protection | rounds | accuracy | leakage, nats |",
+        "|---|---|---|---|",
+    ]
+    for key in dict.fromkeys((r["protection"], r["rounds"]) for r in chosen):
+        each = [r for r in chosen if (r["protection"], r["rounds"]) == key]
+        leak = max(row["leakage_nats"] for row in each)
+        lines.append(f"| {key[0]} | {key[1]} | {_top(each):.1%} | {leak:.3f} |")
+    return lines
+
+
 def _reuse(rows):
-    chosen = [row for row in rows if row["rung"] == "E8" and not row["counts"]]
+    chosen = [row for row in _of_keys(rows) if "messages" in row]
     if not chosen:
         return []
     lines = [

@@ -10,12 +10,12 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from arn_keras.audit.leakage import accuracy, cross_entropy
 from arn_keras.channel import AWGN
 from arn_keras.eavesdropper_link import EavesdropperLink
 from arn_keras.stages import Schedule, stage_seed
+from arn_keras.system import in_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +31,6 @@ class Attack:
     classifier: keras.Model
     logits: np.ndarray
     curve: list
-
-
-def in_batches(function, *arrays, batch_size=2000):
-    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
-    parts = [
-        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
-        for start in range(0, len(arrays[0]), batch_size)
-    ]
-    return np.concatenate(parts)
 
 
 def predict(classifier, inputs):

@@ -1,0 +1,166 @@
+"""A sweep of 16 points: one after another on all cores, or one single-threaded worker a core.
+
+    python benchmarks/sweep_speed.py [--json FILE] [--rounds N] [--points N] [--limit N]
+
+Points differ in budget and SNR; base link and eavesdropper are trained before the clock starts.
+Tracing counts. `in turn` trains as `python train.py` does, two shards of a batch side by side;
+`in turn, whole batches` without shards, all cores in every operation, as TensorFlow does by
+itself. The bound is the time of the matrix products alone, one single-threaded process a core,
+measured in the same run.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from turns import parser, ratio, write
+
+EPOCHS = 20
+BATCH = 256
+CORES = len(os.sched_getaffinity(0))
+
+
+def points(count):
+    """Points of a sweep, white box, each another budget and SNR."""
+    from arn_keras.sweep.grid import Point
+
+    return [
+        Point("random", 0, "white", None, (snr_db, snr_db), -10.0 - index)
+        for index, snr_db in enumerate(float(i % 4 * 5) for i in range(count))
+    ]
+
+
+def prepared(limit, threads):
+    """(data set, {stage: files}, config) of a base link and an Eve, trained for one epoch.
+
+    Args:
+        limit: number of training sources.
+        threads: (of one operation, operations at a time), None for TensorFlow's own.
+    """
+    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+    os.environ |= {name: str(count) for name, count in zip(names, threads, strict=True)}
+
+    import numpy as np
+
+    from arn_keras.backend import load_tensorflow
+    from arn_keras.config import Config
+    from arn_keras.data import Dataset, check_arrays
+
+    load_tensorflow()
+    import tensorflow as tf
+
+    tf.constant(0) + 0  # from here on the number of threads is fixed
+    from arn_keras.sweep import points as tasks
+
+    generator = np.random.default_rng(0)
+    splits = [
+        check_arrays(generator.integers(0, 256, (n, 28, 28, 1), np.uint8), np.arange(n) % 10, 10)
+        for n in (limit, 1000)
+    ]
+    dataset = Dataset("random", *splits, 10)
+    config = Config(batch_size=BATCH, link_epochs=1, eve_epochs=1, epochs=EPOCHS)
+    config = config.resolve("random", limit)
+    models = {"link": tasks.train_stage(_Here(dataset), _Here({}), config, "link")}
+    models["eve"] = tasks.train_stage(_Here(dataset), _Here(dict(models)), config, "eve")
+    return dataset, models, config
+
+
+class _Here:
+    """A shared value of this process."""
+
+    def __init__(self, value):
+        self.key, self._value = id(value), value
+
+    def get(self):
+        return self._value
+
+
+MEASURED = [("paired", "frozen", 10.0)]
+
+
+def in_turn(count, limit, threads, shards):
+    """Seconds to train all points in this process, tracing included."""
+    dataset, models, config = prepared(limit, threads)
+    from arn_keras import stages
+    from arn_keras.sweep import points as tasks
+
+    schedule = stages.Schedule(EPOCHS, BATCH, config.learning_rate, shards=shards)
+    tasks.schedule_of = lambda *_: schedule
+    handles = _Here(dataset), _Here(models)
+    start = time.perf_counter()
+    for point in points(count):
+        tasks.run_point(*handles, config, point, MEASURED, None)
+    return time.perf_counter() - start
+
+
+def in_workers(count, limit):
+    """Seconds on the sweep's local engine; its processes start within the time."""
+    dataset, models, config = prepared(limit, (1, 1))
+    from arn_keras.sweep import points as tasks
+    from arn_keras.sweep.engines import LocalEngine
+
+    start = time.perf_counter()
+    engine = LocalEngine()
+    try:
+        shared = engine.share(dataset), engine.share(models)
+        todo = [(*shared, config, point, MEASURED, None) for point in points(count)]
+        for _, result in engine.run(tasks.run_point, todo):
+            if isinstance(result, Exception):
+                raise result
+    finally:
+        engine.close()
+    return time.perf_counter() - start
+
+
+def products(count, limit):
+    """Seconds of the matrix products of all points, on one thread, shared among the cores."""
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    from train_speed import bound
+
+    rate = bound("arn", BATCH)
+    rate()
+    return count * EPOCHS * (limit // BATCH * BATCH) / (rate() * CORES)
+
+
+CANDIDATES = {
+    "one worker a core": in_workers,
+    "in turn": lambda *size: in_turn(*size, (max(1, CORES // 2), min(2, CORES)), 2),
+    "in turn, whole batches": lambda *size: in_turn(*size, (CORES, CORES), 1),
+    "matrix products": products,
+}
+
+
+def main():
+    """Runs the comparison and prints it."""
+    options = parser(__doc__.splitlines()[0])
+    options.set_defaults(rounds=3)
+    options.add_argument("--points", type=int, default=16, metavar="N")
+    options.add_argument("--limit", type=int, default=12_800, metavar="N")
+    given = options.parse_args()
+    size = given.points, given.limit
+    if given.candidate:
+        print(CANDIDATES[given.candidate](*size))
+        return
+    found = {name: [] for name in CANDIDATES}
+    words = ["--points", str(given.points), "--limit", str(given.limit)]
+    for _ in range(given.rounds):
+        for name, values in found.items():
+            command = [sys.executable, __file__, *words, "--candidate", name]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            values.append(float(done.stdout.split()[-1]))
+    print(
+        f"{given.points} points of {EPOCHS} epochs over {given.limit} sources, "
+        f"median of {given.rounds} rounds"
+    )
+    figures = []
+    for name, values in found.items():
+        over = ratio(found, name, "one worker a core")
+        print(f"  {name:<24}{statistics.median(values):>8.1f} s   over the workers' {over:.2f}")
+        figures.append({"candidate": name, "seconds": values, "over_the_workers": over})
+    write(given.json, {"points": given.points, "limit": given.limit, "figures": figures})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+// Builds the page: its modules into one file, and beside it what LiteRT.js loads.
+import {copyFile, cp, mkdir} from 'node:fs/promises';
+import {dirname, join} from 'node:path';
+import {argv} from 'node:process';
+import {fileURLToPath} from 'node:url';
+import {build} from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = argv[2];
+
+await build({
+  entryPoints: [join(here, 'page', 'main.js')],
+  outfile: join(out, 'page.js'),
+  bundle: true,
+  format: 'esm',
+  minify: true,
+  target: 'es2022',
+  logLevel: 'error',
+});
+for (const file of ['index.html', 'page.css']) {
+  await copyFile(join(here, 'page', file), join(out, file));
+}
+// Of the WASM builds these two: with relaxed SIMD, and for browsers without.
+const wasm = join(here, 'node_modules', '@litertjs', 'core', 'wasm');
+await mkdir(join(out, 'wasm'), {recursive: true});
+for (const name of ['litert_wasm_internal', 'litert_wasm_compat_internal']) {
+  for (const end of ['js', 'wasm']) {
+    await cp(join(wasm, `${name}.${end}`), join(out, 'wasm', `${name}.${end}`));
+  }
+}

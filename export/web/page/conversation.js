@@ -1,0 +1,144 @@
+// The conversation: which picture Alice sends now, under which noise and key, and what came of it.
+import {pictureOf} from './ink.js';
+import {freshSigns} from './keys.js';
+import {PROTECTIONS, send} from './link.js';
+import {gaussianNoise} from './noise.js';
+import {Pad} from './pad.js';
+import {Tally} from './tally.js';
+import {Card, drawPicture, sentence} from './view.js';
+
+const MORE = 20;
+const at = (id) => document.getElementById(id);
+
+/** Everything that changes while the page is open. */
+export class Conversation {
+  constructor(run, pictures, models) {
+    Object.assign(this, {run, pictures, models});
+    // ?seed=1 makes the noise repeatable, never the keys.
+    const seed = new URLSearchParams(location.search).get('seed');
+    this.noise = gaussianNoise(seed === null ? null : Number(seed));
+    this.tally = new Tally();
+    this.next = 0;
+    this.pad = new Pad(at('pad'), (ink, side) => this.draw(ink, side));
+    this.cards = Object.fromEntries(PROTECTIONS.map((name) => [name, new Card(name, run)]));
+    at('cards').append(...PROTECTIONS.map((name) => this.cards[name].element));
+  }
+
+  /** Pixels in [0, 1] of the picture of this number. */
+  pixels(index) {
+    const count = this.run.shape[0] * this.run.shape[1];
+    const part = this.pictures.subarray(index * count, (index + 1) * count);
+    return Float32Array.from(part, (value) => value / 255);
+  }
+
+  /** Takes a picture of the test set as Alice's. */
+  take(index) {
+    const source = this.pixels(index);
+    Object.assign(this, {source, label: this.run.labels[index], drawing: false});
+    at('again').disabled = false;
+    const canvas = document.createElement('canvas');
+    drawPicture(canvas, this.source, this.run.shape);
+    this.pad.show(canvas);
+    at('label').value = String(this.label);
+    for (const radio of document.querySelectorAll('#gallery input')) {
+      radio.checked = Number(radio.value) === index;
+    }
+  }
+
+  /** Takes a drawing as Alice's; it is sent while it grows, and not counted. */
+  draw(ink, side) {
+    const source = pictureOf(ink, side, this.run.shape, this.run.extent);
+    if (source === null) return;
+    if (!this.drawing) this.forget();
+    this.drawing = true;
+    this.source = source;
+    at('again').disabled = false;
+    this.request({fresh: true});
+  }
+
+  /** Empties the pad. */
+  clear() {
+    this.pad.clear();
+    this.forget();
+    at('again').disabled = true;
+  }
+
+  /** Nobody knows any more which digit it is. */
+  forget() {
+    const chosen = document.querySelector('#gallery :checked');
+    if (chosen) chosen.checked = false;
+    this.label = null;
+    at('label').value = '';
+  }
+
+  /** What the sliders say. */
+  air() {
+    const [snrDb, psrDb] = [at('snr').valueAsNumber, at('psr').valueAsNumber];
+    return {snrDb, gain: 10 ** ((psrDb - this.run.psr_db) / 20)};
+  }
+
+  /** Sends soon: `fresh` with new noise and key, else the last message again; `count` it. */
+  async request({fresh = false, count = false}) {
+    this.due = {fresh: fresh || this.due?.fresh, count: count || this.due?.count};
+    if (this.running) return;
+    this.#run(true);
+    try {
+      while (this.due) {
+        const due = this.due;
+        this.due = null;
+        await this.send(due);
+      }
+    } finally {
+      this.#run(false);
+    }
+  }
+
+  /** Says that messages are under way, or that what is shown is what was asked for. */
+  #run(running) {
+    this.running = running;
+    at('cards').setAttribute('aria-busy', running);
+  }
+
+  async send({fresh, count}) {
+    const symbols = this.run.symbols;
+    if (fresh) {
+      this.message = {
+        pixels: this.source,
+        bobNoise: this.noise(symbols),
+        eveNoise: this.noise(symbols),
+        signs: freshSigns(this.run.rounds * symbols),
+      };
+    }
+    this.outcome = await send(this.models, this.message, this.air());
+    if (count && this.label !== null) this.tally.add(this.outcome, this.label);
+    this.show();
+  }
+
+  show() {
+    for (const name of PROTECTIONS) {
+      this.cards[name].show(this.outcome[name], this.label, this.tally);
+    }
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      at('said').textContent = sentence(this.outcome, this.label);
+    }, 300);
+  }
+
+  /** Sends the next pictures of the test set, one after another. */
+  async sendMore() {
+    if (this.running) return;
+    this.#run(true);
+    at('more').disabled = at('gallery').disabled = true;
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    for (let sent = 0; sent < MORE; sent += 1) {
+      this.take(this.next);
+      this.next = (this.next + 1) % this.run.labels.length;
+      await this.send({fresh: true, count: true});
+      if (!still) await new Promise((resolve) => setTimeout(resolve, 80));
+    }
+    this.#run(false);
+    at('more').disabled = at('gallery').disabled = false;
+    at('more').focus();
+    if (this.due) this.request({});
+  }
+}

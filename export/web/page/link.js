@@ -1,0 +1,66 @@
+// The block diagram: one message from Alice, over the air, to Bob and to both Eves.
+import {added, decibel, meanSquare, ratio} from './power.js';
+
+/** What the page compares. */
+export const PROTECTIONS = ['none', 'arn', 'keyed'];
+
+/**
+ * Sends a message under every protection, through the same noise.
+ *
+ * @param {object} models functions of `loadModels`.
+ * @param {object} message `pixels` (in [0, 1]), `bobNoise` and `eveNoise` (variance 1), `signs`.
+ * @param {object} air `snrDb`; `gain`, the amplitude of the ARN's perturbation, 1 as trained.
+ * @returns {Promise<object>} for each protection: `signal` y, `sent` z, `psrDb` measured (null
+ *   without perturbation), Bob's `picture` and its squared error `mse`, and what each Eve believes,
+ *   `frozen` and `retrained`: a probability for each label.
+ */
+export async function send(models, message, {snrDb, gain}) {
+  const signal = await models.transmitter(message.pixels);
+  const deviation = Math.sqrt(ratio(-snrDb));
+  const outcome = {};
+  for (const name of PROTECTIONS) {
+    const sent = await protect[name](models, signal, message.signs, gain);
+    const received = added(sent, message.bobNoise, deviation);
+    const overheard = added(sent, message.eveNoise, deviation);
+    const cleaned = await clean[name](models, received, message.signs);
+    const picture = await models.receiver(cleaned);
+    const frozen = softmax(await models.eve(overheard));
+    const retrained = name === 'none' ? frozen : softmax(await models[`eve_${name}`](overheard));
+    outcome[name] = {
+      signal,
+      sent,
+      psrDb: name === 'none' ? null : decibel(meanSquare(added(sent, signal, -1))),
+      picture,
+      mse: meanSquare(added(picture, message.pixels, -1)),
+      frozen,
+      retrained,
+    };
+  }
+  return outcome;
+}
+
+const protect = {
+  none: async (models, signal) => signal,
+  // z = y + gain * delta. With gain 1 the module's own output, to the last bit.
+  arn: async (models, signal, signs, gain) => {
+    const sent = await models.transmitter_arn(signal);
+    return gain === 1 ? sent : added(signal, added(sent, signal, -1), gain);
+  },
+  keyed: (models, signal, signs) => models.transmitter_keyed({signal, signs}),
+};
+
+const clean = {
+  none: async (models, received) => received,
+  arn: (models, received) => models.receiver_arn(received),
+  keyed: (models, received, signs) => models.receiver_keyed({received, signs}),
+};
+
+function softmax(logits) {
+  const largest = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** The label that gets the largest probability. */
+export const guess = (beliefs) => beliefs.indexOf(Math.max(...beliefs));

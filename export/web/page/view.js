@@ -1,0 +1,164 @@
+// One protection's card: what is on the air, what Bob sees, what both Eves believe.
+import {guess} from './link.js';
+
+const SYMBOLS_SHOWN = 64;
+const WORDS = {
+  none: {title: 'No protection', idea: 'The transmitter\u2019s signal goes out as it is.'},
+  arn: {
+    title: 'Pair of ARNs',
+    idea: 'Alice\u2019s module adds a perturbation against Eve, Bob\u2019s removes it.',
+  },
+  keyed: {
+    title: 'Keyed pair',
+    idea: 'A one-time key turns the signal, and turns it back at Bob\u2019s.',
+  },
+};
+const CAPTION = {
+  none: () => '',
+  arn: (psrDb) => `, ${inDb(psrDb)} added`,
+  keyed: () => ', turned by the key',
+};
+const EVES = {frozen: 'Eve, never adapts', retrained: 'Eve, retrained'};
+
+/** A level in dB in print. */
+export const inDb = (level) => `${String(Number(level.toFixed(1))).replace('-', '\u2212')} dB`;
+
+/** What a protection is called on the page. */
+export const titleOf = (name) => WORDS[name].title;
+
+/** A card of the page, filled by `show`. */
+export class Card {
+  constructor(name, {shape, classes}) {
+    this.name = name;
+    this.shape = shape;
+    this.element = copyOf('card');
+    this.element.dataset.protection = name;
+    this.element.id = `card-${name}`;
+    this.find('h3').textContent = WORDS[name].title;
+    this.find('.idea').textContent = WORDS[name].idea;
+    this.element.setAttribute('aria-label', WORDS[name].title);
+    for (const eve of Object.keys(EVES)) this.#prepare(eve, classes);
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  #prepare(eve, classes) {
+    const box = this.find(`[data-eve=${eve}]`);
+    box.append(copyOf('eve'));
+    const same = this.name === 'none' && eve === 'retrained';
+    box.querySelector('.who').textContent = same ? `${EVES[eve]} (the same)` : EVES[eve];
+    box.style.setProperty('--chance', 1 / classes);
+    const bars = box.querySelector('.bars');
+    for (let label = 0; label < classes; label += 1) {
+      const bar = document.createElement('span');
+      bar.append(document.createElement('i'), String(label));
+      bars.append(bar);
+    }
+  }
+
+  /**
+   * Shows one message.
+   *
+   * @param {object} outcome of this protection, as `link.send` gives it.
+   * @param {number|null} label of the picture, null if nobody said.
+   * @param {import('./tally.js').Tally} tally
+   */
+  show(outcome, label, tally) {
+    drawSignal(this.find('.signal'), outcome, this.name);
+    const picture = this.find('.picture');
+    drawPicture(picture, outcome.picture, this.shape);
+    const error = outcome.mse.toFixed(4);
+    picture.setAttribute('aria-label', `What Bob receives, error ${error}`);
+    const figure = this.find('.error');
+    figure.textContent = `error ${error}`;
+    figure.dataset.mse = outcome.mse;
+    const mean = tally.meanError(this.name);
+    this.find('.mean').textContent = mean === null ? '' : `mean of ${tally.messages}: ${mean.toFixed(4)}`;
+    this.find('.mean').dataset.mse = mean ?? '';
+    for (const eve of Object.keys(EVES)) this.#showEve(eve, outcome[eve], label, tally);
+  }
+
+  #showEve(eve, beliefs, label, tally) {
+    const box = this.find(`[data-eve=${eve}]`);
+    const guessed = guess(beliefs);
+    const sure = `${Math.round(100 * beliefs[guessed])} %`;
+    const verdict = label === null ? 'guess' : guessed === label ? 'right' : 'wrong';
+    const badge = {guess: '? who knows', right: '\u2713 right', wrong: '\u2717 wrong'}[verdict];
+    box.dataset.verdict = verdict;
+    box.dataset.guess = guessed;
+    box.querySelector('.says').textContent = `says ${guessed}, ${sure} sure`;
+    box.querySelector('.badge').textContent = badge;
+    const bars = box.querySelector('.bars');
+    for (const [index, bar] of [...bars.children].entries()) {
+      bar.firstChild.style.height = `${100 * beliefs[index]}%`;
+      bar.classList.toggle('guessed', index === guessed);
+      bar.classList.toggle('true', index === label);
+    }
+    bars.setAttribute('aria-label', describe(beliefs));
+    const [right, all] = [tally.counts[this.name][eve], tally.messages];
+    box.querySelector('.meter span').style.width = all ? `${(100 * right) / all}%` : '0';
+    box.querySelector('.told').textContent = all ? `right in ${right} of ${all}` : 'none counted yet';
+    box.dataset.right = right;
+    box.dataset.messages = all;
+  }
+}
+
+/** One sentence on a message, for eyes and screen readers. */
+export function sentence(outcome, label) {
+  const sent = label === null ? 'Sent your drawing.' : `Sent a ${label}.`;
+  const parts = Object.keys(WORDS).map((name) => {
+    const [frozen, retrained] = [guess(outcome[name].frozen), guess(outcome[name].retrained)];
+    const eves = name === 'none' ? `${frozen}` : `${frozen}, retrained ${retrained}`;
+    return `${WORDS[name].title}: Eve says ${eves}.`;
+  });
+  return [sent, ...parts].join(' ');
+}
+
+/** Paints pixels in [0, 1] on a canvas of their own size. */
+export function drawPicture(canvas, pixels, [height, width]) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  const image = new ImageData(width, height);
+  for (const [at, value] of pixels.entries()) {
+    image.data.fill(Math.round(255 * value), 4 * at, 4 * at + 3);
+    image.data[4 * at + 3] = 255;
+  }
+  canvas.getContext('2d').putImageData(image, 0, 0);
+}
+
+function drawSignal(canvas, {signal, sent, psrDb}, name) {
+  const marks = getComputedStyle(canvas).color;
+  const own = getComputedStyle(canvas.closest('.card')).borderTopColor;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const sharp = devicePixelRatio || 1;
+  canvas.width = width * sharp;
+  canvas.height = height * sharp;
+  const context = canvas.getContext('2d');
+  context.scale(sharp, sharp);
+  const shown = Math.min(SYMBOLS_SHOWN, sent.length);
+  const [step, middle, scale] = [width / shown, height / 2, height / 7];
+  for (let at = 0; at < shown; at += 1) {
+    context.fillStyle = own;
+    const tall = Math.max(-middle, Math.min(middle, sent[at] * scale));
+    context.fillRect(at * step + step * 0.15, middle - Math.max(tall, 0), step * 0.7, Math.abs(tall));
+    if (name === 'none') continue;
+    context.fillStyle = marks;
+    context.fillRect(at * step, middle - signal[at] * scale - 0.75, step, 1.5);
+  }
+  const caption = canvas.parentElement.querySelector('figcaption');
+  caption.textContent = `On the air${CAPTION[name](psrDb)}`;
+  canvas.setAttribute('aria-label', `The first ${shown} of ${sent.length} symbols on the air`);
+  canvas.dataset.psr = psrDb ?? '';
+}
+
+function describe(beliefs) {
+  const order = [...beliefs.keys()].sort((a, b) => beliefs[b] - beliefs[a]).slice(0, 3);
+  return order.map((label) => `${label}: ${Math.round(100 * beliefs[label])} %`).join(', ');
+}
+
+function copyOf(template) {
+  const content = document.getElementById(template).content.cloneNode(true);
+  return content.children.length === 1 ? content.firstElementChild : content;
+}

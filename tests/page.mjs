@@ -1,0 +1,208 @@
+// Uses the page as a person does, in headless Chromium, and prints what it saw as JSON.
+//   node tests/page.mjs CHROMIUM ADDRESS EMPTY_DIRECTORY
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+import {argv} from 'node:process';
+import {pictureOf} from '../export/web/page/ink.js';
+import {gaussianNoise} from '../export/web/page/noise.js';
+
+const {chromium} = createRequire(new URL('../export/web/package.json', import.meta.url))(
+  'playwright-core',
+);
+const [executablePath, address, directory] = argv.slice(2);
+const args = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const seen = {errors: [], hosts: new Set()};
+
+async function open(profile, options) {
+  const browser = await chromium.launchPersistentContext(join(directory, profile), {
+    executablePath,
+    args,
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  // What the page draws from the cryptographic generator, to see that no key comes twice.
+  await browser.addInitScript(() => {
+    globalThis.drawn = [];
+    const real = crypto.getRandomValues.bind(crypto);
+    crypto.getRandomValues = (array) => {
+      const values = real(array);
+      if (values instanceof Uint8Array) globalThis.drawn.push([...values].join());
+      return values;
+    };
+  });
+  const page = await browser.newPage();
+  page.on('console', (line) => line.type() === 'error' && seen.errors.push(line.text()));
+  page.on('pageerror', (error) => seen.errors.push(error.message));
+  page.on('requestfailed', (request) => seen.errors.push(`failed: ${request.url()}`));
+  page.on('request', (request) => seen.hosts.add(new URL(request.url()).host));
+  await page.goto(`${address}?seed=1`);
+  await page.waitForSelector('body[data-ready]');
+  return {browser, page};
+}
+
+/** What the cards show. */
+const cards = (page) =>
+  page.evaluate(() =>
+    Object.fromEntries(
+      [...document.querySelectorAll('.card')].map((card) => {
+        const eve = (name) => ({...card.querySelector(`[data-eve=${name}]`).dataset});
+        const error = Number(card.querySelector('.error').dataset.mse);
+        const mean = Number(card.querySelector('.mean').dataset.mse);
+        const psr = Number(card.querySelector('.signal').dataset.psr);
+        return [
+          card.dataset.protection,
+          {error, mean, psr, frozen: eve('frozen'), retrained: eve('retrained')},
+        ];
+      }),
+    ),
+  );
+
+/** Waits until what is shown is what was asked for last. */
+const idle = (page) => page.waitForSelector('#cards[aria-busy=false]');
+
+/** The cards after the page has sent twenty more, by the keyboard. */
+async function more(page) {
+  await page.focus('#more');
+  await page.keyboard.press('Enter');
+  await idle(page);
+  return cards(page);
+}
+
+/** Moves a slider by the keyboard; the cards once the message was sent again. */
+async function slide(page, slider, ...keys) {
+  await page.focus(`#${slider}`);
+  for (const key of keys) await page.keyboard.press(key);
+  await idle(page);
+  return cards(page);
+}
+
+const width = (page) => page.evaluate(() => document.documentElement.scrollWidth);
+
+async function desktop() {
+  const {browser, page} = await open('desktop', {viewport: {width: 1280, height: 900}});
+  // The way through the page with Tab, and whether one sees where one is.
+  seen.stops = [];
+  for (let stop = 0; stop < 8; stop += 1) {
+    await page.keyboard.press('Tab');
+    seen.stops.push(
+      await page.evaluate(() => {
+        const {activeElement: at} = document;
+        const shown = [at, at.nextElementSibling].filter(Boolean);
+        const outlined = shown.some((each) => getComputedStyle(each).outlineStyle === 'solid');
+        return {id: at.id || at.name || at.tagName, outlined};
+      }),
+    );
+  }
+  await page.click('#check');
+  await page.waitForFunction(() => document.getElementById('checked').dataset.found);
+  seen.checked = await page.textContent('#checked');
+  seen.found = JSON.parse(await page.getAttribute('#checked', 'data-found'));
+  seen.first = await cards(page);
+
+  await page.focus('#gallery :checked');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction(() => document.getElementById('said').textContent.startsWith('Sent a 1'));
+  seen.chosen = await page.getAttribute('#gallery :checked', 'aria-label');
+  seen.before = await cards(page);
+  await page.focus('#again');
+  await page.keyboard.press('Enter');
+  await idle(page);
+  seen.again = await cards(page);
+  seen.keys = await page.evaluate(() => globalThis.drawn);
+
+  // One message at both ends of a slider, then twenty at each.
+  seen.ends = {trained: await slide(page, 'psr', 'ArrowRight', 'ArrowLeft')};
+  for (const slider of ['psr', 'snr']) {
+    const start = await page.inputValue(`#${slider}`);
+    const most = {one: await slide(page, slider, 'End')};
+    const least = {one: await slide(page, slider, 'Home')};
+    least.many = await more(page);
+    await slide(page, slider, 'End');
+    most.many = await more(page);
+    await page.fill(`#${slider}`, start);
+    seen.ends[slider] = {least, most};
+  }
+  seen.keysInTheEnd = await page.evaluate(() => globalThis.drawn);
+  seen.widths = {1280: await width(page)};
+  await browser.close();
+}
+
+async function phone() {
+  const {browser, page} = await open('phone', {
+    viewport: {width: 360, height: 740},
+    hasTouch: true,
+    isMobile: true,
+  });
+  seen.widths[360] = await width(page);
+  seen.shown = {};
+  for (const name of ['none', 'keyed', 'arn']) {
+    await page.tap(`#tabs [value=${name}]`);
+    seen.shown[name] = await page.$$eval('.card', (all) =>
+      all.filter((card) => card.checkVisibility()).map((card) => card.dataset.protection),
+    );
+  }
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.tap('#clear');
+  await page.waitForSelector('#again:disabled');
+  const box = await page.locator('#pad').boundingBox();
+  const touch = await browser.newCDPSession(page);
+  const point = (x, y) => [{x: box.x + x * box.width, y: box.y + y * box.height}];
+  const tell = (type, touchPoints) => touch.send('Input.dispatchTouchEvent', {type, touchPoints});
+  const stroke = async () => {
+    await tell('touchStart', point(0.5, 0.2));
+    for (let y = 0.25; y < 0.8; y += 0.05) await tell('touchMove', point(0.5, y));
+    await tell('touchEnd', []);
+  };
+  await stroke();
+  await page.waitForFunction(() => document.getElementById('said').textContent.includes('drawing'));
+  seen.drawn = {
+    scrolled: await page.evaluate(() => scrollY),
+    badge: await page.textContent('[data-protection=none] [data-eve=frozen] .badge'),
+    // Bob's picture of an upright stroke in the middle: bright there, dark at the sides.
+    bob: await page.$eval('[data-protection=none] .picture', (canvas) => {
+      const {data, width, height} = canvas
+        .getContext('2d')
+        .getImageData(0, 0, canvas.width, canvas.height);
+      const columns = Array(width).fill(0);
+      for (let at = 0; at < width * height; at += 1) columns[at % width] += data[4 * at] / 255;
+      return columns;
+    }),
+    counted: (await cards(page)).none.frozen.messages,
+  };
+  await page.selectOption('#label', '1');
+  seen.drawn.labelled = await page.textContent('[data-protection=none] [data-eve=frozen] .badge');
+  // A quick stroke is no fling that would swallow the next tap.
+  await stroke();
+  await idle(page);
+  await page.tap('#clear');
+  await page.waitForSelector('#again:disabled', {timeout: 5000}).catch(() => {});
+  seen.drawn.cleared = await page.inputValue('#label');
+  await browser.close();
+}
+
+function mathematics() {
+  seen.noise = [...gaussianNoise(1)(40000)];
+  seen.noiseAgain = [...gaussianNoise(1)(5)];
+  seen.noiseOther = [...gaussianNoise(2)(5)];
+  const ink = new Uint8ClampedArray(100 * 100);
+  for (let at = 0; at < ink.length; at += 1) {
+    const [x, y] = [at % 100, Math.floor(at / 100)];
+    ink[at] = x >= 10 && x < 20 && y >= 5 && y < 45 ? 255 : 0;
+  }
+  seen.picture = [...pictureOf(ink, 100, [28, 28], 20 / 28)];
+  seen.blank = pictureOf(new Uint8ClampedArray(100 * 100), 100, [28, 28], 20 / 28);
+}
+
+mathematics();
+await desktop();
+await phone();
+console.log(JSON.stringify({...seen, hosts: [...seen.hosts]}));

@@ -1,0 +1,449 @@
+"""Keyed bundles on a device: keys, message numbers, replays, and the files that carry them."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from bundles import SHAPE, tiny_bundle
+from test_runtime import mutated
+
+from export import bundle, conversion, manifest, runtime
+from export.__main__ import main
+from export.runtime import BundleError, KeyingError, Pair, RefusedMessageError, SignalError
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    return tiny_bundle(
+        tmp_path_factory.mktemp("keyed"), precisions=("float32",), protection="keyed"
+    )
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    path = tmp_path_factory.mktemp("both")
+    return tiny_bundle(path, 1, precisions=("float32", "int8"), protection="arn+keyed")
+
+
+@pytest.fixture
+def key(keyed, tmp_path):
+    """A key of the keyed bundle, with its counter beside it."""
+    runtime.new_key(keyed.path, tmp_path / "key")
+    return tmp_path / "key"
+
+
+def _alice(made, key, **options):
+    return Pair.load(made.path, role="transmitter", key=key, counter=f"{key}.counter", **options)
+
+
+def _bob(made, key, **options):
+    return Pair.load(made.path, role="receiver", key=key, **options)
+
+
+def _unit_power(signal):
+    return signal / np.sqrt(np.mean(signal**2, axis=-1, keepdims=True))
+
+
+def _number(header):
+    return int.from_bytes(header[8:], "little")
+
+
+def test_bob_gets_alice_s_signal_at_power_one_single_and_in_a_batch(keyed, key):
+    truth = _unit_power(keyed.signal)
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        header, sent = at_alice.alice.protect(keyed.signal[0])
+        assert (type(header), len(header), sent.shape) == (bytes, 16, SHAPE)
+        assert header[:8] == at_alice.alice.key_identity == at_bob.bob.key_identity
+        np.testing.assert_allclose(at_bob.bob.clean(sent, header), truth[0], atol=1e-5)
+        headers, sent = at_alice.alice.protect(keyed.signal)
+        assert [_number(each) for each in headers] == list(range(1, 1 + len(keyed.signal)))
+        np.testing.assert_allclose(np.mean(sent**2, axis=1), 1, atol=1e-5)
+        assert np.mean((sent - truth) ** 2) > 1
+        np.testing.assert_allclose(at_bob.bob.clean(sent, headers), truth, atol=1e-5)
+        headers, sent = at_alice.alice.protect(keyed.signal[:0])
+        assert (headers, sent.shape) == ([], (0, *SHAPE))
+
+
+def test_a_repeated_signal_is_sent_as_another_each_time(keyed, key):
+    with _alice(keyed, key) as pair:
+        _, sent = pair.alice.protect(np.tile(keyed.signal[:1], (50, 1)))
+    assert len(np.unique(sent.round(4), axis=0)) > 40
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_behind_arns_the_keyed_modules_change_nothing_but_the_power(both, tmp_path, precision):
+    runtime.new_key(both.path, tmp_path / "key")
+    options = {"precision": precision}
+    with (
+        _alice(both, tmp_path / "key", **options) as at_alice,
+        _bob(both, tmp_path / "key", **options) as at_bob,
+    ):
+        headers, sent = at_alice.alice.protect(both.signal)
+        cleaned = at_bob.bob.clean(sent, headers)
+    between = _unit_power(both.alice.predict(both.signal, verbose=0))
+    truth = both.bob.predict(between, verbose=0)
+    error = np.sqrt(np.mean((cleaned - truth) ** 2)) / np.std(truth)
+    assert error < (1e-5 if precision == "float32" else 0.05)
+
+
+def test_messages_come_in_any_order_and_some_never(keyed, key):
+    truth = _unit_power(keyed.signal)
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        sent = [at_alice.alice.protect(signal) for signal in keyed.signal[:40]]
+        for index in (3, 0, 39, 1, 17, 2):
+            header, signal = sent[index]
+            np.testing.assert_allclose(at_bob.bob.clean(signal, header), truth[index], atol=1e-5)
+
+
+def test_replays_are_refused_and_a_refused_batch_takes_nothing(keyed, key):
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        headers, sent = at_alice.alice.protect(keyed.signal[:4])
+        bob = at_bob.bob
+        bob.clean(sent[0], headers[0])
+        with pytest.raises(RefusedMessageError, match="expected a new message number, got 0: a re"):
+            bob.clean(sent[0], headers[0])
+        with pytest.raises(RefusedMessageError, match="got 0: a replay"):
+            bob.clean(sent, headers)
+        with pytest.raises(RefusedMessageError, match="each message once in a batch, got a replay"):
+            bob.clean(sent[1:3], [headers[1]] * 2)
+        with pytest.raises(KeyingError, match="expected a header for each message, got 2"):
+            bob.clean(sent[1:], headers[1:3])
+        with pytest.raises(KeyingError, match="expected a header of 16 bytes, got 15"):
+            bob.clean(sent[1], headers[1][:15])
+        bob.clean(sent[1:], headers[1:])
+
+
+def test_a_bad_signal_uses_up_no_number_and_takes_no_message(keyed, key):
+    bad = np.full(SHAPE, np.nan, "float32")
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        for wrong in (bad, keyed.signal[0].astype(float), keyed.signal[0, :-1]):
+            with pytest.raises(SignalError):
+                at_alice.alice.protect(wrong)
+        header, sent = at_alice.alice.protect(keyed.signal[0])
+        assert _number(header) == 0
+        for wrong in (bad, sent.astype(float), sent[:-1], None):
+            with pytest.raises((SignalError, KeyingError)):
+                at_bob.bob.clean(wrong, header)
+        at_bob.bob.clean(sent, header)
+
+
+def test_under_a_wrong_key_bob_is_refused_and_a_forged_header_gives_noise(keyed, key, tmp_path):
+    identity = bytes.fromhex(runtime.new_key(keyed.path, tmp_path / "other"))
+    with _alice(keyed, key) as at_alice, _bob(keyed, tmp_path / "other") as stranger:
+        headers, sent = at_alice.alice.protect(keyed.signal)
+        with pytest.raises(RefusedMessageError, match=r"expected a message of pair .*, got one of"):
+            stranger.bob.clean(sent, headers)
+        noise = stranger.bob.clean(sent, [identity + header[8:] for header in headers])
+    truth = _unit_power(keyed.signal)
+    # 1600 independent products of two values of power 1.
+    assert abs(np.mean(noise * truth)) < 5 / np.sqrt(truth.size)
+
+
+def test_a_restarted_transmitter_repeats_no_number(keyed, key):
+    seen = []
+    for _ in range(3):
+        with _alice(keyed, key) as pair:
+            seen += pair.alice.protect(keyed.signal[:5])[0]
+    assert len(set(seen)) == 15
+
+
+def test_threads_get_numbers_of_their_own(keyed, key):
+    truth = _unit_power(keyed.signal)
+    with (
+        _alice(keyed, key) as at_alice,
+        _bob(keyed, key) as at_bob,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        sent = list(pool.map(at_alice.alice.protect, keyed.signal))
+        assert len({header for header, _ in sent}) == len(keyed.signal)
+        cleaned = list(pool.map(lambda each: at_bob.bob.clean(each[1], each[0]), sent))
+    np.testing.assert_allclose(cleaned, truth, atol=1e-5)
+
+
+def test_a_key_serves_the_pair_it_was_made_for_and_no_other(keyed, both, key):
+    with pytest.raises(KeyingError, match=r"expected the counter of pair .*, got that of"):
+        _alice(both, key)
+    with _alice(keyed, key) as at_alice, _bob(both, key) as at_bob:
+        header, sent = at_alice.alice.protect(keyed.signal[0])
+        with pytest.raises(RefusedMessageError, match="expected a message of pair"):
+            at_bob.bob.clean(sent, header)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "expected a key file for a keyed pair, got none"),
+        ({"key": "key"}, "expected the file of Alice's message counter, got none"),
+        ({"key": "none", "counter": "key.counter"}, "expected a key file, got No such file"),
+        ({"key": "key", "counter": "none"}, "expected a message counter's file, got none"),
+        ({"key": "short", "counter": "key.counter"}, "expected a key file of 64 hexadecimal"),
+        ({"key": "key", "counter": "key.counter"}, "expected a counter nobody else uses"),
+    ],
+)
+def test_what_cannot_key_a_pair_is_refused_at_once(keyed, key, monkeypatch, options, message):
+    monkeypatch.chdir(key.parent)
+    pathlib.Path("short").write_text("ab" * 31)
+    pathlib.Path("short").chmod(0o600)
+    with _alice(keyed, key), pytest.raises(KeyingError, match=message):
+        Pair.load(keyed.path, **options)
+
+
+def test_a_pair_without_keyed_modules_takes_no_key(tmp_path, key):
+    unkeyed = tiny_bundle(tmp_path, precisions=("float32",))
+    with pytest.raises(KeyingError, match="expected no key and no counter"):
+        Pair.load(unkeyed.path, key=key)
+    with pytest.raises(KeyingError, match="expected a bundle with keyed modules"):
+        runtime.new_key(unkeyed.path, tmp_path / "new")
+
+
+def test_without_cryptography_a_keyed_pair_says_what_it_needs(keyed, key, monkeypatch):
+    for name in [each for each in sys.modules if each.partition(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(KeyingError, match="expected the package cryptography, for a keyed pair"):
+        _bob(keyed, key)
+
+
+def test_a_new_key_is_private_and_overwrites_nothing(keyed, tmp_path, capsys):
+    arguments = ["--new-key", str(tmp_path / "key"), "--bundle", str(keyed.path)]
+    assert runtime.main(arguments) == 0
+    text = (tmp_path / "key").read_text()
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    said = capsys.readouterr().out
+    assert str(tmp_path / "key.counter") in said
+    assert text.strip() not in said
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert runtime.main(arguments) == 2
+    (tmp_path / "key").rename(tmp_path / "moved")
+    assert runtime.main(arguments) == 2  # the counter is still there
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.startswith("runtime.py: error: expected no file where") for line in errors] == [
+        True,
+        True,
+    ]
+    (tmp_path / "moved").rename(tmp_path / "key")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert runtime.main(["--new-key", "/proc/no/key", "--bundle", str(keyed.path)]) == 2
+    inside = str(keyed.path / "key")
+    assert runtime.main(["--new-key", inside, "--bundle", str(keyed.path)]) == 2
+    assert "expected a place outside the bundle" in capsys.readouterr().err
+
+
+_ENDS = """
+import sys
+sys.modules.update(dict.fromkeys(("arn_keras", "tensorflow", "keras")))
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from runtime import Pair
+role, file = sys.argv[2:]
+key = {"key": "key", "counter": "key.counter"} if role == "transmitter" else {"key": "key"}
+with Pair.load(sys.argv[1], role=role, **key) as pair:
+    if role == "transmitter":
+        headers, sent = pair.alice.protect(np.load("signal.npy"))
+        np.savez(file, headers=[np.frombuffer(each, "u1") for each in headers], sent=sent)
+    else:
+        with np.load(file) as heard:
+            headers = [bytes(each) for each in heard["headers"]]
+            np.save("cleaned.npy", pair.bob.clean(heard["sent"], headers))
+"""
+
+
+def test_two_processes_that_have_nothing_but_the_bundle_and_the_key(keyed, key, tmp_path):
+    np.save(tmp_path / "signal.npy", keyed.signal)
+
+    def end(role, file):
+        command = [sys.executable, "-IB", "-c", _ENDS, str(keyed.path), role, file]
+        subprocess.run(command, check=True, cwd=tmp_path, timeout=100)
+
+    end("transmitter", "first.npz")
+    end("transmitter", "second.npz")
+    end("receiver", "second.npz")
+    with np.load(tmp_path / "first.npz") as one, np.load(tmp_path / "second.npz") as two:
+        together = np.concatenate([one["headers"], two["headers"]])
+    assert len(np.unique(together, axis=0)) == 2 * len(keyed.signal)
+    cleaned = np.load(tmp_path / "cleaned.npy")
+    np.testing.assert_allclose(cleaned, _unit_power(keyed.signal), atol=1e-5)
+
+
+@pytest.mark.parametrize("which", ["keyed", "both"])
+def test_the_self_test_runs_every_module_and_finds_a_wrong_answer(which, request, tmp_path, capsys):
+    made = request.getfixturevalue(which)
+    copy = shutil.copytree(made.path, tmp_path / "bundle")
+    arguments = ["--selftest", "--bundle", str(copy)]
+    assert runtime.main(arguments) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == (["keyed"] if which == "keyed" else ["float32", "int8", "keyed"])
+    with np.load(copy / "vectors.npz") as stored:
+        vectors = dict(stored)
+    vectors["cleaned.keyed"][5] *= -1
+    np.savez(copy / "vectors.npz", **vectors)
+    written = json.loads((copy / "manifest.json").read_text())
+    written["files"] = [manifest.hashed(copy, entry["file"]) for entry in written["files"]]
+    manifest.write(copy, {name: value for name, value in written.items() if name != "digest"})
+    assert runtime.main(arguments) == 2
+    assert "keyed: expected the answers within 0.0001" in capsys.readouterr().err
+
+
+def test_the_key_schedule_in_a_bundle_is_the_project_s_own_and_listed(both):
+    files = {entry["file"] for entry in runtime.read_manifest(both.path)["files"]}
+    for name in ("keys.py", "message_number.py", "errors.py"):
+        assert (both.path / name).read_bytes() == (ROOT / "arn_keras" / name).read_bytes()
+        assert name in files
+    readme = (both.path / "README.md").read_text()
+    assert "[transmitter_arn] -> [transmitter_keyed] -> channel -> [receiver_keyed]" in readme
+    assert "--new-key" in readme
+
+
+def test_damaged_keyed_bundles_are_refused_or_give_the_same_answer(keyed, both, key, monkeypatch):
+    seed = random.randrange(2**32)
+    random_ = random.Random(seed)
+    whole = {path.name: path.read_bytes() for path in keyed.path.iterdir()}
+    theirs = {path.name: path.read_bytes() for path in both.path.iterdir()}
+    with _alice(keyed, key) as pair:
+        header, sent = pair.alice.protect(keyed.signal[0])
+    files = whole
+
+    def read(path):
+        if path.name not in files:
+            raise BundleError(f"{path}: expected a readable file: No such file or directory")
+        return files[path.name]
+
+    monkeypatch.setattr(runtime, "_read", read)
+    refused = 0
+    for _ in range(1000):
+        files = mutated(random_, whole, theirs)
+        try:
+            with Pair.load("bundle", role="receiver", key=key) as pair:
+                cleaned = pair.bob.clean(sent, header)
+            np.testing.assert_allclose(
+                cleaned, _unit_power(keyed.signal[0]), atol=1e-5, err_msg=str(seed)
+            )
+        except (BundleError, KeyingError):
+            refused += 1
+    assert 300 < refused < 950, seed
+
+
+def _facts(**measured):
+    row = {"sent_power": 1.0, "eve_accuracy": 0.1, **measured}
+    return {"parity": [row], "chance": 0.11, "sources": 10_000}
+
+
+def test_a_rotation_that_costs_power_or_tells_eve_is_refused():
+    manifest.check_keyed(_facts())
+    for power in (0.9985, 1.0015, float("nan")):
+        with pytest.raises(manifest.ExportError, match=r"a sent power of 1 within 0\.1 %"):
+            manifest.check_keyed(_facts(sent_power=power))
+    manifest.check_keyed(_facts(eve_accuracy=0.124))
+    with pytest.raises(manifest.ExportError, match=r"at chance, at most 0\.1250, got 0\.1300"):
+        manifest.check_keyed(_facts(eve_accuracy=0.13))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run directory of digits with untrained models and both kinds of modules."""
+    from arn_keras import data
+    from arn_keras.arn import build_receiver_arn, build_transmitter_arn
+    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
+    from arn_keras.semantic import build_receiver, build_transmitter
+
+    path = tmp_path_factory.mktemp("runs") / "run"
+    shape = data.load("digits").source_shape
+    for file, model in {
+        "link/transmitter": build_transmitter(shape),
+        "link/receiver": build_receiver(shape),
+        "eve/classifier": build_eavesdropper((32,), 10),
+        "arn/white/transmitter": build_transmitter_arn((32,), (16,)),
+        "arn/white/receiver": build_receiver_arn((32,), (16,)),
+        "keyed/transmitter": build_transmitter_keyed((32,)),
+        "keyed/receiver": build_receiver_keyed((32,)),
+    }.items():
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        model.save(path / f"{file}.keras")
+    return path
+
+
+def _config(run, protection):
+    config = {"dataset": "digits", "limit": 100, "snr_db": [10.0, 10.0], "psr_db": -10.0, "seed": 0}
+    config["protection"] = protection
+    (run / "config.json").write_text(json.dumps({"config": config}))
+
+
+@pytest.mark.parametrize("protection", ["keyed", "arn+keyed"])
+def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, protection):
+    _config(run, protection)
+    real = bundle._python
+
+    def python(*arguments):  # its own process would load TensorFlow once more
+        if "export.conversion" in arguments:
+            conversion.convert_run(**json.loads(arguments[-1]))
+        else:
+            real(*arguments)
+
+    monkeypatch.setattr(bundle, "_python", python)
+    monkeypatch.setattr(conversion, "PROOF_SIGNALS", 720)
+    out = tmp_path / "bundle"
+    asked = [] if protection == "keyed" else ["--precision", "float32"]
+    assert main([str(run), "--out", str(out), *asked]) == 0
+    written = runtime.read_manifest(out)
+    modules = ["keyed"] if protection == "keyed" else ["arn", "keyed"]
+    assert {file.name for file in out.iterdir()} == {
+        *(f"{role}_{each}.float32.tflite" for role in runtime.ROLES for each in modules),
+        *("manifest.json", "README.md", "vectors.npz"),
+        *("runtime.py", "keys.py", "message_number.py", "errors.py"),
+    }
+    assert (written["protection"], written["precisions"]) == (protection, ["float32"])
+    assert written["knowledge"] == (None if protection == "keyed" else "white")
+    (row,) = written["parity"]
+    assert row["sent_power"] == pytest.approx(1, abs=1e-5)
+    assert abs(row["mse_change"]) < 1e-4
+    # The mean |Qy - y|^2 of 360 messages of 32 symbols.
+    assert row["measured_psr_db"] == pytest.approx(10 * np.log10(2), abs=0.2)
+    assert "keyed" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_pair_s_identity_tells_protections_and_keyed_sizes_apart(run, tmp_path):
+    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
+
+    names = {bundle.pair_identity(run, "white", each) for each in ("arn", "keyed", "arn+keyed")}
+    assert len(names) == 3
+    for place, shape, rounds in (("same", (4, 8), 5), ("other", (32,), 3), ("wide", (64,), 5)):
+        (tmp_path / place / "keyed").mkdir(parents=True)
+        for role, build in zip(
+            runtime.ROLES, (build_transmitter_keyed, build_receiver_keyed), strict=True
+        ):
+            build(shape, rounds).save(tmp_path / place / "keyed" / f"{role}.keras")
+    of_run = bundle.pair_identity(run, None, "keyed")
+    assert bundle.pair_identity(tmp_path / "same", None, "keyed") == of_run
+    others = {bundle.pair_identity(tmp_path / each, None, "keyed") for each in ("other", "wide")}
+    assert len(others | {of_run}) == 3
+
+
+@pytest.mark.parametrize(
+    ("protection", "options", "message"),
+    [
+        ("none", [], "expected a run with modules, got --protection none"),
+        ("keyed", ["--precision", "float32", "int8"], "expected float32 for a keyed pair, got"),
+        ("keyed", ["--knowledge", "white"], "expected no knowledge for a pair without ARNs"),
+        ("arn+keyed", ["--precision", "int8-io"], "float32, float16 or int8 beside keyed modules"),
+    ],
+)
+def test_what_a_keyed_run_cannot_give_is_refused_in_one_line(
+    run, tmp_path, capsys, protection, options, message
+):
+    _config(run, protection)
+    out = tmp_path / "bundle"
+    assert main([str(run), "--out", str(out), *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not out.exists()
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,82 @@
+"""Memory of the trained links, each in a process of its own."""
+
+import subprocess
+import sys
+
+_PROGRAM = """
+import sys
+import numpy as np, psutil
+from arn_keras.backend import load_tensorflow
+load_tensorflow()
+import keras
+from arn_keras import SecureLink, batches
+from arn_keras.data import Split
+from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.evaluation import Evaluation
+from arn_keras.semantic import build_receiver, build_transmitter
+
+process = psutil.Process()
+def megabytes():
+    return process.memory_info().rss / 2**20
+parts = build_transmitter((16, 16, 4), 32, 32), build_receiver((16, 16, 4), 32, 32)
+eve = build_eavesdropper((32,), 10, (16,))
+link = SecureLink(*parts, eve)
+link.compile("adam", steps_per_execution=20)
+"""
+
+_EPOCHS = """
+sources = np.zeros((20_000, 16, 16, 4), np.uint8)  # 20 MB
+labels = np.arange(20_000) % 10
+seen = []
+note = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(megabytes()))
+link.fit(sources, labels, batch_size=1000, epochs=20, verbose=0, callbacks=[note])
+print(seen[-1] - seen[4])
+before = megabytes()
+for _ in range(15):
+    link.fit(sources, labels, batch_size=1000, epochs=1, verbose=0)
+print(megabytes() - before)
+"""
+
+_STREAMED = """
+rows, tile = int(sys.argv[1]), np.zeros((1000, 16, 16, 4), np.uint8)
+images = np.lib.format.open_memmap(sys.argv[2], "w+", np.uint8, (rows, 16, 16, 4))
+for start in range(0, rows, 1000):
+    images[start:start + 1000] = tile
+images.flush()
+images = np.lib.format.open_memmap(sys.argv[2], "r")
+labels = np.arange(rows) % 10
+batches.IN_MEMORY_BYTES = 1 << 22
+def own():  # pages of the file that happen to be mapped are not memory of this process
+    return (process.memory_info().rss - process.memory_info().shared) / 2**20
+link.fit(images[:4000], labels[:4000], batch_size=500, epochs=2, verbose=0)
+measure = Evaluation(*parts, eve, 0)
+measure.row(Split(images[:4000], labels[:4000]), 10.0)
+before = own()
+link.fit(images, labels, batch_size=500, epochs=1, verbose=0)
+print(own() - before)
+measure.row(Split(images, labels), 10.0)
+print(own() - before)
+"""
+
+
+def _grown(program, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM + program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [float(line) for line in done.stdout.split()]
+
+
+def test_memory_grows_neither_with_epochs_nor_with_fits():
+    by_epochs, by_fits = _grown(_EPOCHS)
+    assert by_epochs < 16
+    assert by_fits < 100  # 300 if each fit kept its copy of the sources
+
+
+def test_memory_does_not_grow_with_sources_that_are_read_from_disk(tmp_path):
+    by_training, by_evaluation = _grown(_STREAMED, 100_000, tmp_path / "images.npy")  # 100 MB
+    assert by_training < 40
+    assert by_evaluation < 40
