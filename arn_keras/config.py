@@ -50,12 +50,11 @@ class Config:
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
     black_box: Literal["single", "ensemble"] = _option(
-        "single", "the black box's substitutes: the letter's one, or several, made to differ"
+        "single", "the black box's substitutes: the letter's one, or several that differ"
     )
-    privacy_loss: Literal["auto", "confidence", "margin", "entropy"] = _option(
-        "auto",
-        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty; "
-        "auto is the margin for an ensemble, else the confidence",
+    privacy_loss: Literal["confidence", "margin", "entropy"] = _option(
+        "confidence",
+        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty",
     )
     epochs: int | None = _option(None, "epochs of the ARN stage (default: 30, more for small data)")
     link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")

@@ -1,4 +1,4 @@
-"""The composite loss of Eq. (19)-(23), term by term, and two other terms for the place of Eq. (23).
+"""The composite loss of Eq. (19)-(23), term by term, and others for the places of (20) and (23).
 
 Every term is a mean over the batch, so a ragged last batch counts for what it is only if its mean
 is weighted by its size; `SecureLink` does that.
@@ -15,6 +15,7 @@ from arn_keras.power import mean_power
 MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
 
 
+@keras.saving.register_keras_serializable("arn_keras")
 def attack_power_loss(perturbation, budget):
     """Excess attack power, Eq. (20): max(0, mean(delta^2) - P) of each source, batch mean.
 
@@ -26,6 +27,24 @@ def attack_power_loss(perturbation, budget):
         Scalar, 0 where every source keeps the budget.
     """
     return ops.mean(ops.relu(mean_power(perturbation) - budget))
+
+
+@keras.saving.register_keras_serializable("arn_keras")
+def mean_attack_power_loss(perturbation, budget):
+    """Excess of a batch's mean attack power over the budget: max(0, mean(mean(delta^2) / P) - 1).
+
+    Eq. (20) with the sources of a batch sharing their budget: what one does not need is left to
+    another, and the mean over all sources is what is measured. In units of the budget, so that one
+    weight holds small budgets as well as large ones.
+
+    Args:
+        perturbation: delta, real, [batch, ...].
+        budget: P, allowed mean power per real symbol, above 0; scalar or [batch].
+
+    Returns:
+        Scalar, 0 where the batch keeps the budget.
+    """
+    return ops.relu(ops.mean(mean_power(perturbation) / budget) - 1.0)
 
 
 @keras.saving.register_keras_serializable("arn_keras")

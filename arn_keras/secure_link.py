@@ -82,15 +82,17 @@ class SecureLink(NoisyLink):
     def compile(
         self,
         optimizer="adam",
+        power_loss=attack_power_loss,
         task_loss=mean_squared_error,
         privacy_loss=eve_confidence,
         shards=1,
         **kwargs,
     ):
-        """As `keras.Model.compile`, with the terms L2 and L3 of the composite loss.
+        """As `keras.Model.compile`, with the three terms of the composite loss.
 
         Args:
             optimizer: Keras optimizer or its name.
+            power_loss: L1, (perturbation, budget) -> scalar; the excess of Eq. (20) by default.
             task_loss: L2, (target, estimate) -> scalar or a loss a source; the MSE of Eq. (21).
             privacy_loss: L3, (logits, labels) -> scalar; Eve's confidence of Eq. (22), (23).
             shards: parts of a batch whose gradients are computed side by side, then averaged: as
@@ -102,6 +104,7 @@ class SecureLink(NoisyLink):
             raise ValueError(f"expected shards >= 1, got {shards}")
         super().compile(optimizer=optimizer, **kwargs)
         self.shards = shards
+        self.power_loss = power_loss
         self.task_loss = keras.losses.get(task_loss)
         self.privacy_loss = privacy_loss
 
@@ -110,7 +113,7 @@ class SecureLink(NoisyLink):
         return {
             **{
                 name: keras.saving.serialize_keras_object(getattr(self, name))
-                for name in ("optimizer", "task_loss", "privacy_loss")
+                for name in ("optimizer", "power_loss", "task_loss", "privacy_loss")
             },
             "shards": self.shards,
             "jit_compile": self.jit_compile,
@@ -205,7 +208,7 @@ class SecureLink(NoisyLink):
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
         ]
-        power = attack_power_loss(signals.perturbation, db_to_ratio(self.psr_db))
+        power = self.power_loss(signals.perturbation, db_to_ratio(self.psr_db))
         task = ops.mean(self.task_loss(target, signals.estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
         weights = self.loss_weights

@@ -16,11 +16,10 @@ from arn_keras.eavesdropper import (
     build_convolutional_eavesdropper,
     build_eavesdropper,
     build_substitute,
-    diversify,
 )
 from arn_keras.eavesdropper_link import EavesdropperLink
-from arn_keras.losses import PRIVACY_LOSSES
-from arn_keras.privacy import ENSEMBLE_WIDTHS
+from arn_keras.losses import PRIVACY_LOSSES, attack_power_loss, mean_attack_power_loss
+from arn_keras.privacy import ENSEMBLE
 from arn_keras.secure_link import SecureLink
 from arn_keras.semantic import build_receiver, build_transmitter
 from arn_keras.semantic_link import SemanticLink
@@ -32,8 +31,8 @@ BUILD_CLASSIFIER = {
     "eve_conv": build_convolutional_eavesdropper,
     "substitute": build_substitute,
     **{
-        f"substitute_{width}": functools.partial(build_substitute, hidden=(width,))
-        for width in ENSEMBLE_WIDTHS
+        stage: functools.partial(build_substitute, hidden=hidden)
+        for stage, hidden in ENSEMBLE.items()
     },
 }
 # (w1, w2, w3) of Eq. (19): the margin is in logits and unbounded, so the budget weighs more.
@@ -41,6 +40,12 @@ _LOSS_WEIGHTS = {
     "confidence": (10.0, 10.0, 1.0),
     "margin": (100.0, 10.0, 0.1),
     "entropy": (10.0, 10.0, 1.0),
+}
+# The same of the stronger black box, whose L1 is in units of the budget.
+_ENSEMBLE_WEIGHTS = {
+    "confidence": (1.5, 20.0, 1.0),
+    "margin": (10.0, 10.0, 0.1),
+    "entropy": (1.5, 20.0, 1.0),
 }
 
 
@@ -164,13 +169,18 @@ def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sourc
     Returns:
         `SecureLink`.
     """
-    if privacy.ensemble:
-        classifiers = [diversify(each, seed) for seed, each in enumerate(classifiers)]
     link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
-    loss = PRIVACY_LOSSES[privacy.loss_name]
-    shards = min(schedule.shards, schedule.batch_size)
-    schedule.compile(link, sources, privacy_loss=loss, shards=shards)
-    link.loss_weights.assign(_LOSS_WEIGHTS[privacy.loss_name])
+    power_loss, weights = attack_power_loss, _LOSS_WEIGHTS
+    if privacy.ensemble:
+        power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
+    schedule.compile(
+        link,
+        sources,
+        power_loss=power_loss,
+        privacy_loss=PRIVACY_LOSSES[privacy.loss],
+        shards=min(schedule.shards, schedule.batch_size),
+    )
+    link.loss_weights.assign(weights[privacy.loss])
     return link
 
 

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
+from arn_keras.losses import mean_attack_power_loss
 from arn_keras.system import transmit
 
 
@@ -160,15 +161,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, so
 
 
 def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
-    secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-13.0)
+    secure.compile(keras.optimizers.Adam(1e-2), power_loss=mean_attack_power_loss)
+    secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-40.0)
     secure.save(tmp_path / "secure.keras")
     again = keras.saving.load_model(tmp_path / "secure.keras")
-    assert float(again.psr_db) == pytest.approx(-13.0)
+    assert float(again.psr_db) == pytest.approx(-40.0)
     np.testing.assert_array_equal(again.snr_range_db, [0.0, 20.0])
     first, second = (
         link.evaluate(sources, labels, verbose=0, return_dict=True) for link in (secure, again)
     )
     assert first == pytest.approx(second, rel=1e-6)
+    assert first["attack_power_loss"] > 0
     first, second = (
         link.fit(sources, labels, epochs=2, initial_epoch=1, verbose=0).history["loss"]
         for link in (secure, again)

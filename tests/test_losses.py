@@ -6,6 +6,7 @@ from arn_keras.losses import (
     eve_confidence,
     eve_entropy_gap,
     eve_logit_margin,
+    mean_attack_power_loss,
     mean_squared_error,
 )
 
@@ -22,6 +23,18 @@ def test_the_attack_power_is_charged_above_the_budget_only_and_per_source():
 def test_each_source_may_have_its_own_budget():
     delta = np.ones((2, 8), "float32")
     assert float(attack_power_loss(delta, np.array([0.25, 2.0], "float32"))) == pytest.approx(0.375)
+
+
+def test_the_mean_attack_power_is_charged_in_units_of_a_budget_that_the_sources_share():
+    delta = np.zeros((3, 4), "float32")
+    delta[1], delta[2] = 1.0, 2.0  # powers 0, 1, 4, of mean 5/3
+    assert float(mean_attack_power_loss(delta, 0.5)) == pytest.approx((5 / 3) / 0.5 - 1)
+    # Two thirds of one source's excess over 2 are what the others leave.
+    assert float(mean_attack_power_loss(delta, 2.0)) == 0.0
+    assert float(mean_attack_power_loss(1e-3 * delta, 0.5e-6)) == pytest.approx(7 / 3, rel=1e-5)
+    assert float(
+        mean_attack_power_loss(delta, np.array([1.0, 0.5, 1.0], "float32"))
+    ) == pytest.approx((0 + 2 + 4) / 3 - 1)
 
 
 def test_the_semantic_loss_is_the_mean_square_of_the_difference():

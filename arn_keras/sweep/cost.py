@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from arn_keras.privacy import ENSEMBLE
 from arn_keras.symbols import default_symbols
 
 EFFICIENCY = 0.6
@@ -41,30 +42,26 @@ class Cost:
         self._classifier = {
             "eve": _dense(k, 256, 128, 64, classes),
             "eve_conv": convolution,
+            "eve_wide": _dense(k, 512, classes),
+            "substitute": _dense(k, 128, classes),
+            **{stage: _dense(k, *hidden, classes) for stage, hidden in ENSEMBLE.items()},
         }
-        self._two_layer = lambda width: _dense(k, width, classes)
-
-    def _weights(self, stage):
-        widths = {"substitute": 128, "eve_wide": 512}
-        if stage in self._classifier:
-            return self._classifier[stage]
-        return self._two_layer(widths.get(stage) or int(stage.rpartition("_")[2]))
 
     def stage(self, stage):
         """Operations to train a base stage."""
         if stage == "link":
             weights = self._transmitter + self._receiver
             return 6 * weights * self._train * self._config.link_epochs
-        return 6 * self._weights(stage) * self._train * self._config.eve_epochs
+        return 6 * self._classifier[stage] * self._train * self._config.eve_epochs
 
     def pair(self, classifier_stages):
         """Operations to train a pair against these classifiers."""
-        frozen = self._receiver + sum(map(self._weights, classifier_stages))
+        frozen = self._receiver + sum(self._classifier[stage] for stage in classifier_stages)
         return (6 * 2 * self._arn + 4 * frozen) * self._train * self._config.epochs
 
     def rows(self, number):
         """Operations to measure this many rows."""
-        network = self._transmitter + 2 * self._arn + self._receiver + 2 * self._weights("eve")
+        network = self._transmitter + 2 * self._arn + self._receiver + 2 * self._classifier["eve"]
         return 2 * network * self._test * number
 
 

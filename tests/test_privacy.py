@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from arn_keras.privacy import ENSEMBLE, EVE_STAGES, Privacy
+from arn_keras.stages import BUILD_CLASSIFIER, Schedule, build_pair_link
+
+
+def _architecture(stage):
+    model = BUILD_CLASSIFIER[stage]((16,), 3)
+    return [(type(layer).__name__, getattr(layer, "units", None)) for layer in model.layers]
+
+
+def test_no_substitute_of_the_ensemble_has_the_architecture_of_an_eve_or_of_another():
+    substitutes = [_architecture(stage) for stage in Privacy("black", "ensemble").stages]
+    eves = [_architecture(stage) for stage in EVE_STAGES.values()]
+    everyone = substitutes + eves
+    assert len(substitutes) == 8
+    assert all(everyone.count(one) == 1 for one in everyone)
+    depths = {stage: sum(kind == "Dense" for kind, _ in _architecture(stage)) for stage in ENSEMBLE}
+    assert set(depths.values()) == {2, 3}  # the letter's Eve has four
+
+
+def test_a_white_box_has_eve_alone_and_a_black_box_never_has_her():
+    assert Privacy("white", "ensemble").stages == ("eve",)
+    for black_box in ("single", "ensemble"):
+        assert not set(Privacy("black", black_box).stages) & set(EVE_STAGES.values())
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "black_box", "shared"),
+    [("white", "ensemble", False), ("black", "single", False), ("black", "ensemble", True)],
+)
+def test_the_sources_share_their_budget_in_the_ensemble_alone(
+    models, sources, labels, knowledge, black_box, shared
+):
+    transmitter, receiver, eve = models
+    link = build_pair_link(
+        Privacy(knowledge, black_box),
+        transmitter,
+        receiver,
+        [eve],
+        Schedule(1, batch_size=20),
+        len(sources),
+        "arn/test",
+    )
+
+    def charged(powers):
+        delta = np.sqrt(np.outer(powers, np.ones(8)))
+        return float(link.power_loss(delta, 1.0))
+
+    assert charged([1.0, 1.0]) == pytest.approx(0, abs=1e-6)
+    assert charged([0.0, 2.0]) == pytest.approx(0 if shared else 0.5, abs=1e-6)
+    assert charged([2.0, 2.0]) == pytest.approx(1.0)
