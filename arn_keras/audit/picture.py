@@ -1,8 +1,10 @@
-"""The audit's figure, drawn from its rows only."""
+"""The audit's figures, drawn from its rows only."""
 
 from arn_keras.figures import BLUE, GREY, ORANGE
 
-_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": "#009E73"}
+GREEN, PURPLE, YELLOW, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"  # Okabe and Ito's too
+_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN}
+_MARKER = {"none": "o", "arn": "s", "keyed": "*"}
 
 
 def audit_picture(path, rows, title):
@@ -59,3 +61,62 @@ def audit_picture(path, rows, title):
         recordings.legend(loc="center right", fontsize="x-small")
     figure.suptitle(title + "; dotted: who hears nothing")
     figure.savefig(path, dpi=130)
+
+
+def frontier_picture(path, points, majority_rate, title):
+    """Draws Bob's quality against the worst eavesdropper; the good corner is below, on the left.
+
+    Args:
+        path: file to write, its ending decides the format.
+        points: as in `frontier.json`.
+        majority_rate: accuracy of who hears nothing.
+        title: one line above the picture.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import ScalarFormatter
+
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    others = zip((GREEN, PURPLE, YELLOW, SKY) * 9, "^vD<>Pp" * 6, strict=False)
+    for key in dict.fromkeys((each["protection"], each["privacy_weight"]) for each in points):
+        own = [each for each in points if (each["protection"], each["privacy_weight"]) == key]
+        name, weight = key
+        if name in _MARKER:
+            colour, marker = _COLOUR[name], _MARKER[name]
+        else:
+            colour, marker = next(others)
+        label = name if weight is None else f"{name}, w3 = {weight:g}"
+        x, y = zip(*((each["mse_over_original"], each["worst"]) for each in own), strict=True)
+        size = 14 if marker == "*" else 7
+        axes.plot(x, y, color=colour, marker=marker, markersize=size, lw=0.8, label=label)
+        for each in own:
+            if each["psr_db"] is not None:
+                axes.annotate(
+                    f"{each['psr_db']:+g} dB",
+                    (each["mse_over_original"], each["worst"]),
+                    (4, -10),
+                    textcoords="offset points",
+                    fontsize="x-small",
+                    color=colour,
+                )
+    axes.axhline(majority_rate, color="black", linestyle=":", linewidth=1)
+    axes.annotate(
+        f"who hears nothing, {majority_rate:.2g}",
+        (0.99, majority_rate),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize="small",
+    )
+    axes.set(
+        xscale="log",
+        xlabel="Bob's MSE over the original link's",
+        ylabel="Eve's accuracy, the worst rung",
+        ylim=(0, 1.02),
+    )
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    axes.grid(True, which="both", alpha=0.3)
+    axes.legend(loc="center right", fontsize="small")
+    figure.suptitle(f"{title}; labels: PSR budget")
+    figure.savefig(path, dpi=110)
