@@ -56,7 +56,7 @@ class MinMaxLink(SecureLink):
         optimizer="adam",
         *,
         privacy_loss=eve_entropy_gap,
-        rival_learning_rate=1e-3,
+        rival_learning_rate=2e-3,
         **kwargs,
     ):
         """As `SecureLink.compile`; the rivals have an Adam each.
@@ -98,7 +98,7 @@ class MinMaxLink(SecureLink):
         rival.set_weights(type(rival).from_config(rival.get_config()).get_weights())
         forget(self.rival_optimizers[index])
 
-    def fit(self, *args, renew_every=1, callbacks=None, devices=1, **kwargs):
+    def fit(self, *args, renew_every=4, callbacks=None, devices=1, **kwargs):
         """As `SecureLink.fit`; at the end of every so many epochs the next rival is made new.
 
         Args:

@@ -25,14 +25,14 @@ def new_link(models):
     def build():
         rivals = [type(eve).from_config(eve.get_config()), build_eavesdropper((8,), 3, (24,))]
         link = MinMaxLink(transmitter, receiver, rivals)
-        link.compile(keras.optimizers.Adam(1e-2))
+        link.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)  # a trace takes longer
         link.restart(5)
         return link
 
     return build
 
 
-@pytest.mark.parametrize("options", [{}, {"shards": 2}, {"jit_compile": True}])
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"shards": 2}])
 def test_one_step_moves_both_modules_and_every_rival_and_nothing_else(
     new_link, models, sources, labels, options
 ):
@@ -69,7 +69,7 @@ def test_a_renewed_rival_is_another_and_the_same_again_and_has_forgotten(new_lin
 def test_rivals_are_renewed_in_turn(new_link, sources, labels):
     link, turns = new_link(), []
     link.renew = lambda index, epoch: turns.append((index, epoch))
-    link.fit(sources, labels, epochs=8, renew_every=2, verbose=0)
+    link.fit(sources, labels, epochs=7, renew_every=2, verbose=0)
     assert turns == [(0, 2), (1, 4), (0, 6)]
 
 
@@ -86,14 +86,14 @@ def test_a_resumed_game_ends_as_an_undisturbed_one(new_link, sources, labels, tm
         )
         return _weights(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
 
-    expected = play(new_link(), 4)
+    expected = play(new_link(), 3)
     for file in tmp_path.iterdir():
         file.unlink()
-    play(new_link(), 3)  # killed here
+    play(new_link(), 2)  # killed here
     again = new_link()
     first = EpochCheckpoint(tmp_path).restore(again)
-    assert first == 3
-    assert not any(_moved(expected, play(again, 4, first)))
+    assert first == 2
+    assert not any(_moved(expected, play(again, 3, first)))
 
 
 def test_a_reloaded_game_goes_on_as_before(new_link, sources, labels, tmp_path):

@@ -17,6 +17,7 @@ from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.rundir import RunDirectory, atomic_file, write_json
 
 PROGRAM = "python -m arn_keras.audit.frontier"
+SHOWN = ("E0", "E3", "E4", "E5")
 
 
 def parse(arguments=None):
@@ -156,14 +157,17 @@ def _say(seed, point, rows):
 
 
 def _tell(frontier, folder):
-    print(f"\n{'protection':<15}{'budget':>7}{'PSR':>7}{'sent':>6}{'MSE':>8}{'times':>7}", end="")
-    print(f"{'E0':>7}{'E3':>7}{'E4':>7}{'E5':>7}  {'worst':<7}by")
+    names = "".join(f"{rung:>7}" for rung in SHOWN)
+    print(
+        f"\n{'protection':<15}{'budget':>7}{'PSR':>7}{'sent':>6}{'MSE':>8}{'times':>7}{names}"
+        f"  {'worst':<7}by"
+    )
     for point in frontier["points"]:
         psr_db, measured = (
             "-" if point[name] is None else f"{point[name]:.1f}"
             for name in ("psr_db", "measured_psr_db")
         )
-        rungs = "".join(f"{point[rung]:>7.1%}" for rung in ("E0", "E3", "E4", "E5"))
+        rungs = "".join(f"{point[rung]:>7.1%}" for rung in SHOWN)
         print(
             f"{_name(point):<15}{psr_db:>7}{measured:>7}{point['sent_power']:>6.2f}"
             f"{point['mse']:>8.4f}{point['mse_over_original']:>7.2f}{rungs}  "
