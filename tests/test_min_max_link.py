@@ -48,7 +48,7 @@ def test_one_step_moves_both_modules_and_every_rival_and_nothing_else(
 
 def test_a_renewed_rival_is_another_and_the_same_again_and_has_forgotten(new_link, sources, labels):
     link = new_link()
-    link.fit(sources, labels, epochs=1, verbose=0)
+    link.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
     trained, other = (_weights(rival) for rival in link.eavesdroppers)
     link.renew(0, epoch=3)
     new = _weights(link.eavesdroppers[0])
@@ -69,7 +69,7 @@ def test_a_renewed_rival_is_another_and_the_same_again_and_has_forgotten(new_lin
 def test_rivals_are_renewed_in_turn(new_link, sources, labels):
     link, turns = new_link(), []
     link.renew = lambda index, epoch: turns.append((index, epoch))
-    link.fit(sources, labels, epochs=7, renew_every=2, verbose=0)
+    link.fit(sources, labels, batch_size=40, epochs=7, renew_every=2, verbose=0)
     assert turns == [(0, 2), (1, 4), (0, 6)]
 
 
@@ -120,7 +120,7 @@ def test_a_label_that_bob_does_not_need_is_taken_out_of_the_signal_for_a_fresh_e
     )
     rivals = [build_eavesdropper((7,), 2, (32,)), build_eavesdropper((7,), 2, (16,))]
     link = MinMaxLink(transmitter, receiver, rivals)
-    link.compile(keras.optimizers.Adam(5e-3), rival_learning_rate=5e-3)
+    link.compile(keras.optimizers.Adam(5e-3), rival_learning_rate=5e-3, steps_per_execution=16)
     link.restart(1)
     data = (sources, {"label": labels, "target": wanted})
     history = link.fit(
@@ -134,6 +134,7 @@ def test_a_label_that_bob_does_not_need_is_taken_out_of_the_signal_for_a_fresh_e
             keras.optimizers.Adam(5e-3),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            steps_per_execution=8,
         )
         spy.fit(signals[:512], labels[:512], batch_size=64, epochs=10, snr_db=15.0, verbose=0)
         return spy.evaluate(signals[512:], labels[512:], verbose=0)[1]

@@ -43,7 +43,7 @@ def parse(arguments=None):
         nargs="+",
         default=[1.0, 10.0],
         metavar="W",
-        help="w3 of the min-max pair's loss, w1 and w2 being 10 (default: 1 10)",
+        help="w3 of the min-max pair's loss, w2 being 10 (default: 1 10)",
     )
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds (default: 3; 1 for --quick)")
     parser.add_argument("--epochs", type=int, default=20, help="of each pair (default: 20)")

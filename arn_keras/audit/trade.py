@@ -24,7 +24,7 @@ _ONLY = {"larger": ("wide",), "recordings": (), "restarts": 1}
 EFFORTS = {each.name: dataclasses.replace(each, **_ONLY) for each in (QUICK, FULL)}
 # Who learns while the min-max pair does; E4's wide Eve is of neither architecture.
 RIVALS = ("eve", "eve_wide")
-_W1, _W2 = 10.0, 10.0
+_W1, _W2 = 30.0, 10.0  # of the min-max loss; w1 grows with w3, or the budget is not kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,8 @@ class Trade:
             return protection(point.protection)
         link = self._letter if point.protection == "arn" else self._min_max
         if point.privacy_weight is not None:
-            link.loss_weights.assign((_W1, _W2, point.privacy_weight))
+            w3 = point.privacy_weight
+            link.loss_weights.assign((_W1 * max(1.0, w3), _W2, w3))
         train_pair(
             link,
             self._splits[0].images,
