@@ -1,5 +1,7 @@
 """The audit's figures, drawn from its rows only."""
 
+import math
+
 from arn_keras.figures import BLUE, GREY, ORANGE
 
 GREEN, PURPLE, YELLOW, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"  # Okabe and Ito's too
@@ -73,7 +75,7 @@ def frontier_picture(path, points, majority_rate, title):
         title: one line above the picture.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     figure = Figure(figsize=(7.5, 5), layout="constrained")
     axes = figure.subplots()
@@ -89,16 +91,11 @@ def frontier_picture(path, points, majority_rate, title):
         x, y = zip(*((each["mse_over_original"], each["worst"]) for each in own), strict=True)
         size = 14 if marker == "*" else 7
         axes.plot(x, y, color=colour, marker=marker, markersize=size, lw=0.8, label=label)
-        for each in own:
-            if each["psr_db"] is not None:
-                axes.annotate(
-                    f"{each['psr_db']:+g} dB",
-                    (each["mse_over_original"], each["worst"]),
-                    (4, -10),
-                    textcoords="offset points",
-                    fontsize="x-small",
-                    color=colour,
-                )
+        height = 6 if len(axes.lines) % 2 else -12
+        for text, place in _labels(own):
+            axes.annotate(
+                text, place, (4, height), textcoords="offset points", fontsize=8, color=colour
+            )
     axes.axhline(majority_rate, color="black", linestyle=":", linewidth=1)
     axes.annotate(
         f"who hears nothing, {majority_rate:.2g}",
@@ -112,11 +109,30 @@ def frontier_picture(path, points, majority_rate, title):
         xscale="log",
         xlabel="Bob's MSE over the original link's",
         ylabel="Eve's accuracy, the worst rung",
-        ylim=(0, 1.02),
+        ylim=(0, 1.08),
     )
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend(loc="center right", fontsize="small")
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(True, alpha=0.3)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
     figure.suptitle(f"{title}; labels: PSR budget")
     figure.savefig(path, dpi=110)
+
+
+def _labels(points):
+    """Budgets and where to write them; those of points that lie together in one place."""
+    together = []
+    for each in points:
+        if each["psr_db"] is None:
+            continue
+        place = each["mse_over_original"], each["worst"]
+        for budgets, at in together:
+            if abs(math.log(place[0] / at[0])) < 0.15 and abs(place[1] - at[1]) < 0.04:
+                budgets.append(each["psr_db"])
+                break
+        else:
+            together.append(([each["psr_db"]], place))
+    return [(", ".join(f"{b:+g}" for b in budgets) + " dB", at) for budgets, at in together]
