@@ -9,6 +9,7 @@ import importlib
 _HOMES = {
     "AWGN": "channel",
     "EavesdropperLink": "eavesdropper_link",
+    "MinMaxLink": "min_max_link",
     "SecureLink": "secure_link",
     "SemanticLink": "semantic_link",
     "TrainingDiverged": "errors",

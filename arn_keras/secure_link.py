@@ -138,9 +138,7 @@ class SecureLink(NoisyLink):
             (self.receiver_arn, build_receiver_arn),
         ):
             module.set_weights(build(shape).get_weights())
-        for state in self.optimizer.variables:
-            if state.name != "learning_rate":
-                state.assign(ops.zeros_like(state))
+        forget(self.optimizer)
 
     def fit(self, *args, psr_db=None, loss_weights=None, **kwargs):
         """As `NoisyLink.fit`, with the budget and the weights of the loss.
@@ -251,6 +249,13 @@ class SecureLink(NoisyLink):
     def metrics(self):
         """The running means of all terms, weighted by batch size."""
         return list(self._means.values())
+
+
+def forget(optimizer):
+    """Sets all that an optimiser has learnt back to the beginning."""
+    for state in optimizer.variables:
+        if state.name != "learning_rate":
+            state.assign(ops.zeros_like(state))
 
 
 def _average(values):

@@ -192,7 +192,7 @@ def train_pair(
     Nothing that the link was trained for before is left in it, and its step is not traced again.
 
     Args:
-        link: `build_pair_link`.
+        link: `build_pair_link`, or another that is compiled for `schedule`.
         sources: s, as for `train_link`.
         signals: y of these sources.
         labels: private labels, integers, [sources].

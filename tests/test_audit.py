@@ -1,40 +1,22 @@
-import json
 import pathlib
 import subprocess
 import sys
 import time
 
 import pytest
+from run_dirs import untrained_run
 from wiretaps import TINY
 
-from arn_keras.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.audit import __main__ as audit
 from arn_keras.audit import effort, ladder
 from arn_keras.audit.ladder import LADDER, FinishedRungs
 from arn_keras.audit.report import headline
-from arn_keras.eavesdropper import build_eavesdropper
 from arn_keras.rundir import read_json, write_json
-from arn_keras.semantic import build_receiver, build_transmitter
-
-CONFIG = {"dataset": "digits", "limit": 200, "snr_db": [10.0, 10.0], "psr_db": -10.0, "seed": 0}
 
 
 @pytest.fixture
 def run_dir(tmp_path):
-    """A run directory of untrained models: what is measured is poor, but measured."""
-    path = tmp_path / "run"
-    models = {
-        "link/transmitter": build_transmitter((8, 8, 1), 16, 16),
-        "link/receiver": build_receiver((8, 8, 1), 16, 16),
-        "eve/classifier": build_eavesdropper((16,), 10, (16,)),
-        "arn/white/transmitter": build_transmitter_arn((16,), (8,)),
-        "arn/white/receiver": build_receiver_arn((16,), (8,)),
-    }
-    for name, model in models.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        model.save(path / f"{name}.keras")
-    (path / "config.json").write_text(json.dumps({"config": CONFIG, "versions": {}}))
-    return path
+    return untrained_run(tmp_path / "run")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ FLOORS = {
     "keyed keys",
     2: "losses system link data protection",
     3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
-    4: "stages figures",
+    4: "stages figures min_max_link",
     5: "job",
     6: "cli",
     # The sweep's wing and the audit's stand beside the main job, and know nothing of each other.
@@ -22,7 +22,8 @@ FLOORS = {
     9: "sweep.study audit.frozen_rungs",
     10: "sweep.__main__ audit.fresh_rungs audit.keyed_rungs",
     11: "audit.ladder",
-    12: "audit.__main__",
+    12: "audit.__main__ audit.trade",
+    13: "audit.frontier",
 }
 FLOOR = {module: floor for floor, names in FLOORS.items() for module in names.split()}
 PACKAGE = ROOT / "arn_keras"

@@ -132,7 +132,7 @@ def trained(path, knowledge=None):
         raise RunDirError(f"{path}: expected a run directory of train.py, found no config.json")
     found = read_json(path / "config.json")
     config = found.get("config") if isinstance(found, dict) else None
-    needed = ("dataset", "limit", "snr_db", "psr_db")
+    needed = ("dataset", "limit", "snr_db", "psr_db", "batch_size", "learning_rate")
     if not isinstance(config, dict) or any(name not in config for name in needed):
         raise RunDirError(f"{path / 'config.json'}: expected a run's configuration")
     for name in (knowledge,) if knowledge else ("white", "black"):

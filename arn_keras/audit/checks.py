@@ -94,8 +94,12 @@ def _budgets(rows, psr_db):
         if row["rung"] != "Bob":
             continue
         name, measured = row["protection"], row["measured_psr_db"]
-        if name == "arn" and measured is not None and measured > psr_db + 0.1:
-            yield "over budget", f"{measured:.2f} dB, budget {psr_db:g} dB, seed {row['seed']}"
+        budgeted = "keyed" not in name and measured is not None
+        if budgeted and measured > psr_db + 0.1:
+            yield (
+                "over budget",
+                f"{name}: {measured:.2f} dB, budget {psr_db:g} dB, seed {row['seed']}",
+            )
         if "keyed" in name and row["norm_spread"] > 1e-3:
             yield "norm not constant", f"{name}: {row['norm_spread']:.2%}, seed {row['seed']}"
 

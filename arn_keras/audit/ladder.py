@@ -129,7 +129,7 @@ def climb(
                 key = (settings, seed, name, rung)
                 if finished.get(key) is None:
                     start = time.monotonic()
-                    found = _rows(tap, rung, attack, how)
+                    found = rung_rows(tap, rung, attack, how)
                     finished.add(key, found)
                     shown = [row["eve_accuracy"] for row in found if "eve_accuracy" in row]
                     best = f"{max(shown):.1%}" if shown else "measured"
@@ -149,7 +149,15 @@ def _rungs(name, chosen):
     return {**found, "E8": key_attacks} if chosen.rounds else found
 
 
-def _rows(tap, rung, attack, effort):
+def rung_rows(tap, rung, attack, effort):
+    """Rows of one rung.
+
+    Args:
+        tap: `wiretap.Wiretap`.
+        rung: its name.
+        attack: (tap, effort) -> findings; None for what the protection costs Bob.
+        effort: `effort.Effort`.
+    """
     labels = tap.labels[1]
     common = {
         "rung": rung,

@@ -1,8 +1,12 @@
-"""The audit's figure, drawn from its rows only."""
+"""The audit's figures, drawn from its rows only."""
+
+import math
 
 from arn_keras.figures import BLUE, GREY, ORANGE
 
-_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": "#009E73"}
+GREEN, PURPLE, YELLOW, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"  # Okabe and Ito's too
+_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN}
+_MARKER = {"none": "o", "arn": "s", "keyed": "*"}
 
 
 def audit_picture(path, rows, title):
@@ -59,3 +63,76 @@ def audit_picture(path, rows, title):
         recordings.legend(loc="center right", fontsize="x-small")
     figure.suptitle(title + "; dotted: who hears nothing")
     figure.savefig(path, dpi=130)
+
+
+def frontier_picture(path, points, majority_rate, title):
+    """Draws Bob's quality against the worst eavesdropper; the good corner is below, on the left.
+
+    Args:
+        path: file to write, its ending decides the format.
+        points: as in `frontier.json`.
+        majority_rate: accuracy of who hears nothing.
+        title: one line above the picture.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    others = zip((GREEN, PURPLE, YELLOW, SKY) * 9, "^vD<>Pp" * 6, strict=False)
+    for key in dict.fromkeys((each["protection"], each["privacy_weight"]) for each in points):
+        own = [each for each in points if (each["protection"], each["privacy_weight"]) == key]
+        name, weight = key
+        if name in _MARKER:
+            colour, marker = _COLOUR[name], _MARKER[name]
+        else:
+            colour, marker = next(others)
+        label = name if weight is None else f"{name}, w3 = {weight:g}"
+        x, y = zip(*((each["mse_over_original"], each["worst"]) for each in own), strict=True)
+        size = 14 if marker == "*" else 7
+        axes.plot(x, y, color=colour, marker=marker, markersize=size, lw=0.8, label=label)
+        height = 6 if len(axes.lines) % 2 else -12
+        for text, place in _labels(own):
+            axes.annotate(
+                text, place, (4, height), textcoords="offset points", fontsize=8, color=colour
+            )
+    axes.axhline(majority_rate, color="black", linestyle=":", linewidth=1)
+    axes.annotate(
+        f"who hears nothing, {majority_rate:.2g}",
+        (0.99, majority_rate),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize="small",
+    )
+    axes.set(
+        xscale="log",
+        xlabel="Bob's MSE over the original link's",
+        ylabel="Eve's accuracy, the worst rung",
+        ylim=(0, 1.08),
+    )
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(True, alpha=0.3)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
+    figure.suptitle(f"{title}; labels: PSR budget")
+    figure.savefig(path, dpi=110)
+
+
+def _labels(points):
+    """Budgets and where to write them; those of points that lie together in one place."""
+    together = []
+    for each in points:
+        if each["psr_db"] is None:
+            continue
+        place = each["mse_over_original"], each["worst"]
+        for budgets, at in together:
+            if abs(math.log(place[0] / at[0])) < 0.15 and abs(place[1] - at[1]) < 0.04:
+                budgets.append(each["psr_db"])
+                break
+        else:
+            together.append(([each["psr_db"]], place))
+    return [(", ".join(f"{b:+g}" for b in budgets) + " dB", at) for budgets, at in together]

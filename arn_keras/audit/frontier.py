@@ -1,0 +1,182 @@
+"""`python -m arn_keras.audit.frontier RUN_DIR`: what each protection buys, at which power and cost.
+
+Bob's picture against the eavesdropper who moves last, for the letter's pair and the min-max pair at
+several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `frontier.png` and
+`frontier.pdf`, and `finished-frontier.jsonl`, from which it goes on if killed. Nothing heavy is
+imported before the options are known to be good.
+"""
+
+import math
+import pathlib
+import sys
+import time
+
+from arn_keras.arguments import Parser, exit_status
+from arn_keras.audit.__main__ import trained
+from arn_keras.backend import load_tensorflow, require_tensorflow
+from arn_keras.rundir import RunDirectory, atomic_file, write_json
+
+PROGRAM = "python -m arn_keras.audit.frontier"
+SHOWN = ("E0", "E3", "E4", "E5")
+
+
+def parse(arguments=None):
+    """Options; wrong ones end the program with one line and status 2."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Trains keyless pairs at several budgets on a finished run's link, the "
+        "letter's way and against eavesdroppers who learn too, and shows Bob's picture against "
+        "the worst eavesdropper, beside the keyed pair.",
+    )
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory of train.py")
+    parser.add_argument(
+        "--psr-db",
+        type=float,
+        nargs="+",
+        default=[-10.0, -5.0, 0.0, 3.0],
+        metavar="X",
+        help="budgets in dB relative to signal power 1 (default: -10 -5 0 3)",
+    )
+    parser.add_argument(
+        "--privacy-weight",
+        type=float,
+        nargs="+",
+        default=[1.0, 10.0],
+        metavar="W",
+        help="w3 of the min-max pair's loss, w2 being 10 (default: 1 10)",
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds (default: 3; 1 for --quick)")
+    parser.add_argument("--epochs", type=int, default=20, help="of each pair (default: 20)")
+    parser.add_argument(
+        "--quick", action="store_true", help="one seed and short trainings of Eve: a first look"
+    )
+    parser.add_argument("--data-dir", help="where prepared data sets are")
+    options = parser.parse_args(arguments)
+    for name, least in (("seeds", 1), ("epochs", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            parser.error(f"--{name}: expected at least {least}, got {value}")
+    for value in options.psr_db:
+        if not math.isfinite(value):
+            parser.error(f"--psr-db: expected a finite level in dB, got {value}")
+    for value in options.privacy_weight:
+        if not (math.isfinite(value) and value >= 0):
+            parser.error(f"--privacy-weight: expected a finite weight >= 0, got {value}")
+    return options
+
+
+def main(arguments=None):
+    """Measures the frontier; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parse(words)
+    return exit_status(PROGRAM, lambda: run(options, words))
+
+
+def run(options, words):
+    """Measures the frontier of one run directory; the words go into the file."""
+    path = pathlib.Path(options.run_dir)
+    config, _ = trained(path)
+    require_tensorflow()
+    from arn_keras import data
+
+    dataset = data.load(config["dataset"], options.data_dir, config["limit"])
+    load_tensorflow()
+    from arn_keras.audit.checks import warnings
+    from arn_keras.audit.ladder import FinishedRungs
+    from arn_keras.audit.picture import frontier_picture
+    from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
+    from arn_keras.job import SHARDS
+    from arn_keras.stages import Schedule
+
+    effort = EFFORTS["quick" if options.quick else "full"]
+    seeds = range(options.seeds or (1 if options.quick else 3))
+    schedule = Schedule(
+        options.epochs, config["batch_size"], config["learning_rate"], shards=SHARDS
+    )
+    start = time.monotonic()
+    with RunDirectory(path, config, {}) as directory:
+        folder = path / "audit"
+        folder.mkdir(exist_ok=True)
+        finished = FinishedRungs(folder / "finished-frontier.jsonl")
+        trade = Trade(
+            directory.load_models("link", "transmitter", "receiver"),
+            *directory.load_models("eve", "classifier"),
+            (dataset.train, dataset.test),
+            schedule=schedule,
+            effort=effort,
+            snr_db=config["snr_db"],
+        )
+        rows = []
+        for seed in seeds:
+            for point in points(options.psr_db, options.privacy_weight):
+                key = (f"{effort} {schedule}", seed, str(point))  # rows under others are not these
+                if finished.get(key) is None:
+                    finished.add(key, trade.rows(point, seed))
+                    _say(seed, point, finished.get(key))
+                rows += finished.get(key)
+        points_found = summary(rows)
+        title = f"{dataset.name}, SNR {sum(config['snr_db']) / 2:g} dB"
+        frontier = {
+            "dataset": dataset.name,
+            "snr_db": config["snr_db"],
+            "epochs": options.epochs,
+            "seeds": list(seeds),
+            "effort": effort.name,
+            "command": f"{PROGRAM} {' '.join(words)}",
+            "seconds": time.monotonic() - start,
+            "majority_rate": rows[0]["majority_rate"],
+            "points": points_found,
+            "warnings": [
+                {**each, "point": str(point)}
+                for point, those in by_point(rows).items()
+                for each in warnings(those, point.psr_db)
+            ],
+            "rows": rows,
+        }
+        write_json(folder / "frontier.json", frontier)
+        for ending in ("png", "pdf"):
+            with atomic_file(folder / f"frontier.{ending}") as temporary:
+                frontier_picture(temporary, points_found, frontier["majority_rate"], title)
+    _tell(frontier, folder)
+
+
+def _name(point):
+    name = point["protection"]
+    return name if point["privacy_weight"] is None else f"{name} w3={point['privacy_weight']:g}"
+
+
+def _say(seed, point, rows):
+    worst = max(row["eve_accuracy"] for row in rows if row["rung"] != "Bob")
+    (bob,) = (row for row in rows if row["rung"] == "Bob")
+    at = "" if point.psr_db is None else f"{point.psr_db:+g} dB"
+    print(
+        f"seed {seed}  {_name(vars(point)):<15}{at:>7}  MSE {bob['mse']:.4f}  worst {worst:.1%}"
+        f"{rows[0]['seconds']:>8.1f} s",
+        flush=True,
+    )
+
+
+def _tell(frontier, folder):
+    names = "".join(f"{rung:>7}" for rung in SHOWN)
+    print(
+        f"\n{'protection':<15}{'budget':>7}{'PSR':>7}{'sent':>6}{'MSE':>8}{'times':>7}{names}"
+        f"  {'worst':<7}by"
+    )
+    for point in frontier["points"]:
+        psr_db, measured = (
+            "-" if point[name] is None else f"{point[name]:.1f}"
+            for name in ("psr_db", "measured_psr_db")
+        )
+        rungs = "".join(f"{point[rung]:>7.1%}" for rung in SHOWN)
+        print(
+            f"{_name(point):<15}{psr_db:>7}{measured:>7}{point['sent_power']:>6.2f}"
+            f"{point['mse']:>8.4f}{point['mse_over_original']:>7.2f}{rungs}  "
+            f"{point['worst']:<7.1%}{point['by']}"
+        )
+    for each in frontier["warnings"]:
+        print(f"doubt: {each['point']}: {each['check']}: {each['detail']}")
+    print(f"\nfigure   {folder / 'frontier.png'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The points of the frontier: what each protection costs Bob, and what it leaves to Eve.
+
+A point is one protection at one budget. Keyless pairs are trained for it here: the letter's against
+the run's frozen Eve, the min-max one against rivals who learn too. The keyed pair and no protection
+at all need no training. All are measured by the audit's own rungs and in its own noise.
+"""
+
+import dataclasses
+import time
+
+from arn_keras.audit.effort import FULL, QUICK
+from arn_keras.audit.fresh_rungs import fresh, larger
+from arn_keras.audit.frozen_rungs import frozen, kerckhoffs
+from arn_keras.audit.ladder import rung_rows
+from arn_keras.audit.wiretap import Wiretap
+from arn_keras.min_max_link import MinMaxLink
+from arn_keras.privacy import Privacy
+from arn_keras.protection import Protection, protection
+from arn_keras.stages import BUILD_CLASSIFIER, build_pair_link, train_pair
+from arn_keras.system import transmit
+
+RUNGS = {"Bob": None, "E0": frozen, "E3": fresh, "E4": larger, "E5": kerckhoffs}
+_ONLY = {"larger": ("wide",), "recordings": (), "restarts": 1}
+EFFORTS = {each.name: dataclasses.replace(each, **_ONLY) for each in (QUICK, FULL)}
+# Who learns while the min-max pair does; E4's wide Eve is of neither architecture.
+RIVALS = ("eve", "eve_wide")
+_W1, _W2 = 30.0, 10.0  # of the min-max loss; w1 grows with w3, or the budget is not kept
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A protection at a budget.
+
+    Attributes:
+        protection: "none", "arn" (the letter's), "min-max" or "keyed".
+        psr_db: budget in dB of what is trained for one, else None.
+        privacy_weight: w3 of the min-max loss, else None.
+    """
+
+    protection: str
+    psr_db: float | None = None
+    privacy_weight: float | None = None
+
+
+def points(psrs_db, privacy_weights):
+    """All points, those that need no training first."""
+    return [
+        Point("none"),
+        Point("keyed"),
+        *(Point("arn", psr_db) for psr_db in psrs_db),
+        *(Point("min-max", psr_db, w3) for w3 in privacy_weights for psr_db in psrs_db),
+    ]
+
+
+class Trade:
+    """Trains and measures points on one base link.
+
+    Args:
+        link: trained (transmitter, receiver).
+        eavesdropper: the letter's Eve, trained on unprotected signals.
+        splits: training and test `data.Split`.
+        schedule: `stages.Schedule` of every pair.
+        effort: a value of `EFFORTS`.
+        snr_db: (low, high) in training; measured at the middle.
+    """
+
+    def __init__(self, link, eavesdropper, splits, *, schedule, effort, snr_db):
+        for part in (*link, eavesdropper):
+            part.trainable = False
+        self._link, self._eavesdropper, self._splits = link, eavesdropper, splits
+        self._schedule, self._effort, self._snr_db = schedule, effort, snr_db
+        self._signals = tuple(transmit(link[0], split.images) for split in splits)
+        classes, sources = eavesdropper.output_shape[-1], len(splits[0])
+        white = Privacy("white")
+        # One of each for all points: another budget or weight costs no new trace.
+        self._letter = build_pair_link(
+            white, *link, [eavesdropper], schedule, sources, "frontier/arn"
+        )
+        self._min_max = build_min_max_link(*link, classes, schedule, sources)
+        self._clean = {}
+
+    def rows(self, point, seed):
+        """Rows of the rungs of one point, as the audit's, with the point's own fields.
+
+        Args:
+            point: `Point`.
+            seed: of the pair that is trained, of Eves, noise and keys.
+        """
+        start = time.monotonic()
+        protected = self._protection(point, seed)
+        tap = Wiretap(
+            self._link[1],
+            self._eavesdropper,
+            self._signals,
+            self._splits,
+            snr_db=sum(self._snr_db) / 2,
+            psr_db=point.psr_db,
+            protection=protected,
+            seed=seed,
+            clean=self._clean.setdefault(seed, {}),
+        )
+        found = [
+            {**row, **dataclasses.asdict(point)}
+            for rung, attack in RUNGS.items()
+            for row in rung_rows(tap, rung, attack, self._effort)
+        ]
+        return [{**row, "seconds": time.monotonic() - start} for row in found]
+
+    def _protection(self, point, seed):
+        if point.psr_db is None:
+            return protection(point.protection)
+        link = self._letter if point.protection == "arn" else self._min_max
+        if point.privacy_weight is not None:
+            w3 = point.privacy_weight
+            link.loss_weights.assign((_W1 * max(1.0, w3), _W2, w3))
+        train_pair(
+            link,
+            self._splits[0].images,
+            self._signals[0],
+            self._splits[0].labels,
+            self._schedule,
+            snr_db=self._snr_db,
+            psr_db=point.psr_db,
+            seed=seed,
+            stage=f"frontier/{point.protection}",
+            checkpoint_dir=None,
+        )
+        return Protection(point.protection, link.transmitter_arn, link.receiver_arn)
+
+
+def build_min_max_link(transmitter, receiver, classes, schedule, sources):
+    """A link compiled for training pairs against rivals who learn too, by `stages.train_pair`.
+
+    Args:
+        transmitter: trained, s -> y.
+        receiver: trained, y -> s_hat.
+        classes: number of private labels.
+        schedule: `stages.Schedule`.
+        sources: number of training sources.
+
+    Returns:
+        `MinMaxLink` with the rivals `RIVALS`.
+    """
+    shape = transmitter.output_shape[1:]
+    rivals = [BUILD_CLASSIFIER[name](shape, classes) for name in RIVALS]
+    link = MinMaxLink(transmitter, receiver, rivals, name="min_max")
+    schedule.compile(link, sources, shards=min(schedule.shards, schedule.batch_size))
+    return link
+
+
+def summary(rows):
+    """What each point comes to, over its seeds.
+
+    Args:
+        rows: of all points and seeds, as `Trade.rows`.
+
+    Returns:
+        One object a point: its fields; `mse`, `mse_over_original`, `sent_power` and
+        `measured_psr_db`, means over the seeds; the highest accuracy of each rung over its Eves and
+        seeds; `worst`, the highest of all, `by` whom, and the largest leakage.
+    """
+    original = {
+        row["seed"]: row["mse"]
+        for row in rows
+        if row["rung"] == "Bob" and row["protection"] == "none"
+    }
+    return [_summed(point, each, original) for point, each in by_point(rows).items()]
+
+
+def by_point(rows):
+    """Rows of each `Point`, in the order of the rows."""
+    names = [field.name for field in dataclasses.fields(Point)]
+    found = {}
+    for row in rows:
+        found.setdefault(Point(*(row[name] for name in names)), []).append(row)
+    return found
+
+
+def _summed(point, rows, original):
+    bob = [row for row in rows if row["rung"] == "Bob"]
+    eves = [row for row in rows if row["rung"] != "Bob"]
+    worst = max(eves, key=lambda row: row["eve_accuracy"])
+
+    def mean(field):
+        values = [row[field] for row in bob]
+        return None if None in values else sum(values) / len(values)
+
+    return {
+        **dataclasses.asdict(point),
+        "mse": mean("mse"),
+        "mse_over_original": sum(row["mse"] / original[row["seed"]] for row in bob) / len(bob),
+        "sent_power": mean("sent_power"),
+        "measured_psr_db": mean("measured_psr_db"),
+        **{
+            rung: max(row["eve_accuracy"] for row in eves if row["rung"] == rung)
+            for rung in RUNGS
+            if rung != "Bob"
+        },
+        "worst": worst["eve_accuracy"],
+        "by": f"{worst['rung']} {worst['eve']}",
+        "leakage_nats": max(row["leakage_nats"] for row in eves),
+        "seeds": len(bob),
+    }
