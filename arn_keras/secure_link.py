@@ -15,6 +15,9 @@ from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_err
 from arn_keras.power import db_to_ratio, mean_power
 from arn_keras.system import forward, full_precision, transmit, unit_interval
 
+_TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
+_REPORTED = (*_TERMS, "perturbation_power", "eve_accuracy")
+
 
 @keras.saving.register_keras_serializable("arn_keras")
 class SecureLink(NoisyLink):
@@ -65,26 +68,20 @@ class SecureLink(NoisyLink):
         self.eve_channel = AWGN(seed + 1, name="eve_channel")
         self.psr_db = self._setting("psr_db", -10.0)
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
-        names = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
         self.built = True  # every part is, and there is nothing else to build
-        self._means = {
-            name: keras.metrics.Mean(name)
-            for name in (*names, "perturbation_power", "eve_accuracy")
-        }
+        self._means = {name: keras.metrics.Mean(name) for name in _REPORTED}
 
     def _setting(self, name, value):
-        variable = self.add_weight(
-            shape=ops.shape(value), trainable=False, dtype="float32", name=name
-        )
-        variable.assign(value)
-        return variable
+        setting = self.add_weight(ops.shape(value), trainable=False, dtype="float32", name=name)
+        setting.assign(value)
+        return setting
 
     def compile(
         self,
         optimizer="adam",
-        power_loss=attack_power_loss,
         task_loss=mean_squared_error,
         privacy_loss=eve_confidence,
+        power_loss=attack_power_loss,
         shards=1,
         **kwargs,
     ):
@@ -92,9 +89,9 @@ class SecureLink(NoisyLink):
 
         Args:
             optimizer: Keras optimizer or its name.
-            power_loss: L1, (perturbation, budget) -> scalar; the excess of Eq. (20) by default.
             task_loss: L2, (target, estimate) -> scalar or a loss a source; the MSE of Eq. (21).
             privacy_loss: L3, (logits, labels) -> scalar; Eve's confidence of Eq. (22), (23).
+            power_loss: L1, (perturbation, budget) -> scalar; the excess of Eq. (20).
             shards: parts of a batch whose gradients are computed side by side, then averaged: as
                 many cores are kept at work, also by what TensorFlow runs on one (its random
                 numbers, say). Each draws noise of its own. A batch has at least so many sources.
