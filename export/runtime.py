@@ -36,6 +36,7 @@ import numpy as np
 
 FORMAT, PROTECTIONS = 1, ("arn", "keyed", "arn+keyed")
 ROLES = ("transmitter", "receiver")
+_ARRAY = np.ndarray
 _FIRST_BYTE = 3 if sys.byteorder == "little" else 0  # of a float32, the one with its sign
 
 
@@ -180,9 +181,9 @@ class _Module:
 
         A keyed module asks `signs`, a function of the row, for its signs, once for each row.
         """
-        if not isinstance(signal, np.ndarray) or signal.dtype != self._dtype:
-            kind = getattr(signal, "dtype", type(signal).__name__)
-            raise SignalError(f"expected an array of {self._dtype}, got {kind}")
+        # A type of numbers is nearly always the one object that stands for it: the short way.
+        if type(signal) is not _ARRAY or signal.dtype is not self._dtype:
+            self._check_type(signal)
         single = signal.shape == self.shape
         if not single and (signal.ndim == 0 or signal.shape[1:] != self.shape):
             raise SignalError(f"expected shape {self.shape} or a batch of it, got {signal.shape}")
@@ -214,6 +215,11 @@ class _Module:
                 output[row] = get(self._taken)[0]
         self._idle.append(calls)
         return output
+
+    def _check_type(self, signal):
+        if not isinstance(signal, _ARRAY) or signal.dtype != self._dtype:
+            kind = getattr(signal, "dtype", type(signal).__name__)
+            raise SignalError(f"expected an array of {self._dtype}, got {kind}")
 
     def quantize(self, signal):
         """float32 to the module's int8 input (precision "int8-io")."""
