@@ -158,6 +158,27 @@ class RunDirectory:
         return load_models(self.path, stage, *names)
 
 
+def read_config(path, needed):
+    """The configuration that the run directory at `path` was made with.
+
+    Args:
+        path: directory.
+        needed: names of fields that the caller cannot do without.
+
+    Raises:
+        RunDirError: if it is no run directory, or a field is missing.
+    """
+    path = pathlib.Path(path)
+    for missing, got in ((path, "got none"), (path / "config.json", "found no config.json")):
+        if not missing.exists():
+            raise RunDirError(f"{path}: expected a run directory of train.py, {got}")
+    found = read_json(path / "config.json")
+    config = found.get("config") if isinstance(found, dict) else None
+    if not isinstance(config, dict) or not set(needed) <= config.keys():
+        raise RunDirError(f"{path / 'config.json'}: expected a run's configuration")
+    return config
+
+
 def load_models(path, stage, *names):
     """The Keras models of a finished stage of the run directory at `path`.
 

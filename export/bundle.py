@@ -17,7 +17,7 @@ import tempfile
 import zipfile
 
 from arn_keras.errors import ExportError, RunDirError
-from arn_keras.rundir import read_json
+from arn_keras.rundir import read_config, read_json
 from export import manifest, runtime
 from export.signing import load_private_key
 
@@ -136,13 +136,7 @@ def check_place(out, identity, force):
 
 
 def _config(run_dir):
-    if not (run_dir / "config.json").is_file():
-        raise RunDirError(f"{run_dir}: expected a run directory; it has no config.json")
-    config = read_json(run_dir / "config.json")
-    config = config.get("config") if isinstance(config, dict) else None
-    needed = {"dataset", "limit", "snr_db", "psr_db", "seed"}
-    if not isinstance(config, dict) or not needed <= config.keys():
-        raise RunDirError(f"{run_dir / 'config.json'}: expected a run's configuration")
+    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
     if config.setdefault("protection", "arn") == "none":  # not there: of before there was a choice
         raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
     return config

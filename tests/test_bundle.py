@@ -317,7 +317,7 @@ def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):
 @pytest.mark.parametrize(
     ("damage", "options", "message"),
     [
-        (lambda run: shutil.rmtree(run), [], "expected a run directory; it has no config.json"),
+        (lambda run: shutil.rmtree(run), [], "expected a run directory of train.py, got none"),
         (lambda run: (run / "config.json").write_text("{"), [], "expected a whole JSON file"),
         (lambda run: (run / "config.json").write_text("{}"), [], "expected a run's configuration"),
         (lambda run: None, ["--knowledge", "white"], "pair of white box, found only black"),

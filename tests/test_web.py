@@ -282,7 +282,7 @@ def test_the_newest_run_with_a_bundle_is_the_default(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: shutil.rmtree(run), "expected a run directory; it has no config.json"),
+        (lambda run: shutil.rmtree(run), "expected a run directory of train.py, got none"),
         (lambda run: (run / "config.json").write_text("[]"), "expected a run's configuration"),
         (lambda run: None, "expected a bundle in it: python -m export "),
     ],

@@ -13,7 +13,7 @@ from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import RunDirError
 from arn_keras.privacy import PROTECTIONS
-from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
+from arn_keras.rundir import RunDirectory, atomic_file, read_config, write_json
 
 DEFAULT_PROTECTIONS = PROTECTIONS[:3]
 
@@ -126,15 +126,8 @@ def trained(path, knowledge=None):
     Raises:
         RunDirError: if it is no run directory, or has no trained pair.
     """
-    if not path.is_dir():
-        raise RunDirError(f"{path}: expected a run directory of train.py, got none")
-    if not (path / "config.json").exists():
-        raise RunDirError(f"{path}: expected a run directory of train.py, found no config.json")
-    found = read_json(path / "config.json")
-    config = found.get("config") if isinstance(found, dict) else None
     needed = ("dataset", "limit", "snr_db", "psr_db", "batch_size", "learning_rate")
-    if not isinstance(config, dict) or any(name not in config for name in needed):
-        raise RunDirError(f"{path / 'config.json'}: expected a run's configuration")
+    config = read_config(path, needed)
     for name in (knowledge,) if knowledge else ("white", "black"):
         stage = f"arn/{name}"
         if all((path / each).is_dir() for each in ("link", "eve", stage)):

@@ -10,7 +10,7 @@ import sys
 from arn_keras.arguments import Parser
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ArnError, ExportError, RunDirError
-from arn_keras.rundir import RunDirectory, read_json
+from arn_keras.rundir import RunDirectory, read_config
 from export import runtime
 from export.web import building
 from export.web.server import server
@@ -130,13 +130,7 @@ def newest(runs):
 
 def _made(run_dir):
     """A run's configuration and its bundle's manifest."""
-    if not (run_dir / "config.json").is_file():
-        raise RunDirError(f"{run_dir}: expected a run directory; it has no config.json")
-    found = read_json(run_dir / "config.json")
-    config = found.get("config") if isinstance(found, dict) else None
-    needed = {"dataset", "limit", "snr_db", "psr_db", "seed"}
-    if not isinstance(config, dict) or not needed <= config.keys():
-        raise RunDirError(f"{run_dir / 'config.json'}: expected a run's configuration")
+    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
     if not (run_dir / "bundle" / "manifest.json").is_file():
         raise RunDirError(f"{run_dir}: expected a bundle in it: python -m export {run_dir}")
     manifest = runtime.read_manifest(run_dir / "bundle")
