@@ -54,7 +54,8 @@ def examples_picture(path, examples, title):
                 axis.set_xlabel(f"label {truth}", color=GREY)
                 continue
             guess = int(examples[f"eve_{case}"][column])
-            text = f"Eve: {guess}, correct" if guess == truth else f"Eve: {guess}, fooled"
+            wrong = "wrong" if case == "original" else "fooled"  # by nobody, without modules
+            text = f"Eve: {guess}, {'correct' if guess == truth else wrong}"
             axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
         axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title)
