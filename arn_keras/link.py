@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.batches import EpochBatches
-from arn_keras.channel import draw, traced_by_xla
+from arn_keras.channel import draw_uniform, traced_by_xla
 from arn_keras.devices import refuse_several_machines, twin_on_devices
 from arn_keras.errors import TrainingDiverged
 
@@ -56,8 +56,8 @@ class NoisyLink(keras.Model):
     def draw_snr_db(self, signal):
         """SNR in dB for each source of a batch of signals, [batch]."""
         low, high = self.snr_range_db[0], self.snr_range_db[1]
-        each = tf.zeros(tf.shape(signal)[0])
-        return low + (high - low) * draw(tf.random.stateless_uniform, each, self.snr_seed_generator)
+        sources = tf.shape(signal)[:1]
+        return low + (high - low) * draw_uniform(sources, "float32", self.snr_seed_generator)
 
     def reseed(self, epoch):
         """Restarts every generator of the model, a Dropout's included, for this epoch."""

@@ -25,7 +25,8 @@ import tensorflow as tf
 
 from arn_keras.errors import DeviceError
 from arn_keras.losses import eve_entropy_gap
-from arn_keras.secure_link import SecureLink, forget
+from arn_keras.optimizer import FusedAdam, forget
+from arn_keras.secure_link import SecureLink
 from arn_keras.system import full_precision
 
 
@@ -69,9 +70,7 @@ class MinMaxLink(SecureLink):
         """
         super().compile(optimizer, privacy_loss=privacy_loss, **kwargs)
         self.rival_learning_rate = rival_learning_rate
-        self.rival_optimizers = [
-            keras.optimizers.Adam(rival_learning_rate) for _ in self.eavesdroppers
-        ]
+        self.rival_optimizers = [FusedAdam(rival_learning_rate) for _ in self.eavesdroppers]
         for rival, rivals_optimizer in self._rivals():
             rivals_optimizer.build(rival.trainable_variables)
 

@@ -12,6 +12,7 @@ from arn_keras.batches import in_shards
 from arn_keras.channel import AWGN
 from arn_keras.link import NoisyLink, signal_shape
 from arn_keras.losses import attack_power_loss, eve_confidence, mean_squared_error
+from arn_keras.optimizer import forget
 from arn_keras.power import db_to_ratio, mean_power
 from arn_keras.system import forward, full_precision, transmit, unit_interval
 
@@ -215,29 +216,29 @@ class SecureLink(NoisyLink):
             "eve_confidence": _average([eve_confidence(each, y["label"]) for each in logits]),
             "perturbation_power": ops.mean(mean_power(signals.perturbation)),
             "eve_accuracy": ops.mean(_average(hits)),
-        }, ops.shape(y["label"])[0]
+        }
 
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
-        weights, gradients = self.trainable_variables, []
+        weights, gradients, shares = self.trainable_variables, [], []
         replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
         for part, share in in_shards(data, self.shards):
             with self.tracing(), tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([weight.value for weight in weights])
-                terms, sources = self._terms(part, training=True)
+                terms = self._terms(part, training=True)
                 loss = self.optimizer.scale_loss(share * terms["loss"] / replicas)
             gradients.append(tape.gradient(loss, weights))
-            logs = self._report(terms, sources)
-        total = [tf.add_n(parts) for parts in zip(*gradients, strict=True)]
-        self.optimizer.apply_gradients(zip(total, weights, strict=True))
-        return logs
+            shares.append({name: share * value for name, value in terms.items()})
+        self.optimizer.apply_gradients(zip(_total(gradients), weights, strict=True))
+        return self._report(_total(shares), data)
 
     def test_step(self, data):
         """The same terms without an update."""
         with self.tracing():
-            return self._report(*self._terms(data, training=False))
+            return self._report(self._terms(data, training=False), data)
 
-    def _report(self, terms, sources):
+    def _report(self, terms, data):
+        sources = ops.shape(keras.tree.flatten(data)[0])[0]
         for name, value in terms.items():
             self._means[name].update_state(value, sample_weight=sources)
         return {name: mean.result() for name, mean in self._means.items()}
@@ -248,12 +249,9 @@ class SecureLink(NoisyLink):
         return list(self._means.values())
 
 
-def forget(optimizer):
-    """Sets all that an optimiser has learnt back to the beginning."""
-    for state in optimizer.variables:
-        if state.name != "learning_rate":
-            state.assign(ops.zeros_like(state))
-
-
 def _average(values):
     return sum(values) / len(values)
+
+
+def _total(parts):
+    return keras.tree.map_structure(lambda *each: tf.add_n(each), *parts)

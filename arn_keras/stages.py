@@ -19,6 +19,7 @@ from arn_keras.eavesdropper import (
 )
 from arn_keras.eavesdropper_link import EavesdropperLink
 from arn_keras.losses import PRIVACY_LOSSES, attack_power_loss, mean_attack_power_loss
+from arn_keras.optimizer import FusedAdam
 from arn_keras.privacy import ENSEMBLE
 from arn_keras.secure_link import SecureLink
 from arn_keras.semantic import build_receiver, build_transmitter
@@ -76,7 +77,7 @@ class Schedule:
         steps = sources // self.batch_size
         decay = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
         link.compile(
-            optimizer=keras.optimizers.Adam(decay),
+            optimizer=FusedAdam(decay),
             jit_compile=self.jit_compile,
             steps_per_execution=min(steps, 32),
             **kwargs,

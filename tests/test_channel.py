@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import keras
 import numpy as np
 import pytest
@@ -24,6 +26,20 @@ def test_each_source_gets_its_own_snr():
 def test_the_noise_is_white():
     noise = np.asarray(AWGN(seed=3)(np.zeros((200_000, 4), "float32"), snr_db=0.0))
     np.testing.assert_allclose(np.cov(noise.T), np.eye(4), atol=0.015)
+
+
+def test_the_noise_is_gaussian():
+    noise = np.asarray(AWGN(seed=4)(np.zeros((999_999,), "float32"), snr_db=0.0))  # an odd number
+    levels = np.linspace(0.001, 0.999, 999)
+    below = np.searchsorted(np.sort(noise), [NormalDist().inv_cdf(level) for level in levels])
+    assert np.abs(below / noise.size - levels).max() < 2e-3  # Kolmogorov: 1 in 1000
+    assert 4.4 < np.abs(noise).max() < 5.7  # and neither NaN nor infinite
+
+
+def test_the_two_halves_of_a_draw_are_independent():
+    cosine, sine = np.asarray(AWGN(seed=6)(np.zeros((2, 500_000), "float32"), snr_db=0.0))
+    for first, second in ((cosine, sine), (cosine**2, sine**2), (abs(cosine), sine)):
+        assert abs(np.corrcoef(first, second)[0, 1]) < 0.005  # 3.5 standard errors
 
 
 def test_two_channels_draw_independent_noise():

@@ -19,6 +19,7 @@ offer_logical_devices(2)
 import keras, numpy as np
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink
 from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.optimizer import FusedAdam
 from arn_keras.semantic import build_receiver, build_transmitter
 
 sources = np.random.default_rng(0).uniform(size=(32, 6, 6, 1)).astype("float32")
@@ -31,10 +32,12 @@ def trained(kind, devices, snr_db=200.0):  # no noise to speak of: each device d
     options, x, y = {"steps_per_execution": 2}, sources, labels
     if kind == "secure":
         link = SecureLink(*parts, build_eavesdropper((8,), 3, (16,)), seed=3)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     elif kind == "semantic":
         link, y = SemanticLink(*parts, seed=3), None
         options["loss"] = "mse"
-    link.compile(keras.optimizers.SGD(0.1, momentum=0.9), **options)
+        optimizer = FusedAdam(0.01, epsilon=0.01)  # a smaller one would magnify rounding
+    link.compile(optimizer, **options)
     losses = []
     for epoch in range(3):  # a fit an epoch: the optimiser's state must come along
         history = link.fit(x, y, batch_size=16, initial_epoch=epoch, epochs=epoch + 1, verbose=0,

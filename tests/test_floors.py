@@ -8,8 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
     0: "errors arguments config power backend rundir rows privacy symbols message_number",
-    1: "semantic arn channel eavesdropper fgsm batches devices checkpoint cache prepared decoding "
-    "keyed keys",
+    1: "semantic arn channel eavesdropper fgsm batches devices optimizer checkpoint cache "
+    "prepared decoding keyed keys",
     2: "losses system link data protection",
     3: "semantic_link eavesdropper_link secure_link evaluation litert curves",
     4: "stages figures min_max_link",

@@ -120,7 +120,8 @@ def test_a_label_that_bob_does_not_need_is_taken_out_of_the_signal_for_a_fresh_e
     )
     rivals = [build_eavesdropper((7,), 2, (32,)), build_eavesdropper((7,), 2, (16,))]
     link = MinMaxLink(transmitter, receiver, rivals)
-    link.compile(keras.optimizers.Adam(5e-3), rival_learning_rate=5e-3, steps_per_execution=16)
+    decay = keras.optimizers.schedules.CosineDecay(5e-3, 24 * 16)  # else the game never settles
+    link.compile(keras.optimizers.Adam(decay), rival_learning_rate=5e-3, steps_per_execution=16)
     link.restart(1)
     data = (sources, {"label": labels, "target": wanted})
     history = link.fit(

@@ -1,0 +1,38 @@
+import keras
+import numpy as np
+import pytest
+
+from arn_keras.optimizer import FusedAdam
+
+
+def _fitted(optimizer, **options):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(256, 8)).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu")])
+    model.compile(optimizer, "mse", **options)
+    model.fit(x, x @ generator.normal(size=(8, 16)), epochs=8, batch_size=32, verbose=0)
+    return model
+
+
+def _states(model):
+    return [np.asarray(v) for v in (*model.trainable_variables, *model.optimizer.variables)]
+
+
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"jit_compile": True}])
+@pytest.mark.parametrize("arguments", [{}, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}])
+def test_it_is_adam_up_to_rounding(arguments, options):
+    decay = keras.optimizers.schedules.CosineDecay(1e-2, 64)
+    theirs = _states(_fitted(keras.optimizers.Adam(decay, **arguments), **options))
+    ours = _states(_fitted(FusedAdam(decay, **arguments), **options))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_it_is_saved_and_loaded_with_its_state(tmp_path):
+    model = _fitted(FusedAdam(1e-2))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.optimizer) is FusedAdam
+    for one, other in zip(_states(loaded), _states(model), strict=True):
+        np.testing.assert_array_equal(one, other)
