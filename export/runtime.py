@@ -37,7 +37,8 @@ import numpy as np
 FORMAT, PROTECTIONS = 1, ("arn", "keyed", "arn+keyed")
 ROLES = ("transmitter", "receiver")
 _ARRAY = np.ndarray
-_FIRST_BYTE = 3 if sys.byteorder == "little" else 0  # of a float32, the one with its sign
+# Of each float32, the byte with its sign.
+_FIRST_BYTES = slice(3 if sys.byteorder == "little" else 0, None, 4)
 
 
 class BundleError(ValueError):
@@ -190,7 +191,7 @@ class _Module:
         if self._real:
             # NaN and infinity begin with 7f or ff, else only values above 1.7e38: to look at the
             # first bytes takes a third of the time of numpy.isfinite, which counts at int8 speed.
-            first = signal.tobytes()[_FIRST_BYTE::4]
+            first = signal.tobytes()[_FIRST_BYTES]
             bad = (127 in first or 255 in first) and np.count_nonzero(~np.isfinite(signal))
             if bad:
                 raise SignalError(f"expected finite values, got {bad} NaN or infinite")
