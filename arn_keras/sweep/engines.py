@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 from arn_keras.errors import ArnError, EngineError
 
@@ -66,6 +67,8 @@ class LocalEngine:
     def _start(self):
         from joblib.externals.loky import ProcessPoolExecutor
 
+        # It replaces a worker whose memory has grown, as it should.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 self.workers,
