@@ -3,7 +3,7 @@
 A fully connected layer of W weights takes 2 W operations a source forward, 2 W more to pass a
 gradient through it, 2 W more to train it. Nothing else is counted, so the time is a lower bound
 divided by `EFFICIENCY`, the share of NumPy's matrix-product rate that a sweep reaches (measured:
-0.65 where TensorFlow's products are as fast, 1 where they are twice as fast).
+0.65 where TensorFlow's products are as fast, 1.1 where they are twice as fast).
 """
 
 import itertools
