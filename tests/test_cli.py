@@ -3,6 +3,7 @@ import math
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -211,12 +212,17 @@ def test_another_keras_backend_is_refused():
 
 def test_ctrl_c_ends_with_a_line_on_how_to_go_on(tmp_path):
     path = tmp_path / "run"
-    process = _start(*SMALL, "--link-epochs", "1000", "--run-dir", str(path))
+    # Where the tests run in a shell's background, Ctrl-C is ignored, and a child inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = _start(*SMALL, "--link-epochs", "1000", "--run-dir", str(path))
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 100
     while not list(path.rglob("epoch-*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "\ninterrupted; the same command goes on from here\n"
