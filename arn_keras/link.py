@@ -4,13 +4,14 @@
 source. The value is a variable of the graph, so another one costs no new trace.
 """
 
+import contextlib
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from arn_keras.batches import EpochBatches
+from arn_keras.batches import EpochBatches, Start, fit_in_memory
 from arn_keras.channel import draw_uniform, traced_by_xla
 from arn_keras.devices import refuse_several_machines, twin_on_devices
 from arn_keras.errors import TrainingDiverged
@@ -37,6 +38,7 @@ class NoisyLink(keras.Model):
         super().__init__(**kwargs)
         refuse_several_machines()
         self.seed = seed
+        self._tables = None
         self.snr_seed_generator = keras.random.SeedGenerator(seed)
         self.snr_range_db = self.add_weight(
             shape=(2,),
@@ -98,7 +100,7 @@ class NoisyLink(keras.Model):
             options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
             with twin_on_devices(self, devices) as twin:
                 return twin.fit(x, y, batch_size, **options, **kwargs)
-        guards = [_Reseed(), _KeepLastGood()]
+        guards, source = [_Reseed(), _KeepLastGood()], contextlib.nullcontext()
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
             arrays = self.arrays(x, y)
@@ -112,19 +114,37 @@ class NoisyLink(keras.Model):
                 seed=self.seed,
                 shuffle=shuffle is None or bool(shuffle),
                 drop_remainder=drop_remainder,
+                in_step=fit_in_memory(arrays) and self._gathers(),
+                tables=self._tables,
             )
+            if batches.tables is not self._tables:
+                self._tables, self.train_function = batches.tables, None  # its trace has the old
             guards.append(batches)
+            source = batches.filled()
             x, y, batch_size, shuffle = batches.dataset, None, None, False
         elif shuffle is None:
             shuffle = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            callbacks=[*guards, *(callbacks or [])],
-            **kwargs,
-        )
+        with source:
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                callbacks=[*guards, *(callbacks or [])],
+                **kwargs,
+            )
+
+    def _gathers(self):
+        """Whether a step can gather its batch: XLA has no batches of two sizes in one trace, and
+        several devices share what they are given."""
+        return not self.jit_compile and self.distribute_strategy.num_replicas_in_sync == 1
+
+    def batch(self, data):
+        """What a training step is to learn from: `data`, or the batch that it stands for.
+
+        To be called first in a `train_step` of one's own.
+        """
+        return self._tables.gather(data) if isinstance(data, Start) else data
 
     def evaluate(self, *args, snr_db=None, **kwargs):
         """As `keras.Model.evaluate`, with `snr_db`; the same noise at each call."""
@@ -147,7 +167,7 @@ class NoisyLink(keras.Model):
     def train_step(self, data):
         """One step of training."""
         with self.tracing():
-            return super().train_step(data)
+            return super().train_step(self.batch(data))
 
     def test_step(self, data):
         """One step of evaluation."""
