@@ -23,7 +23,8 @@ _EVALUATION = 2**32 - 1
 class NoisyLink(keras.Model):
     """A Keras model with noise inside, repeatable by (seed, epoch) and not by process state.
 
-    NumPy arrays given to `fit` take the fast path of `batches.EpochBatches`.
+    NumPy arrays given to `fit` take the fast path of `batches.EpochBatches`; a `train_step` of
+    one's own begins with `data = self.batch(data)`.
 
     Args:
         seed: integer seed of the noise and of the order of sources.
@@ -140,10 +141,7 @@ class NoisyLink(keras.Model):
         return not self.jit_compile and self.distribute_strategy.num_replicas_in_sync == 1
 
     def batch(self, data):
-        """What a training step is to learn from: `data`, or the batch that it stands for.
-
-        To be called first in a `train_step` of one's own.
-        """
+        """What a training step is to learn from: `data`, or the batch that it stands for."""
         return self._tables.gather(data) if isinstance(data, Start) else data
 
     def evaluate(self, *args, snr_db=None, **kwargs):

@@ -84,6 +84,37 @@ def test_arrays_too_large_for_memory_give_the_same_batches_from_disk(tmp_path, m
             np.testing.assert_array_equal(a, b)
 
 
+def test_what_a_step_gathers_is_what_the_pipeline_gathers():
+    arrays = ({"a": np.arange(60, dtype=np.uint8).reshape(20, 3)}, np.arange(20) * 3)
+    by_step = EpochBatches(arrays, 6, seed=3, in_step=True)
+    by_pipeline = EpochBatches(arrays, 6, seed=3)
+    assert by_pipeline.tables is None
+    for batches in (by_step, by_pipeline):
+        batches.on_epoch_begin(2)
+    with by_step.filled():
+        found = [by_step.tables.gather(start) for start in by_step.dataset]
+    expected = list(by_pipeline.dataset)
+    assert len(found) == len(expected) == 4
+    for one, other in zip(found, expected, strict=True):
+        for a, b in zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_tables_are_empty_after_training_and_serve_arrays_of_their_kind():
+    first = EpochBatches((np.arange(10.0),), 5, in_step=True)
+    start = next(iter(first.dataset))
+    with pytest.raises(KeyboardInterrupt), first.filled():
+        raise KeyboardInterrupt
+    with pytest.raises(Exception, match="indices"):  # five rows of nothing
+        first.tables.gather(start)
+    again = EpochBatches((np.arange(20.0),), 5, in_step=True, tables=first.tables)
+    assert again.tables is first.tables
+    for arrays, size in [((np.arange(10),), 5), ((np.ones((10, 1)),), 5), ((np.arange(10.0),), 4)]:
+        assert EpochBatches(arrays, size, in_step=True, tables=first.tables).tables is not (
+            first.tables
+        )
+
+
 def test_rows_to_fill_go_to_a_file_without_a_name_where_they_are_too_large(tmp_path, monkeypatch):
     assert not isinstance(empty_rows((10, 2)), np.memmap)
     monkeypatch.setattr(batches_module, "IN_MEMORY_BYTES", 79)

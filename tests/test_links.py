@@ -124,6 +124,27 @@ def test_a_batch_of_fewer_sources_than_shards_is_refused(models, sources, labels
         link.compile(shards=0)
 
 
+def test_a_traced_step_serves_other_arrays_and_learns_from_them_alone(models, sources, labels):
+    def trained(*sizes):
+        link = SecureLink(*models, seed=1)
+        link.compile()
+        for size in sizes:
+            link.restart(2)
+            link.fit(sources[:size], labels[:size], batch_size=8, epochs=2, verbose=0)
+            steps.append(link.train_function)
+        return _weights(link.transmitter_arn, link.receiver_arn)
+
+    steps = []
+    assert _same(trained(16, 32), trained(32))
+    assert steps[0] is steps[1]
+    link = SecureLink(*models, seed=1)
+    link.compile()
+    for size in (8, 10):  # batches of another size are another trace
+        link.fit(sources, labels, batch_size=size, verbose=0)
+        steps.append(link.train_function)
+    assert steps[-2] is not steps[-1]
+
+
 def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, labels):
     losses = []
     for data in (
