@@ -5,6 +5,7 @@ source. The value is a variable of the graph, so another one costs no new trace.
 """
 
 import contextlib
+import functools
 import math
 
 import keras
@@ -23,8 +24,7 @@ _EVALUATION = 2**32 - 1
 class NoisyLink(keras.Model):
     """A Keras model with noise inside, repeatable by (seed, epoch) and not by process state.
 
-    NumPy arrays given to `fit` take the fast path of `batches.EpochBatches`; a `train_step` of
-    one's own begins with `data = self.batch(data)`.
+    NumPy arrays given to `fit` take the fast path of `batches.EpochBatches`.
 
     Args:
         seed: integer seed of the noise and of the order of sources.
@@ -34,6 +34,12 @@ class NoisyLink(keras.Model):
     """
 
     parts = ()
+
+    def __init_subclass__(cls, **kwargs):
+        """Lets a `train_step` of the subclass have batches, never what stands for one."""
+        super().__init_subclass__(**kwargs)
+        if "train_step" in vars(cls):
+            cls.train_step = _given_batches(cls.train_step)
 
     def __init__(self, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -140,10 +146,6 @@ class NoisyLink(keras.Model):
         several devices share what they are given."""
         return not self.jit_compile and self.distribute_strategy.num_replicas_in_sync == 1
 
-    def batch(self, data):
-        """What a training step is to learn from: `data`, or the batch that it stands for."""
-        return self._tables.gather(data) if isinstance(data, Start) else data
-
     def evaluate(self, *args, snr_db=None, **kwargs):
         """As `keras.Model.evaluate`, with `snr_db`; the same noise at each call."""
         if snr_db is not None:
@@ -158,6 +160,9 @@ class NoisyLink(keras.Model):
         self.reseed(_EVALUATION)
         return super().predict(*args, **kwargs)
 
+    def _batch(self, data):
+        return self._tables.gather(data) if isinstance(data, Start) else data
+
     def tracing(self):
         """Context in which a training, test or prediction step is traced."""
         return traced_by_xla(self.jit_compile and not self.run_eagerly)
@@ -165,7 +170,7 @@ class NoisyLink(keras.Model):
     def train_step(self, data):
         """One step of training."""
         with self.tracing():
-            return super().train_step(self.batch(data))
+            return super().train_step(self._batch(data))
 
     def test_step(self, data):
         """One step of evaluation."""
@@ -200,6 +205,14 @@ def signal_shape(transmitter, receiver, eavesdroppers=()):
         if sent != taken:
             raise ValueError(f"expected {name} of signals shaped {sent}, got {taken}")
     return sent
+
+
+def _given_batches(train_step):
+    @functools.wraps(train_step)
+    def step(self, data):
+        return train_step(self, self._batch(data))
+
+    return step
 
 
 def _is_numpy(nest):

@@ -119,7 +119,6 @@ class MinMaxLink(SecureLink):
 
     def train_step(self, data):
         """One step of the pair against the rivals as they are, then one of each rival."""
-        data = self.batch(data)
         logs = super().train_step(data)
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         labels = y["label"] if isinstance(y, dict) else y

@@ -220,7 +220,6 @@ class SecureLink(NoisyLink):
 
     def train_step(self, data):
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
-        data = self.batch(data)
         weights, gradients, shares = self.trainable_variables, [], []
         replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
         for part, share in in_shards(data, self.shards):

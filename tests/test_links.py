@@ -145,6 +145,20 @@ def test_a_traced_step_serves_other_arrays_and_learns_from_them_alone(models, so
     assert steps[-2] is not steps[-1]
 
 
+def test_a_train_step_of_ones_own_is_given_batches(models, sources, labels):
+    class Own(SecureLink):
+        def train_step(self, data):
+            x, label = data
+            shapes.append((x["source"].shape[0], x["signal"].shape[0], label.shape[0]))
+            return super().train_step(data)
+
+    shapes = []
+    link = Own(*models)
+    link.compile()
+    link.fit(sources[:16], labels[:16], batch_size=8, verbose=0)
+    assert set(shapes) == {(8, 8, 8)}
+
+
 def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, labels):
     losses = []
     for data in (
