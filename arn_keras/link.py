@@ -107,7 +107,7 @@ class NoisyLink(keras.Model):
             options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
             with twin_on_devices(self, devices) as twin:
                 return twin.fit(x, y, batch_size, **options, **kwargs)
-        guards, source = [_Reseed(), _KeepLastGood()], contextlib.nullcontext()
+        guards, filled = [_Reseed(), _KeepLastGood()], contextlib.nullcontext()
         options = ("sample_weight", "class_weight", "validation_split", "steps_per_epoch")
         if _is_numpy((x, y)) and all(kwargs.get(option) is None for option in options):
             arrays = self.arrays(x, y)
@@ -127,11 +127,11 @@ class NoisyLink(keras.Model):
             if batches.tables is not self._tables:
                 self._tables, self.train_function = batches.tables, None  # its trace has the old
             guards.append(batches)
-            source = batches.filled()
+            filled = batches.filled()
             x, y, batch_size, shuffle = batches.dataset, None, None, False
         elif shuffle is None:
             shuffle = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
-        with source:
+        with filled:
             return super().fit(
                 x,
                 y,

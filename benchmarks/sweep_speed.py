@@ -24,7 +24,7 @@ EPOCHS = 20
 BATCH = 256
 CORES = len(os.sched_getaffinity(0))
 FASTER, SHARE = 1.35, 0.75  # what is asked for: over in turn, and of the matrix products
-TURNS = 15  # epochs behind that share: both cores at once are noisier than one
+TURNS = 15  # of train_speed.py behind that share: both cores at once are noisier than one
 
 
 def points(count):

@@ -41,7 +41,7 @@ def data():
 
 
 def ours(stage, batch, threads):
-    """Epochs of one `fit`, its start included, as the stages of train.py run it."""
+    """Epochs of one `fit`, as the stages of train.py run it; its arrays are filled in before."""
     from arn_keras.backend import load_tensorflow
 
     load_tensorflow()
