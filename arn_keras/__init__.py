@@ -7,22 +7,22 @@ TensorFlow is loaded before it is needed.
 import importlib
 
 _HOMES = {
-    "AWGN": "channel",
-    "EavesdropperLink": "eavesdropper_link",
-    "MinMaxLink": "min_max_link",
-    "SecureLink": "secure_link",
-    "SemanticLink": "semantic_link",
+    "AWGN": "channel.awgn",
+    "EavesdropperLink": "training.eavesdropper_link",
+    "MinMaxLink": "training.min_max_link",
+    "SecureLink": "training.secure_link",
+    "SemanticLink": "training.semantic_link",
     "TrainingDiverged": "errors",
-    "attack_power_loss": "losses",
-    "build_eavesdropper": "eavesdropper",
-    "build_receiver": "semantic",
-    "build_receiver_arn": "arn",
-    "build_substitute": "eavesdropper",
-    "build_transmitter": "semantic",
-    "build_transmitter_arn": "arn",
-    "eve_confidence": "losses",
+    "attack_power_loss": "loss.composite",
+    "build_eavesdropper": "eve.dense",
+    "build_receiver": "link.dense",
+    "build_receiver_arn": "pair.dense",
+    "build_substitute": "eve.dense",
+    "build_transmitter": "link.dense",
+    "build_transmitter_arn": "pair.dense",
+    "eve_confidence": "loss.composite",
     "forward": "system",
-    "mean_squared_error": "losses",
+    "mean_squared_error": "loss.composite",
 }
 __all__ = sorted(_HOMES)
 

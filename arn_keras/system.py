@@ -7,11 +7,7 @@ that was trained. Leaving a module out gives the plain link of Section III, bit 
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
-import tensorflow as tf
 from keras import ops
-
-from arn_keras.batches import empty_rows
 
 
 class Signals(NamedTuple):
@@ -87,35 +83,3 @@ def unit_interval(images):
     if keras.backend.standardize_dtype(images.dtype) == "uint8":
         return ops.cast(images, "float32") / 255.0
     return images
-
-
-def in_batches(function, *arrays, batch_size=2000):
-    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
-    parts = [
-        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
-        for start in range(0, len(arrays[0]), batch_size)
-    ]
-    return np.concatenate(parts)
-
-
-def transmit(transmitter, sources, batch_size=1024):
-    """Runs a frozen transmitter once over all sources.
-
-    Args:
-        transmitter: s -> y.
-        sources: s, array, [sources, ...]; 8-bit, or in [0, 1].
-        batch_size: sources at a time.
-
-    Returns:
-        y, float32 array, [sources, ...]; a map of a scratch file if it is large.
-    """
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(batch):
-        return transmitter(unit_interval(batch), training=False)
-
-    signals = empty_rows((len(sources), *transmitter.output_shape[1:]))
-    for start in range(0, len(sources), batch_size):
-        part = slice(start, start + batch_size)
-        signals[part] = full_precision(step(tf.convert_to_tensor(sources[part])))
-    return signals

@@ -36,9 +36,9 @@ def make(bundle):
     from arn_keras.backend import load_tensorflow
 
     load_tensorflow()
-    from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-    from arn_keras.litert import convert_all
-    from export import manifest
+    from arn_keras.export import manifest
+    from arn_keras.export.litert import convert_all
+    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(0)
     facts = {"pair": "0" * 64, "knowledge": "white", "precisions": list(PRECISIONS), "modules": {}}
@@ -121,7 +121,7 @@ def _litert(bundle, precision, signals):
 
 
 def _runtime(bundle, precision, signals):
-    from export.runtime import Pair
+    from arn_keras.export.runtime import Pair
 
     protect = Pair.load(bundle, precision).alice.protect
     given = signals[0] if len(signals) == 1 else signals

@@ -68,11 +68,11 @@ def measure(sources, symbols, eavesdroppers, folder):
     import keras
 
     from arn_keras import SecureLink
-    from arn_keras.data import Split
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.evaluation import Evaluation
-    from arn_keras.semantic import build_receiver, build_transmitter
-    from arn_keras.stages import Schedule
+    from arn_keras.data.images import Split
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
+    from arn_keras.measure.evaluation import Evaluation
+    from arn_keras.training.algorithm_1 import Schedule
 
     images, labels = mapped(folder, sources), np.arange(sources) % 10
     shape = images.shape[1:]

@@ -50,8 +50,8 @@ def prepared(limit, threads):
     import numpy as np
 
     from arn_keras.backend import load_tensorflow
-    from arn_keras.config import Config
-    from arn_keras.data import Dataset, check_arrays
+    from arn_keras.data.images import Dataset, check_arrays
+    from arn_keras.run.config import Config
 
     load_tensorflow()
     import tensorflow as tf
@@ -88,10 +88,10 @@ MEASURED = [("paired", "frozen", 10.0)]
 def in_turn(count, limit, threads, shards):
     """Seconds to train all points in this process, tracing included."""
     dataset, models, config = prepared(limit, threads)
-    from arn_keras import stages
     from arn_keras.sweep import points as tasks
+    from arn_keras.training import algorithm_1
 
-    schedule = stages.Schedule(EPOCHS, BATCH, config.learning_rate, shards=shards)
+    schedule = algorithm_1.Schedule(EPOCHS, BATCH, config.learning_rate, shards=shards)
     tasks.schedule_of = lambda *_: schedule
     handles = _Here(dataset), _Here(models)
     start = time.perf_counter()

@@ -48,10 +48,10 @@ def ours(stage, batch, threads):
     import keras
 
     from arn_keras import SecureLink, SemanticLink
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
-    from arn_keras.stages import Schedule
-    from arn_keras.system import transmit
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
+    from arn_keras.training.algorithm_1 import Schedule
+    from arn_keras.training.transmit import transmit
 
     images, labels = data()
     parts = build_transmitter((28, 28, 1)), build_receiver((28, 28, 1))

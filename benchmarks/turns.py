@@ -102,7 +102,7 @@ def ratio(found, above, below):
 
 def machine():
     """What a figure was measured on."""
-    from arn_keras.rundir import versions
+    from arn_keras.run.directory import versions
 
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     model = next(

@@ -28,9 +28,9 @@ def trained_run(run, dataset, epochs=4):
     import keras
 
     from arn_keras import EavesdropperLink, SecureLink, SemanticLink
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
-    from arn_keras.system import transmit
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
+    from arn_keras.training.transmit import transmit
 
     keras.utils.set_random_seed(0)
     sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
@@ -80,7 +80,7 @@ def tiny_pair(seed, shape=SHAPE):
     """Two ARNs with random weights of everyday size."""
     import keras
 
-    from arn_keras.arn import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(seed)
     pair = build_transmitter_arn(shape, (16,)), build_receiver_arn(shape, (16,))
@@ -92,10 +92,10 @@ def tiny_pair(seed, shape=SHAPE):
 
 def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
-    from arn_keras.semantic import build_receiver
-    from export.conversion import Ends, write_handover, write_modules
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.export.conversion import Ends, write_handover, write_modules
+    from arn_keras.link.dense import build_receiver
+    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
     generator = np.random.default_rng(seed)
     ends = Ends(
@@ -129,7 +129,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
 
 def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn"):
     """A whole bundle, its figures measured by `export.proof`."""
-    from export import manifest, proof, runtime
+    from arn_keras.export import manifest, proof, runtime
 
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()

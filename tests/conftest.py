@@ -38,8 +38,8 @@ def labels():
 @pytest.fixture
 def models():
     """Transmitter, receiver and Eve of a small link, untrained."""
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
 
     shape = (6, 6, 1)
     return (

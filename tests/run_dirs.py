@@ -15,9 +15,9 @@ CONFIG = {
 
 def untrained_run(path):
     """Makes a run directory of the digits at `path`."""
-    from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
+    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
 
     models = {
         "link/transmitter": build_transmitter((8, 8, 1), 16, 16),

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from arn_keras import rows
+from arn_keras.measure import journal as rows
 from arn_keras.sweep import __main__ as sweep
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from arn_keras.audit import __main__ as audit
 from arn_keras.audit import effort, ladder
 from arn_keras.audit.ladder import LADDER, FinishedRungs
 from arn_keras.audit.report import headline
-from arn_keras.rundir import read_json, write_json
+from arn_keras.files import read_json, write_json
 
 
 @pytest.fixture
@@ -136,6 +136,6 @@ def test_help_is_quick_and_loads_nothing_heavy():
 
 
 def test_the_audit_offers_every_protection_there_is():
-    from arn_keras.protection import PROTECTIONS
+    from arn_keras.pair.chain import PROTECTIONS
 
     assert audit.PROTECTIONS == PROTECTIONS

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.sweep.baselines import FastGradientSign, RandomNoise
+from arn_keras.measure.baselines import FastGradientSign, RandomNoise
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_sign_attack_goes_against_what_the_classifiers_read(signal, models):
 
 
 def test_of_several_classifiers_the_mean_of_the_logits_is_attacked(signal, models):
-    from arn_keras.eavesdropper import build_eavesdropper
+    from arn_keras.eve.dense import build_eavesdropper
 
     other = build_eavesdropper((8,), 3, hidden=(5,))
     one = np.asarray(FastGradientSign([models[2]], -6.0)(signal))

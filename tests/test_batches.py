@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras import batches as batches_module
-from arn_keras.batches import EpochBatches, empty_rows, in_shards
+from arn_keras.files import empty_rows
+from arn_keras.training.batches import EpochBatches, in_shards
 
 
 def _epoch(batches, epoch):
@@ -76,7 +76,7 @@ def test_arrays_too_large_for_memory_give_the_same_batches_from_disk(tmp_path, m
         return found.dataset.element_spec, list(found.dataset.as_numpy_iterator())
 
     spec, in_memory = epoch()
-    monkeypatch.setattr(batches_module, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 100)
     spec_on_disk, from_disk = epoch()
     assert spec_on_disk == spec
     for one, other in zip(in_memory, from_disk, strict=True):
@@ -117,7 +117,7 @@ def test_tables_are_empty_after_training_and_serve_arrays_of_their_kind():
 
 def test_rows_to_fill_go_to_a_file_without_a_name_where_they_are_too_large(tmp_path, monkeypatch):
     assert not isinstance(empty_rows((10, 2)), np.memmap)
-    monkeypatch.setattr(batches_module, "IN_MEMORY_BYTES", 79)
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 79)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     rows = empty_rows((10, 2))
     assert isinstance(rows, np.memmap)

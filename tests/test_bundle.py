@@ -10,19 +10,19 @@ import zipfile
 import pytest
 from bundles import conversion, tiny_pair, trained_run, write_config
 
-from arn_keras import data
+from arn_keras.data import images
 from arn_keras.errors import ArnError, ExportError
-from export import bundle, manifest, proof, runtime
-from export.__main__ import main
+from arn_keras.export import bundle, manifest, proof, runtime
+from arn_keras.export.__main__ import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 PRECISIONS = ("float32", "float16", "int8")
 
 
 def _real_data():
-    with contextlib.suppress(data.DataError):
-        return data.load("mnist", limit=2000)
-    return data.load("digits")
+    with contextlib.suppress(images.DataError):
+        return images.load("mnist", limit=2000)
+    return images.load("digits")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
 def exported(trained):
     """What `python -m export` said and wrote for that run."""
     run, _ = trained
-    command = [sys.executable, "-m", "export", str(run), "--precision", *PRECISIONS]
+    command = [sys.executable, "-m", "arn_keras.export", str(run), "--precision", *PRECISIONS]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, check=False, timeout=500
@@ -81,8 +81,8 @@ def test_parity_is_measured_on_the_real_test_set_and_met(exported, trained):
 
 def test_the_figures_are_those_that_keras_gives(exported, trained):
     """The same case by the evaluation of training: other noise, hence not to the last digit."""
-    from arn_keras.evaluation import Evaluation
-    from arn_keras.rundir import load_models
+    from arn_keras.measure.evaluation import Evaluation
+    from arn_keras.run.directory import load_models
 
     run, dataset = trained
     transmitter, receiver = load_models(run, "link", "transmitter", "receiver")
@@ -128,7 +128,7 @@ def test_the_proof_loads_no_tensorflow():
 
 def test_help_comes_before_anything_heavy():
     code = (
-        "import sys; from export.__main__ import main\n"
+        "import sys; from arn_keras.export.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "assert not {'tensorflow', 'keras', 'tensorflow_datasets', 'sklearn'} & set(sys.modules)"

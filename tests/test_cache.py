@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_sets import ROOT, start_load
 
-from arn_keras import cache, prepared
+from arn_keras.data import find, store
 
 LAYOUT = {"images": ("uint8", (6, 4, 4, 1)), "labels": ("int64", (6,))}
 IMAGES = np.arange(96, dtype=np.uint8).reshape(6, 4, 4, 1)
@@ -27,12 +27,12 @@ def parts():
 @pytest.fixture
 def entry(tmp_path):
     entry = tmp_path / "cache" / "tiny-0123"
-    cache.store(entry, LAYOUT, parts(), FACTS)
+    store.store(entry, LAYOUT, parts(), FACTS)
     return entry
 
 
 def is_intact(entry):
-    arrays, facts = cache.fetch(entry)
+    arrays, facts = store.fetch(entry)
     np.testing.assert_array_equal(arrays["images"], IMAGES)
     np.testing.assert_array_equal(arrays["labels"], LABELS)
     return facts == FACTS
@@ -40,7 +40,7 @@ def is_intact(entry):
 
 def test_what_is_fetched_is_what_was_stored_as_read_only_maps(entry):
     assert is_intact(entry)
-    arrays, _ = cache.fetch(entry)
+    arrays, _ = store.fetch(entry)
     assert all(isinstance(array, np.memmap) for array in arrays.values())
     with pytest.raises(ValueError, match="read-only"):
         arrays["images"][0] = 0
@@ -48,7 +48,7 @@ def test_what_is_fetched_is_what_was_stored_as_read_only_maps(entry):
 
 
 def test_the_arrays_in_memory_are_those_of_the_cache():
-    arrays = cache.collect(LAYOUT, parts())
+    arrays = store.collect(LAYOUT, parts())
     np.testing.assert_array_equal(arrays["images"], IMAGES)
     np.testing.assert_array_equal(arrays["labels"], LABELS)
     assert [arrays[name].dtype for name in LAYOUT] == [np.uint8, np.int64]
@@ -90,21 +90,21 @@ def lose_a_file(entry):
 
 
 def lose_the_manifest(entry):
-    (entry / cache.MANIFEST).unlink()
+    (entry / store.MANIFEST).unlink()
 
 
 def edit_the_manifest(entry):
-    manifest = entry / cache.MANIFEST
+    manifest = entry / store.MANIFEST
     manifest.write_text(manifest.read_text().replace('classes\\": 4', 'classes\\": 5'))
 
 
 def put_another_json(entry):
-    (entry / cache.MANIFEST).write_text("[1, 2]")
+    (entry / store.MANIFEST).write_text("[1, 2]")
 
 
 def put_the_entry_of_another_set(entry):
     other = entry.with_name("other-4567")
-    cache.store(other, LAYOUT, ((name, rows + 1) for name, rows in parts()), FACTS)
+    store.store(other, LAYOUT, ((name, rows + 1) for name, rows in parts()), FACTS)
     for path in other.iterdir():
         path.replace(entry / path.name)
     other.rmdir()
@@ -139,8 +139,8 @@ def test_a_damaged_entry_is_not_trusted_and_is_replaced(entry, damage):
     before = {path: path.read_bytes() for path in entry.iterdir()}
     damage(entry)
     assert not entry.is_dir() or before != {path: path.read_bytes() for path in entry.iterdir()}
-    assert cache.fetch(entry) is None
-    cache.store(entry, LAYOUT, parts(), FACTS)
+    assert store.fetch(entry) is None
+    store.store(entry, LAYOUT, parts(), FACTS)
     assert is_intact(entry)
     assert [path.name for path in entry.parent.iterdir()] == [entry.name]
 
@@ -148,9 +148,9 @@ def test_a_damaged_entry_is_not_trusted_and_is_replaced(entry, damage):
 @pytest.mark.parametrize("rows", [IMAGES[:5], np.concatenate([IMAGES, IMAGES[:1]])])
 def test_parts_that_do_not_add_up_leave_no_entry(tmp_path, rows):
     with pytest.raises(ValueError, match=f"expected 6 images, got {len(rows)}"):
-        cache.store(tmp_path / "a", LAYOUT, [("images", rows), ("labels", LABELS)], FACTS)
+        store.store(tmp_path / "a", LAYOUT, [("images", rows), ("labels", LABELS)], FACTS)
     with pytest.raises(ValueError, match=r"expected 6 images, got 5|could not broadcast"):
-        cache.collect(LAYOUT, [("images", rows), ("labels", LABELS)])
+        store.collect(LAYOUT, [("images", rows), ("labels", LABELS)])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -165,7 +165,7 @@ def slow():
         time.sleep({pause})
         yield part
 
-cache.store(Path(sys.argv[1]), LAYOUT, slow(), FACTS)
+store.store(Path(sys.argv[1]), LAYOUT, slow(), FACTS)
 """
 
 
@@ -183,14 +183,14 @@ def test_a_killed_process_leaves_no_entry_and_its_remains_go_after_a_day(tmp_pat
     with start_child(entry, pause=60) as child:
         assert child.stdout.readline() == "part\n"
         child.kill()
-    assert cache.fetch(entry) is None
+    assert store.fetch(entry) is None
     (remains,) = tmp_path.iterdir()
     assert remains.name.startswith(".tiny.")
-    cache.store(entry, LAYOUT, parts(), FACTS)
+    store.store(entry, LAYOUT, parts(), FACTS)
     assert is_intact(entry)
     assert remains.exists()  # it might still be written to
     os.utime(remains, (0, time.time() - 25 * 3600))
-    cache.store(tmp_path / "other", LAYOUT, parts(), FACTS)
+    store.store(tmp_path / "other", LAYOUT, parts(), FACTS)
     assert not remains.exists()
     assert is_intact(entry)
 
@@ -199,7 +199,7 @@ def test_processes_that_write_the_same_entry_at_once_leave_one_good_entry(tmp_pa
     entry = tmp_path / "tiny"
     children = [start_child(entry, pause=0.1) for _ in range(3)]
     while any(child.poll() is None for child in children):
-        assert cache.fetch(entry) is None or is_intact(entry)
+        assert store.fetch(entry) is None or is_intact(entry)
     for child in children:
         child.communicate()
     assert [child.returncode for child in children] == [0, 0, 0]
@@ -214,7 +214,7 @@ def test_processes_that_write_the_same_entry_at_once_leave_one_good_entry(tmp_pa
 def test_the_folder_follows_the_xdg_rule(monkeypatch, setting, expected):
     monkeypatch.setenv("HOME", "/home/alice")
     monkeypatch.setenv("XDG_CACHE_HOME", setting)
-    assert cache.folder() == Path(expected or "/home/alice/.cache/arn_keras")
+    assert store.folder() == Path(expected or "/home/alice/.cache/arn_keras")
 
 
 def test_a_cached_mnist_loads_within_a_second_and_without_tensorflow(tmp_path):
@@ -232,8 +232,8 @@ def test_a_cached_mnist_loads_within_a_second_and_without_tensorflow(tmp_path):
         (name, (images if "images" in name else labels)[: shape[0]])
         for name, (_, shape) in layout.items()
     ]
-    entry = tmp_path / "cache/arn_keras" / f"mnist-{prepared.fingerprint(folder)}"
-    cache.store(entry, layout, halves, {"classes": 10, "notes": []})
+    entry = tmp_path / "cache/arn_keras" / f"mnist-{find.fingerprint(folder)}"
+    store.store(entry, layout, halves, {"classes": 10, "notes": []})
     best = []
     for _ in range(3):  # the best of three: the machine may be busy
         out, err = start_load("auto", tmp_path / "sets", tmp_path / "cache").communicate(timeout=60)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from arn_keras.channel import AWGN, traced_by_xla
+from arn_keras.channel.awgn import AWGN, traced_by_xla
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 10.0, 20.0])

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from arn_keras.checkpoint import EpochCheckpoint
+from arn_keras.training.checkpoint import EpochCheckpoint
 
 
 def _model():

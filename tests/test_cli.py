@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from arn_keras import cli
-from arn_keras.rundir import read_json, write_json
+from arn_keras.files import read_json, write_json
+from arn_keras.run import command
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -91,7 +91,7 @@ def test_a_run_killed_again_and_again_gives_the_rows_of_an_undisturbed_one(undis
 
 def test_the_same_command_again_trains_nothing(undisturbed, capsys):
     path, _ = undisturbed
-    assert cli.main([*SMALL, "--run-dir", str(path)]) == 0
+    assert command.main([*SMALL, "--run-dir", str(path)]) == 0
     out = capsys.readouterr().out
     assert "training," not in out
     assert "both modules" in out
@@ -105,7 +105,7 @@ def _protected(undisturbed, tmp_path, protection):
     config = read_json(undisturbed[0] / "config.json")
     config["config"]["protection"] = protection
     write_json(path / "config.json", config)
-    assert cli.main([*SMALL, "--run-dir", str(path), "--protection", protection]) == 0
+    assert command.main([*SMALL, "--run-dir", str(path), "--protection", protection]) == 0
     return path, read_json(path / "results.json")
 
 
@@ -147,7 +147,7 @@ def test_every_protection_is_measured_and_only_what_it_needs_is_there(
 def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, capsys):
     path, _ = undisturbed
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
-    assert cli.main([*SMALL, "--run-dir", str(path), "--psr-db", "-5"]) == 2
+    assert command.main([*SMALL, "--run-dir", str(path), "--psr-db", "-5"]) == 2
     assert "psr_db (-10.0 there, -5.0 asked)" in capsys.readouterr().err
     after = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
     assert before == after
@@ -179,7 +179,7 @@ def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     dataset = [] if "--dataset" in options else ["--dataset", "digits"]
     try:
-        status = cli.main([*options, *dataset, "--run-dir", "run", "--data-dir", "none"])
+        status = command.main([*options, *dataset, "--run-dir", "run", "--data-dir", "none"])
     except SystemExit as stop:
         status = stop.code
     lines = capsys.readouterr().err.splitlines()
@@ -195,7 +195,7 @@ def test_a_keyed_bundle_without_cryptography_is_refused_before_any_training(
 ):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     options = [*SMALL[:-1], "--protection", "keyed", "--run-dir", str(tmp_path / "run")]
-    assert cli.main(options) == 2
+    assert command.main(options) == 2
     assert "--protection keyed: expected the package cryptography" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -231,7 +231,7 @@ def test_ctrl_c_ends_with_a_line_on_how_to_go_on(tmp_path):
 def test_help_and_a_wrong_option_load_nothing_heavy():
     code = (
         "import sys\nfrom arn_keras import cli\n"
-        "try: cli.main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "try: command.main(sys.argv[1:])\nexcept SystemExit: pass\n"
         "print(sorted({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
     for option in ("--help", "--epochs=0"):

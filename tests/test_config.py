@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from arn_keras.config import Config
 from arn_keras.errors import ConfigError
+from arn_keras.run.config import Config
 
 NAN, INFINITY = float("nan"), float("inf")
 

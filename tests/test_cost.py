@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from arn_keras.config import Config
+from arn_keras.run.config import Config
 from arn_keras.sweep import cost
 
 
@@ -33,7 +33,7 @@ def test_more_epochs_and_more_substitutes_cost_more(costs):
 
 
 def test_the_cost_of_a_fully_connected_stage_counts_the_weights_of_its_model(costs):
-    from arn_keras.stages import BUILD_CLASSIFIER
+    from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER
 
     for stage in set(BUILD_CLASSIFIER) - {"eve_conv"}:
         model = BUILD_CLASSIFIER[stage]((128,), 10)

@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from arn_keras import curves
+from arn_keras.figures import curves
 
 
 def row(case, x, seed=0, *, axis="snr_db", knowledge=None, training=None, mse=0.01, accuracy=0.5):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tiny_sets import COLOUR, LABELS, assert_split, rows, write_set
 
-from arn_keras import cache, data, prepared
-from arn_keras.data import DataError, Split, check_arrays, load
+from arn_keras.data import find, images, store
+from arn_keras.data.images import DataError, Split, check_arrays, load
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def cache_dir(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    monkeypatch.setattr(prepared, "start_probe", lambda: lambda: "the host cannot be reached")
+    monkeypatch.setattr(find, "start_probe", lambda: lambda: "the host cannot be reached")
 
 
 # The sources themselves
@@ -113,7 +113,7 @@ def test_an_unknown_name_is_refused_without_waiting_for_the_network(tmp_path, mo
     def forbidden():
         raise AssertionError("waited for the network")
 
-    monkeypatch.setattr(prepared, "start_probe", lambda: forbidden)
+    monkeypatch.setattr(find, "start_probe", lambda: forbidden)
     with pytest.raises(DataError, match=r"nor mnits a .* name \(did you mean mnist\?\); either"):
         load("mnits", tmp_path)
     with pytest.raises(DataError, match=r"expected a data set NAME.*got '\.\./mnist'"):
@@ -127,7 +127,7 @@ def test_a_failed_download_replaces_auto_only(tmp_path, monkeypatch, name):
     def refuse(name, data_dir):
         raise OSError("disk on fire\nand so on")
 
-    monkeypatch.setattr(prepared, "start_probe", lambda: lambda: "")
+    monkeypatch.setattr(find, "start_probe", lambda: lambda: "")
     monkeypatch.setattr(tfds, "builder", refuse)
     if name == "auto":
         (note,) = load(name, tmp_path).notes
@@ -151,7 +151,7 @@ def test_a_set_that_can_be_downloaded_is(tmp_path, monkeypatch):
                 name="mnist",
             )
 
-    monkeypatch.setattr(prepared, "start_probe", lambda: lambda: "")
+    monkeypatch.setattr(find, "start_probe", lambda: lambda: "")
     monkeypatch.setattr(tfds, "builder", Builder)
     dataset = load("auto", tmp_path / "sets")
     assert (dataset.name, dataset.notes) == ("mnist", ())
@@ -186,7 +186,7 @@ def cached(tmp_path):
 
 
 def test_the_second_load_reads_only_the_cache(cached, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "PreparedImages", None)
+    monkeypatch.setattr(images, "PreparedImages", None)
     dataset = load("tiny", tmp_path / "sets")
     assert isinstance(dataset.train.images, np.memmap)
     assert_split(dataset.train, COLOUR[:9], LABELS[:9])
@@ -197,7 +197,7 @@ def test_a_damaged_cache_is_rebuilt(cached, tmp_path, cache_dir, monkeypatch):
     (entry,) = cache_dir.iterdir()
     (entry / "train_images.npy").write_bytes((entry / "train_images.npy").read_bytes()[:-1])
     assert_split(load("tiny", tmp_path / "sets").train, COLOUR[:9], LABELS[:9])
-    monkeypatch.setattr(data, "PreparedImages", None)
+    monkeypatch.setattr(images, "PreparedImages", None)
     assert_split(load("tiny", tmp_path / "sets").train, COLOUR[:9], LABELS[:9])
 
 
@@ -213,7 +213,7 @@ def test_without_a_cache_it_works_all_the_same(tmp_path, monkeypatch, where):
     if where == "a file":
         (tmp_path / "cache").write_text("in the way")
     else:
-        monkeypatch.setattr(cache, "folder", Mock(side_effect=RuntimeError("no home directory")))
+        monkeypatch.setattr(store, "folder", Mock(side_effect=RuntimeError("no home directory")))
     assert_split(load("tiny", tmp_path / "sets").train, COLOUR[:9], LABELS[:9])
 
 

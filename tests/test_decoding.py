@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_sets import COLOUR, LABELS, assert_split, rows, write_set
 
-from arn_keras import prepared
-from arn_keras.data import DataError, load
+from arn_keras.data import find
+from arn_keras.data.images import DataError, load
 
 SHARED = Path(__file__).parents[2] / "shared" / "tensorflow_datasets"
 
@@ -34,9 +34,9 @@ def test_the_real_mnist_or_its_stand_in_is_what_its_records_hold(tmp_path):
     import tensorflow as tf
     from PIL import Image
 
-    from arn_keras.decoding import PreparedImages
+    from arn_keras.data.decode import PreparedImages
 
-    folder = prepared.find("mnist", SHARED)
+    folder = find.find("mnist", SHARED)
     if folder is None:
         gray = COLOUR[:, :28, :28, :1]
         folder = write_set(

@@ -7,20 +7,20 @@ import pytest
 import tensorflow as tf
 
 from arn_keras import SecureLink
-from arn_keras.devices import refuse_several_machines, twin_on_devices
 from arn_keras.errors import DeviceError
+from arn_keras.training.devices import refuse_several_machines, twin_on_devices
 
 # A process of its own: devices are counted when TensorFlow starts.
 TWO_DEVICES = """
 from arn_keras.backend import load_tensorflow
 load_tensorflow()
-from arn_keras.devices import offer_logical_devices
+from arn_keras.training.devices import offer_logical_devices
 offer_logical_devices(2)
 import keras, numpy as np
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink
-from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.optimizer import FusedAdam
-from arn_keras.semantic import build_receiver, build_transmitter
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.training.optimizer import FusedAdam
+from arn_keras.link.dense import build_receiver, build_transmitter
 
 sources = np.random.default_rng(0).uniform(size=(32, 6, 6, 1)).astype("float32")
 labels = np.arange(32) % 3
@@ -97,8 +97,8 @@ def test_a_strategy_over_several_machines_is_refused(monkeypatch, models):
 
 
 def test_mixed_precision_trains_and_keeps_the_power_and_the_losses_in_full(sources, labels):
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

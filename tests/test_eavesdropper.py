@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.eavesdropper import (
+from arn_keras.eve.dense import (
     build_convolutional_eavesdropper,
     build_eavesdropper,
     build_substitute,

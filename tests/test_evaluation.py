@@ -2,15 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.data import Split
-from arn_keras.evaluation import Evaluation, cases, examples, rows
-from arn_keras.keyed import (
+from arn_keras.data.images import Split
+from arn_keras.measure.evaluation import Evaluation, cases, examples, rows
+from arn_keras.pair.chain import compose
+from arn_keras.pair.rotation import (
     ROUNDS,
     build_receiver_keyed,
     build_transmitter_keyed,
     random_signs,
 )
-from arn_keras.protection import compose
 
 
 @pytest.fixture

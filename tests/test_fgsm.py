@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.fgsm import fgsm, fgsm_example
+from arn_keras.measure.fgsm import fgsm, fgsm_example
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from arn_keras.figures import examples_picture
+from arn_keras.figures.draw import examples_picture
 
 
 @pytest.mark.parametrize("channels", [1, 3])

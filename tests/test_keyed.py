@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arn_keras.keyed import (
+from arn_keras.pair.rotation import (
     ROUNDS,
     KeyedRotation,
     build_receiver_keyed,
@@ -265,7 +265,7 @@ def test_random_signs_are_fair_fresh_and_repeatable_by_seed():
 def test_a_module_converts_to_builtin_operators_and_gives_the_same(n, build):
     from ai_edge_litert.interpreter import Interpreter
 
-    from arn_keras.litert import convert
+    from arn_keras.export.litert import convert
 
     model = build((n,))
     content = convert(model, "float32")  # refuses other operators

@@ -14,9 +14,15 @@ import pytest
 from bundles import SHAPE, tiny_bundle
 from test_runtime import mutated
 
-from export import bundle, conversion, manifest, runtime
-from export.__main__ import main
-from export.runtime import BundleError, KeyingError, Pair, RefusedMessageError, SignalError
+from arn_keras.export import bundle, conversion, manifest, runtime
+from arn_keras.export.__main__ import main
+from arn_keras.export.runtime import (
+    BundleError,
+    KeyingError,
+    Pair,
+    RefusedMessageError,
+    SignalError,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -295,7 +301,7 @@ def test_the_self_test_runs_every_module_and_finds_a_wrong_answer(which, request
 
 def test_the_key_schedule_in_a_bundle_is_the_project_s_own_and_listed(both):
     files = {entry["file"] for entry in runtime.read_manifest(both.path)["files"]}
-    for name in ("keys.py", "message_number.py", "errors.py"):
+    for name in ("key_schedule.py", "message_number.py", "errors.py"):
         assert (both.path / name).read_bytes() == (ROOT / "arn_keras" / name).read_bytes()
         assert name in files
     readme = (both.path / "README.md").read_text()
@@ -350,14 +356,14 @@ def test_a_rotation_that_costs_power_or_tells_eve_is_refused():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run directory of digits with untrained models and both kinds of modules."""
-    from arn_keras import data
-    from arn_keras.arn import build_receiver_arn, build_transmitter_arn
-    from arn_keras.eavesdropper import build_eavesdropper
-    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
-    from arn_keras.semantic import build_receiver, build_transmitter
+    from arn_keras.data import images
+    from arn_keras.eve.dense import build_eavesdropper
+    from arn_keras.link.dense import build_receiver, build_transmitter
+    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
     path = tmp_path_factory.mktemp("runs") / "run"
-    shape = data.load("digits").source_shape
+    shape = images.load("digits").source_shape
     for file, model in {
         "link/transmitter": build_transmitter(shape),
         "link/receiver": build_receiver(shape),
@@ -399,7 +405,7 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
     assert {file.name for file in out.iterdir()} == {
         *(f"{role}_{each}.float32.tflite" for role in runtime.ROLES for each in modules),
         *("manifest.json", "README.md", "vectors.npz"),
-        *("runtime.py", "keys.py", "message_number.py", "errors.py"),
+        *("runtime.py", "key_schedule.py", "message_number.py", "errors.py"),
     }
     assert (written["protection"], written["precisions"]) == (protection, ["float32"])
     assert written["knowledge"] == (None if protection == "keyed" else "white")
@@ -412,7 +418,7 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
 
 
 def test_the_pair_s_identity_tells_protections_and_keyed_sizes_apart(run, tmp_path):
-    from arn_keras.keyed import build_receiver_keyed, build_transmitter_keyed
+    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
     names = {bundle.pair_identity(run, "white", each) for each in ("arn", "keyed", "arn+keyed")}
     assert len(names) == 3

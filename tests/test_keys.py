@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_keyed import dense_matrix
 
-from arn_keras.keys import (
+from arn_keras.pair.key_schedule import (
     Header,
     PairKey,
     ReceiverKeys,
@@ -27,7 +27,7 @@ from arn_keras.keys import (
     read_key,
     write_key,
 )
-from arn_keras.message_number import (
+from arn_keras.pair.message_number import (
     END,
     KeyingError,
     MessageCounter,
@@ -73,7 +73,7 @@ def test_the_vectors_follow_from_the_primitives_and_from_the_project(vector):
     modules = bytes.fromhex(vector.get("modules", ""))
     assert vector_of(key, message, n, rounds, modules) == vector
 
-    from arn_keras.keyed import KeyedRotation
+    from arn_keras.pair.rotation import KeyedRotation
 
     pair = PairKey(key, modules)
     assert Header(pair.identity, message).pack().hex() == vector["header"]
@@ -89,7 +89,7 @@ def test_the_vectors_follow_from_the_primitives_and_from_the_project(vector):
 
 def test_the_keystream_is_chacha20_of_rfc_8439():
     # The block of its section 2.3.2, with block counter 1: the first 4 of the 16 bytes are
-    # the counter, the other 12 the nonce, as keys.py takes them to be.
+    # the counter, the other 12 the nonce, as key_schedule.py takes them to be.
     nonce = bytes.fromhex("01000000000000090000004a00000000")
     cipher = Cipher(algorithms.ChaCha20(bytes(range(32)), nonce), None).encryptor()
     assert cipher.update(bytes(16)).hex() == "10f1e7e4d13b5915500fdd1fa32071c4"
@@ -319,9 +319,9 @@ def test_no_key_in_what_is_printed_and_none_in_what_is_pickled(ends):
 def test_the_key_schedule_needs_no_tensorflow_and_the_counter_no_cryptography():
     script = """
 import sys
-import arn_keras.message_number, arn_keras.keys
+import arn_keras.pair.message_number, arn_keras.pair.key_schedule
 assert "cryptography" not in sys.modules
-arn_keras.keys.PairKey(bytes(32)).signs(0, 8, 2)
+arn_keras.pair.key_schedule.PairKey(bytes(32)).signs(0, 8, 2)
 assert "cryptography" in sys.modules
 assert not {"tensorflow", "keras"} & set(sys.modules)
 """

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from arn_keras.audit.leakage import accuracy, cross_entropy, entropy, leakage_nats, majority_rate
+from arn_keras.measure.leakage import accuracy, cross_entropy, entropy, leakage_nats, majority_rate
 
 
 def _binary_symmetric(flips, sources=1000):

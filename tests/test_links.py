@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
-from arn_keras.losses import mean_attack_power_loss
-from arn_keras.system import transmit
+from arn_keras.loss.composite import mean_attack_power_loss
+from arn_keras.training.transmit import transmit
 
 
 def _weights(*models):

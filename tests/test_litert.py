@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from arn_keras.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.errors import ExportError
-from arn_keras.keyed import ROUNDS, build_receiver_keyed, build_transmitter_keyed
-from arn_keras.litert import PRECISIONS, convert, convert_all, operators
+from arn_keras.export.litert import PRECISIONS, convert, convert_all, operators
+from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.rotation import ROUNDS, build_receiver_keyed, build_transmitter_keyed
 
 SHAPE, HIDDEN = (128,), (256, 256)
 

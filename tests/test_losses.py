@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.losses import (
+from arn_keras.loss.composite import (
     attack_power_loss,
     eve_confidence,
     eve_entropy_gap,

@@ -9,11 +9,12 @@ import numpy as np, psutil
 from arn_keras.backend import load_tensorflow
 load_tensorflow()
 import keras
-from arn_keras import SecureLink, batches
-from arn_keras.data import Split
-from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.evaluation import Evaluation
-from arn_keras.semantic import build_receiver, build_transmitter
+from arn_keras import SecureLink
+from arn_keras import files
+from arn_keras.data.images import Split
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.measure.evaluation import Evaluation
+from arn_keras.link.dense import build_receiver, build_transmitter
 
 process = psutil.Process()
 def megabytes():
@@ -45,7 +46,7 @@ for start in range(0, rows, 1000):
 images.flush()
 images = np.lib.format.open_memmap(sys.argv[2], "r")
 labels = np.arange(rows) % 10
-batches.IN_MEMORY_BYTES = 1 << 22
+files.IN_MEMORY_BYTES = 1 << 22
 def own():  # pages of the file that happen to be mapped are not memory of this process
     return (process.memory_info().rss - process.memory_info().shared) / 2**20
 link.fit(images[:4000], labels[:4000], batch_size=500, epochs=2, verbose=0)

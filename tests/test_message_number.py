@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arn_keras.message_number import (
+from arn_keras.pair.message_number import (
     END,
     KeyingError,
     MessageCounter,
@@ -25,7 +25,7 @@ PAIR = bytes(range(8))
 
 PRINT_NUMBERS = """
 import sys
-from arn_keras.message_number import MessageCounter
+from arn_keras.pair.message_number import MessageCounter
 counter = MessageCounter(sys.argv[1], bytes(range(8)), block=7)
 while True:
     print(counter.next(), flush=True)

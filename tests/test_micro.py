@@ -9,7 +9,7 @@ import pytest
 from bundles import SHAPE, tiny_bundle
 
 from arn_keras.errors import ExportError
-from export import micro, runtime
+from arn_keras.export import micro, runtime
 
 #: The part of LiteRT for Microcontrollers that the example uses, as its headers declare it: enough
 #: for a compiler to check the example where the real headers are not there (TFLM_INCLUDE).
@@ -197,7 +197,7 @@ def test_a_file_that_microcontrollers_cannot_run_says_why():
 def _float16():
     from bundles import tiny_pair
 
-    from arn_keras.litert import convert
+    from arn_keras.export.litert import convert
 
     return convert(tiny_pair(0)[0], "float16")
 

@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.checkpoint import EpochCheckpoint
-from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.eavesdropper_link import EavesdropperLink
 from arn_keras.errors import DeviceError
-from arn_keras.min_max_link import MinMaxLink
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.training.checkpoint import EpochCheckpoint
+from arn_keras.training.eavesdropper_link import EavesdropperLink
+from arn_keras.training.min_max_link import MinMaxLink
 
 
 def _weights(*models):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.optimizer import FusedAdam
+from arn_keras.training.optimizer import FusedAdam
 
 
 def _fitted(optimizer, **options):

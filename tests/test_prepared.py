@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arn_keras import prepared
+from arn_keras.data import find
 
 FILES = ("dataset_info.json", "features.json")
 
@@ -27,23 +27,23 @@ def test_the_newest_complete_version_is_found(tmp_path):
     put(tmp_path / "set/2.0.0", FILES[:1])
     put(tmp_path / "set/3.0.0", FILES[1:])
     put(tmp_path / "set/incomplete.4.0.0")
-    assert prepared.find("set", tmp_path) == newest
-    assert prepared.find("set:1.9.0", tmp_path) == tmp_path / "set/1.9.0"
-    assert prepared.find("set:2.0.0", tmp_path) is None
-    assert prepared.find("other", tmp_path) is None
-    assert prepared.find("set", tmp_path / "nowhere") is None
+    assert find.find("set", tmp_path) == newest
+    assert find.find("set:1.9.0", tmp_path) == tmp_path / "set/1.9.0"
+    assert find.find("set:2.0.0", tmp_path) is None
+    assert find.find("other", tmp_path) is None
+    assert find.find("set", tmp_path / "nowhere") is None
 
 
 def test_without_a_configuration_the_recorded_default_is_meant(tmp_path):
     first, second = put(tmp_path / "set/first/1.0.0"), put(tmp_path / "set/second/1.0.0")
-    assert prepared.find("set/first", tmp_path) == first
-    assert prepared.find("set/second:1.0.0", tmp_path) == second
-    assert prepared.find("set/third", tmp_path) is None
+    assert find.find("set/first", tmp_path) == first
+    assert find.find("set/second:1.0.0", tmp_path) == second
+    assert find.find("set/third", tmp_path) is None
     with pytest.raises(ValueError, match=r"expected one of set/first, set/second, got set$"):
-        prepared.find("set", tmp_path)
+        find.find("set", tmp_path)
     (tmp_path / "set/.config").mkdir()
     (tmp_path / "set/.config/metadata.json").write_text('{"default_config_name": "second"}')
-    assert prepared.find("set", tmp_path) == second
+    assert find.find("set", tmp_path) == second
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_without_a_configuration_the_recorded_default_is_meant(tmp_path):
 def test_a_name_cannot_lead_out_of_the_folder(tmp_path, name):
     put(tmp_path / "set/1.0.0")
     with pytest.raises(ValueError, match="expected a data set NAME"):
-        prepared.find(name, tmp_path / "set")
+        find.find(name, tmp_path / "set")
 
 
 def test_the_default_folder_follows_the_rule_of_tensorflow_datasets(monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", "/prepared")
-    assert prepared.default_data_dir() == "/prepared"
+    assert find.default_data_dir() == "/prepared"
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", "/home/alice")
-    assert prepared.default_data_dir() == "/home/alice/tensorflow_datasets"
+    assert find.default_data_dir() == "/home/alice/tensorflow_datasets"
 
 
 def test_the_fingerprint_changes_with_any_file_and_with_nothing_else(tmp_path):
@@ -68,18 +68,18 @@ def test_the_fingerprint_changes_with_any_file_and_with_nothing_else(tmp_path):
     shard = folder / "set-train.tfrecord-00000-of-00001"
     shard.write_bytes(b"12345678")
     os.utime(shard, (0, 0))
-    seen = [prepared.fingerprint(folder)]
-    assert prepared.fingerprint(folder) == seen[0]
+    seen = [find.fingerprint(folder)]
+    assert find.fingerprint(folder) == seen[0]
     for name in FILES:
         (folder / name).write_text('{"a": 1}')
-        seen.append(prepared.fingerprint(folder))
+        seen.append(find.fingerprint(folder))
     shard.write_bytes(b"1234567")
     os.utime(shard, (0, 0))
-    seen.append(prepared.fingerprint(folder))
+    seen.append(find.fingerprint(folder))
     os.utime(shard, (0, 1))
-    seen.append(prepared.fingerprint(folder))
+    seen.append(find.fingerprint(folder))
     shard.rename(folder / "set-test.tfrecord-00000-of-00001")
-    seen.append(prepared.fingerprint(folder))
+    seen.append(find.fingerprint(folder))
     assert len(set(seen)) == 6
 
 
@@ -101,7 +101,7 @@ def test_any_http_status_is_an_answer():
 
     with http.server.HTTPServer(("127.0.0.1", 0), Refuse) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        assert prepared.start_probe(f"http://127.0.0.1:{server.server_port}/")() == ""
+        assert find.start_probe(f"http://127.0.0.1:{server.server_port}/")() == ""
 
 
 @pytest.mark.usefixtures("direct")
@@ -110,7 +110,7 @@ def test_a_refused_connection_is_known_at_once():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     start = time.monotonic()
-    reason = prepared.start_probe(f"https://127.0.0.1:{port}/")()
+    reason = find.start_probe(f"https://127.0.0.1:{port}/")()
     assert reason == f"127.0.0.1:{port} cannot be reached (ConnectionError)"
     assert time.monotonic() - start < 3
 
@@ -122,7 +122,7 @@ def test_a_silent_host_is_given_up_when_the_time_is_over(monkeypatch):
     # The client's own time limit holds for each read: a trickle of bytes outlives it.
     monkeypatch.setattr(requests, "head", lambda *_, **__: time.sleep(30))
     start = time.monotonic()
-    wait = prepared.start_probe("https://silent.invalid/", seconds=0.5)
+    wait = find.start_probe("https://silent.invalid/", seconds=0.5)
     assert time.monotonic() - start < 0.3
     assert wait() == "silent.invalid did not answer in 0.5 s"
     assert 0.4 < time.monotonic() - start < 1.5
@@ -130,7 +130,7 @@ def test_a_silent_host_is_given_up_when_the_time_is_over(monkeypatch):
 
 def test_the_names_are_those_of_tensorflow_datasets_and_need_no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", None)
-    names = prepared.known_names()
+    names = find.known_names()
     assert {"mnist", "fashion_mnist", "cifar10", "svhn_cropped"} <= set(names)
     assert "no_such_set" not in names
 
@@ -144,7 +144,7 @@ def test_a_failed_download_is_one_line(monkeypatch, tmp_path):
 
     monkeypatch.setattr(tfds, "builder", refuse)
     with pytest.raises(ValueError, match=r"failed \(AssertionError: Manual download required\.\)$"):
-        prepared.download_and_prepare("set", tmp_path)
+        find.download_and_prepare("set", tmp_path)
 
 
 def test_a_download_says_where_it_put_the_set(monkeypatch, tmp_path):
@@ -157,4 +157,4 @@ def test_a_download_says_where_it_put_the_set(monkeypatch, tmp_path):
             put(Path(self.data_path))
 
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Builder())
-    assert prepared.download_and_prepare("set", tmp_path) == prepared.find("set", tmp_path)
+    assert find.download_and_prepare("set", tmp_path) == find.find("set", tmp_path)

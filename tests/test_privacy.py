@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from arn_keras.privacy import ENSEMBLE, EVE_STAGES, Privacy
-from arn_keras.stages import BUILD_CLASSIFIER, Schedule, build_pair_link
+from arn_keras.eve import ENSEMBLE, EVE_STAGES
+from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER, Schedule, build_pair_link
+from arn_keras.training.privacy import Privacy
 
 
 def _architecture(stage):

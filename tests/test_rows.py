@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from arn_keras import rows
 from arn_keras.errors import RunDirError
+from arn_keras.measure import journal as rows
 
 
 def row(**fields):

@@ -7,7 +7,8 @@ import keras
 import pytest
 
 from arn_keras.errors import RunDirError
-from arn_keras.rundir import RunDirectory, atomic_file, read_json, write_json
+from arn_keras.files import atomic_file, read_json, write_json
+from arn_keras.run.directory import RunDirectory
 
 IDENTITY = {"dataset": "digits", "snr_db": (10.0, 10.0), "seed": 0}
 
@@ -77,7 +78,7 @@ def test_an_unwritable_place_is_refused(tmp_path):
 def test_two_processes_do_not_share_a_run_directory(tmp_path, stack):
     held = stack.enter_context(_open(tmp_path))
     code = (
-        "import sys; from arn_keras.rundir import RunDirectory\n"
+        "import sys; from arn_keras.run.directory import RunDirectory\n"
         f"RunDirectory(sys.argv[1], {IDENTITY!r}, {{}})"
     )
     other = subprocess.run(

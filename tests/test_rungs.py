@@ -13,8 +13,8 @@ from arn_keras.audit.keyed_rungs import (
     wrong_key,
 )
 from arn_keras.audit.ladder import LADDER
-from arn_keras.audit.leakage import accuracy, leakage_nats
-from arn_keras.protection import Protection
+from arn_keras.measure.leakage import accuracy, leakage_nats
+from arn_keras.pair.chain import Protection
 
 CHANCE = 1 / CLASSES
 KEYED = Protection("keyed", rounds=5)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from bundles import SHAPE, tiny_bundle
 
-from export import runtime
-from export.runtime import BundleError, Pair, SignalError
+from arn_keras.export import runtime
+from arn_keras.export.runtime import BundleError, Pair, SignalError
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -253,7 +253,7 @@ def test_the_self_test_passes_and_finds_a_wrong_answer(copy, capsys):
     np.savez(copy / "vectors.npz", **vectors)
     assert runtime.main(["--selftest", "--bundle", str(copy)]) == 2
     assert "vectors.npz: damaged" in capsys.readouterr().err
-    from export.manifest import hashed
+    from arn_keras.export.manifest import hashed
 
     names = ("README.md", "runtime.py", "vectors.npz")
     _edit(copy, lambda m: m.update(files=[hashed(copy, name) for name in names]))

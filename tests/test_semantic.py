@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.semantic import build_receiver, build_transmitter, default_symbols
+from arn_keras.link.dense import build_receiver, build_transmitter, default_symbols
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from arn_keras.audit.structural_eavesdropper import SignBlindFeatures, undo_last_mixing
-from arn_keras.keyed import KeyedRotation, random_signs
+from arn_keras.eve.structural import SignBlindFeatures, undo_last_mixing
+from arn_keras.pair.rotation import KeyedRotation, random_signs
 
 
 def _signal(symbols, seed=0):

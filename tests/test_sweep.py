@@ -17,8 +17,9 @@ from small_sweeps import (  # noqa: F401
     start,
 )
 
-from arn_keras import data, figures
-from arn_keras.rundir import read_json
+from arn_keras.data import images
+from arn_keras.figures import draw
+from arn_keras.files import read_json
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep.engines import LocalEngine
 from arn_keras.sweep.grid import Point
@@ -57,7 +58,7 @@ def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, 
     assert (local / "rows.jsonl").read_bytes() == before
     for file in (local / "figures").iterdir():
         file.unlink()
-    assert figures.main([str(local)]) == 0
+    assert draw.main([str(local)]) == 0
     names = {file.name for file in (local / "figures").iterdir()}
     assert names == {
         f"{name}.{ending}"
@@ -123,8 +124,8 @@ def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys
 
 def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
     def traces(data, models, config, points):
-        from arn_keras.secure_link import SecureLink
         from arn_keras.sweep.points import run_point
+        from arn_keras.training.secure_link import SecureLink
 
         step, traced, counts = SecureLink.train_step, [], []
         SecureLink.train_step = lambda self, batch: traced.append(1) or step(self, batch)
@@ -133,7 +134,7 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
             counts.append(len(traced))
         return counts
 
-    dataset = data.load("digits", limit=100)
+    dataset = images.load("digits", limit=100)
     options = sweep.parse(GRID)
     config = sweep.settings(options, "digits", 0).resolve("digits", 100)
     base = local / "digits" / "seed-0"
@@ -198,7 +199,7 @@ def test_bad_input_gets_one_clear_line_and_status_2(options, message, tmp_path, 
 def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom arn_keras import figures\nfrom arn_keras.sweep import __main__ as sweep\n"
-        "for main in (sweep.main, figures.main):\n"
+        "for main in (sweep.main, draw.main):\n"
         "    try: main(['--help'])\n    except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'ray', 'joblib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -208,8 +209,8 @@ def test_help_loads_nothing_heavy():
 
 
 def test_figures_of_a_directory_without_rows_are_refused(tmp_path, capsys):
-    assert figures.main([str(tmp_path)]) == 2
-    assert figures.main([str(tmp_path / "none")]) == 2
+    assert draw.main([str(tmp_path)]) == 2
+    assert draw.main([str(tmp_path / "none")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert "expected examples, or rows along an axis, found none" in lines[0]
     assert "expected the directory of a run or of a sweep" in lines[1]

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.channel import AWGN
+from arn_keras.channel.awgn import AWGN
 from arn_keras.system import forward, unit_interval
 
 

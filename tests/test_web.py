@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from bundles import trained_run, write_config
 
-from arn_keras import data
-from export import bundle, manifest, runtime
-from export.web import __main__ as command
-from export.web import building
-from export.web.server import server
+from arn_keras.data import images
+from arn_keras.export import bundle, manifest, runtime
+from arn_keras.export.web import __main__ as command
+from arn_keras.export.web import building
+from arn_keras.export.web.server import server
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROTECTIONS = ("none", "arn", "keyed")
@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     if lacking:
         pytest.skip(f"needs {lacking}; make test gets it where it can")
     run = tmp_path_factory.mktemp("runs") / "digits"
-    trained_run(run, data.load("digits"), epochs=12)
+    trained_run(run, images.load("digits"), epochs=12)
     bundle.export(run, precisions=("float32",))
     assert command.main([str(run), "--no-serve"]) == 0
     return run
@@ -94,8 +94,8 @@ def test_under_the_same_noise_and_keys_the_page_s_figures_are_keras_s(run, page,
 
 def test_keras_s_figures_are_those_of_the_block_diagram(run, page):
     """Bob's error of one keyed message, with the formulas of the keyed pair's files in NumPy."""
-    from arn_keras.keyed import grid_shape, interleaver, orthonormal_factor
-    from arn_keras.rundir import load_models
+    from arn_keras.pair.rotation import grid_shape, interleaver, orthonormal_factor
+    from arn_keras.run.directory import load_models
 
     check = json.loads((run / "page" / "check.json").read_text())
     transmitter, receiver = load_models(run, "link", "transmitter", "receiver")
@@ -315,16 +315,16 @@ def test_without_node_the_error_names_it(tmp_path, monkeypatch, capsys):
 
 def test_pictures_that_nobody_can_draw_are_refused():
     from arn_keras.errors import DataError
-    from export.web.contents import check_pictures
+    from arn_keras.export.web.contents import check_pictures
 
-    colour = data.Split(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int))
+    colour = images.Split(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int))
     with pytest.raises(DataError, match=r"expected grey pictures, .* got 3 channels"):
-        check_pictures(data.Dataset("flowers", colour, colour, 1))
+        check_pictures(images.Dataset("flowers", colour, colour, 1))
 
 
 def test_help_comes_before_anything_heavy():
     code = (
-        "import sys; from export.web.__main__ import main\n"
+        "import sys; from arn_keras.export.web.__main__ import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "assert not {'tensorflow', 'keras', 'tensorflow_datasets', 'sklearn'} & set(sys.modules)"

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from wiretaps import PROTOTYPES, TEST, TINY, wiretap
 
-from arn_keras.audit.larger_eavesdroppers import BUILD_LARGER
-from arn_keras.eavesdropper import build_eavesdropper
-from arn_keras.protection import Protection, RandomKeys, protection, weakened
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.eve.larger import BUILD_LARGER
+from arn_keras.pair.chain import Protection, RandomKeys, protection, weakened
 
 
 def test_what_eve_hears_has_the_noise_of_its_snr_and_repeats():

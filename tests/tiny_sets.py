@@ -53,7 +53,7 @@ def start_load(name, data_dir, cache_home):
     """Loads in a fresh process, which prints: seconds, sources, is TensorFlow in, is TFDS in."""
     program = (
         "import sys, time; start = time.perf_counter()\n"
-        "from arn_keras.data import load; d = load(sys.argv[1], sys.argv[2])\n"
+        "from arn_keras.data.images import load; d = load(sys.argv[1], sys.argv[2])\n"
         "print(time.perf_counter() - start, len(d.train), 'tensorflow' in sys.modules, "
         "'tensorflow_datasets' in sys.modules)"
     )

@@ -5,8 +5,8 @@ import numpy as np
 
 from arn_keras.audit.effort import Effort
 from arn_keras.audit.wiretap import Wiretap
-from arn_keras.data import Split
-from arn_keras.protection import Protection
+from arn_keras.data.images import Split
+from arn_keras.pair.chain import Protection
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
 TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (1, 64, 256), (1,))

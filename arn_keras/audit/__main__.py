@@ -12,8 +12,9 @@ import time
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import RunDirError
-from arn_keras.privacy import PROTECTIONS
-from arn_keras.rundir import RunDirectory, atomic_file, read_config, write_json
+from arn_keras.files import atomic_file, write_json
+from arn_keras.pair import PROTECTIONS
+from arn_keras.run.directory import RunDirectory, read_config
 
 DEFAULT_PROTECTIONS = PROTECTIONS[:3]
 
@@ -63,16 +64,16 @@ def run(options, words):
     path = pathlib.Path(options.run_dir)
     config, stage = trained(path, options.knowledge)
     require_tensorflow()
-    from arn_keras import data
+    from arn_keras.data import images
 
-    dataset = data.load(config["dataset"], options.data_dir, config["limit"])
+    dataset = images.load(config["dataset"], options.data_dir, config["limit"])
     load_tensorflow()
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.effort import FULL, QUICK
     from arn_keras.audit.ladder import FinishedRungs, climb
-    from arn_keras.audit.leakage import entropy
     from arn_keras.audit.picture import audit_picture
     from arn_keras.audit.report import headline, report
+    from arn_keras.measure.leakage import entropy
 
     effort = QUICK if options.quick else FULL
     seeds = list(range(options.seeds or (1 if options.quick else 3)))

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import clean_larger
-from arn_keras.audit.larger_eavesdroppers import BUILD_LARGER
-from arn_keras.eavesdropper import build_eavesdropper
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.eve.larger import BUILD_LARGER
 
 
 def fresh(tap, effort):

@@ -13,7 +13,8 @@ import sys
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.audit.__main__ import trained
 from arn_keras.backend import load_tensorflow, require_tensorflow
-from arn_keras.rundir import RunDirectory, atomic_file, write_json
+from arn_keras.files import atomic_file, write_json
+from arn_keras.run.directory import RunDirectory
 
 PROGRAM = "python -m arn_keras.audit.frontier"
 SHOWN = ("E0", "E3", "E4", "E5")
@@ -76,16 +77,16 @@ def run(options, words):
     path = pathlib.Path(options.run_dir)
     config, _ = trained(path)
     require_tensorflow()
-    from arn_keras import data
+    from arn_keras.data import images
 
-    dataset = data.load(config["dataset"], options.data_dir, config["limit"])
+    dataset = images.load(config["dataset"], options.data_dir, config["limit"])
     load_tensorflow()
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.ladder import FinishedRungs
     from arn_keras.audit.picture import frontier_picture
     from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
-    from arn_keras.job import SHARDS
-    from arn_keras.stages import Schedule
+    from arn_keras.run.job import SHARDS
+    from arn_keras.training.algorithm_1 import Schedule
 
     effort = EFFORTS["quick" if options.quick else "full"]
     seeds = range(options.seeds or (1 if options.quick else 3))

@@ -8,11 +8,11 @@ import time
 from arn_keras.audit.fresh_rungs import averaged, fresh, larger, planted_norm, simple
 from arn_keras.audit.frozen_rungs import defended, frozen, kerckhoffs, unseen
 from arn_keras.audit.keyed_rungs import bob, key_attacks
-from arn_keras.audit.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
+from arn_keras.pair.chain import protection, weakened
 from arn_keras.power import ratio_to_db
-from arn_keras.protection import protection, weakened
-from arn_keras.system import transmit
+from arn_keras.training.transmit import transmit
 
 LADDER = {
     "E0": frozen,
@@ -85,8 +85,8 @@ def climb(
         link: trained (transmitter, receiver).
         eavesdropper: the letter's Eve, trained on unprotected signals.
         pair: trained (transmitter ARN, receiver ARN).
-        splits: training and test `data.Split`.
-        protections: names of `protection.PROTECTIONS`.
+        splits: training and test `data.images.Split`.
+        protections: names of `pair.PROTECTIONS`.
         seeds: integers; each is another Eve under other noise and keys.
         effort: `effort.Effort`.
         snr_db: SNR in dB of Bob's and of Eve's channel.

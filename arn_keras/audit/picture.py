@@ -2,7 +2,7 @@
 
 import math
 
-from arn_keras.figures import BLUE, GREY, ORANGE
+from arn_keras.figures.draw import BLUE, GREY, ORANGE
 
 GREEN, PURPLE, YELLOW, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"  # Okabe and Ito's too
 _COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN}

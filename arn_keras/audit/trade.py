@@ -13,11 +13,11 @@ from arn_keras.audit.fresh_rungs import fresh, larger
 from arn_keras.audit.frozen_rungs import frozen, kerckhoffs
 from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.wiretap import Wiretap
-from arn_keras.min_max_link import MinMaxLink
-from arn_keras.privacy import Privacy
-from arn_keras.protection import Protection, protection
-from arn_keras.stages import BUILD_CLASSIFIER, build_pair_link, train_pair
-from arn_keras.system import transmit
+from arn_keras.pair.chain import Protection, protection
+from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER, build_pair_link, train_pair
+from arn_keras.training.min_max_link import MinMaxLink
+from arn_keras.training.privacy import Privacy
+from arn_keras.training.transmit import transmit
 
 RUNGS = {"Bob": None, "E0": frozen, "E3": fresh, "E4": larger, "E5": kerckhoffs}
 _ONLY = {"larger": ("wide",), "recordings": (), "restarts": 1}
@@ -58,8 +58,8 @@ class Trade:
     Args:
         link: trained (transmitter, receiver).
         eavesdropper: the letter's Eve, trained on unprotected signals.
-        splits: training and test `data.Split`.
-        schedule: `stages.Schedule` of every pair.
+        splits: training and test `data.images.Split`.
+        schedule: `algorithm_1.Schedule` of every pair.
         effort: a value of `EFFORTS`.
         snr_db: (low, high) in training; measured at the middle.
     """
@@ -129,13 +129,13 @@ class Trade:
 
 
 def build_min_max_link(transmitter, receiver, classes, schedule, sources):
-    """A link compiled for training pairs against rivals who learn too, by `stages.train_pair`.
+    """A link compiled for training pairs against rivals who learn too, by `algorithm_1.train_pair`.
 
     Args:
         transmitter: trained, s -> y.
         receiver: trained, y -> s_hat.
         classes: number of private labels.
-        schedule: `stages.Schedule`.
+        schedule: `algorithm_1.Schedule`.
         sources: number of training sources.
 
     Returns:

@@ -11,11 +11,11 @@ import math
 import keras
 import numpy as np
 
-from arn_keras.audit.leakage import accuracy, cross_entropy
-from arn_keras.channel import AWGN
-from arn_keras.eavesdropper_link import EavesdropperLink
-from arn_keras.stages import Schedule, stage_seed
-from arn_keras.system import in_batches
+from arn_keras.channel.awgn import AWGN
+from arn_keras.measure.leakage import accuracy, cross_entropy
+from arn_keras.training.algorithm_1 import Schedule, stage_seed
+from arn_keras.training.eavesdropper_link import EavesdropperLink
+from arn_keras.training.transmit import in_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Wiretap:
         receiver: Bob's, y_clean -> s_hat.
         eavesdropper: the letter's Eve, trained on unprotected signals.
         signals: y of the training and of the test sources, (array, array).
-        splits: `data.Split` of training and of test sources, in the same order.
+        splits: `data.images.Split` of training and of test sources, in the same order.
         snr_db: SNR in dB of every channel.
         psr_db: budget in dB, for an Eve who trains against perturbations of this power.
         protection: `protection.Protection`.

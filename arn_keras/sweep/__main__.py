@@ -11,11 +11,12 @@ import json
 import os
 import pathlib
 
-from arn_keras import cli, data
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.config import Config
+from arn_keras.data import images
 from arn_keras.errors import ConfigError
-from arn_keras.privacy import EVE_STAGES
+from arn_keras.eve import EVE_STAGES
+from arn_keras.run import command
+from arn_keras.run.config import Config
 from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
@@ -96,7 +97,7 @@ def parse(arguments=None):
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost only")
     for field in dataclasses.fields(Config):
         if field.name in _SHARED:
-            cli.add_option(parser, field)
+            command.add_option(parser, field)
     options = parser.parse_args(arguments)
     try:
         _check(options)
@@ -201,7 +202,7 @@ def run(options):
     require_tensorflow()
     datasets, names = {}, {}
     for name in options.dataset:
-        dataset = data.load(name, options.data_dir, options.limit)
+        dataset = images.load(name, options.data_dir, options.limit)
         names[name] = dataset.name
         datasets[dataset.name] = dataset
         for note in dataset.notes:

@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-from arn_keras.privacy import ENSEMBLE
-from arn_keras.symbols import default_symbols
+from arn_keras.eve import ENSEMBLE
+from arn_keras.link.symbols import default_symbols
 
 EFFICIENCY = 0.6
 START_SECONDS = 20.0  # a worker loads TensorFlow and compiles its step
@@ -29,7 +29,7 @@ class Cost:
         pixels: values of one source.
         train, test: number of training and test sources.
         classes: number of labels.
-        config: resolved `config.Config`.
+        config: resolved `run.config.Config`.
     """
 
     def __init__(self, pixels, train, test, classes, config):

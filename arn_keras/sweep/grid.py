@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 from arn_keras.errors import ConfigError
-from arn_keras.rows import key
+from arn_keras.measure.journal import key
 
 CASES = ("original", "transmitter_only", "paired", "random_noise", "fgsm")
 # The letter's axes; its Fig. 4 is at one SNR.
@@ -64,7 +64,7 @@ class Grid:
         trainings: the SNR in training: "matched" (each SNR has its own pair), "range" (one pair
             for all, over the span of `snrs_db`) or a number (one pair for all, at that SNR).
         cases: of `CASES`.
-        eves: of `privacy.EVE_STAGES`.
+        eves: of `eve.EVE_STAGES`.
 
     Raises:
         ConfigError: if a list is empty or a value cannot be used.

@@ -13,8 +13,9 @@ import tempfile
 import numpy as np
 
 from arn_keras.backend import load_tensorflow
-from arn_keras.privacy import EVE_STAGES, Privacy
+from arn_keras.eve import EVE_STAGES
 from arn_keras.sweep import grid
+from arn_keras.training.privacy import Privacy
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -23,24 +24,24 @@ def train_stage(data, models, config, stage):
     """Trains a base stage: the link, Eve, a substitute.
 
     Args:
-        data: handle of a `data.Dataset` (`engines`).
+        data: handle of a `data.images.Dataset` (`engines`).
         models: handle of {stage: {name: bytes of a .keras file}}; the stages it builds on.
-        config: resolved `config.Config`: seed, SNR in dB of these stages, schedules.
-        stage: "link", or one of `stages.BUILD_CLASSIFIER`.
+        config: resolved `run.config.Config`: seed, SNR in dB of these stages, schedules.
+        stage: "link", or one of `algorithm_1.BUILD_CLASSIFIER`.
 
     Returns:
         {name: bytes of a .keras file}.
     """
     worker = _worker()
-    from arn_keras import stages
+    from arn_keras.training import algorithm_1
 
     how = {"snr_db": config.snr_db, "seed": config.seed, "checkpoint_dir": None}
     train = worker.dataset(data).train
     if stage == "link":
         schedule = schedule_of(config, config.link_epochs)
-        link = stages.train_link(train.images, schedule, **how)
+        link = algorithm_1.train_link(train.images, schedule, **how)
         return _to_bytes({"transmitter": link.transmitter, "receiver": link.receiver})
-    classifier = stages.train_eavesdropper(
+    classifier = algorithm_1.train_eavesdropper(
         stage,
         worker.base(data, models).signals,
         train.labels,
@@ -83,12 +84,12 @@ def fgsm_example(data, models, config, psr_db):
         psr_db: P of Eq. (3) in dB, relative to the power of what is attacked.
     """
     worker = _worker()
-    from arn_keras import stages
-    from arn_keras.fgsm import fgsm_example as example
-    from arn_keras.system import transmit
+    from arn_keras.measure.fgsm import fgsm_example as example
+    from arn_keras.training import algorithm_1
+    from arn_keras.training.transmit import transmit
 
     base, dataset = worker.base(data, models), worker.dataset(data)
-    classifier = stages.train_eavesdropper(
+    classifier = algorithm_1.train_eavesdropper(
         "eve",
         dataset.train.sources(),
         dataset.train.labels,
@@ -110,10 +111,10 @@ def fgsm_example(data, models, config, psr_db):
 
 
 def schedule_of(config, epochs, jit_compile=False):
-    """The `stages.Schedule` of a stage of this many epochs; XLA pays for pairs alone."""
-    from arn_keras import stages
+    """The `algorithm_1.Schedule` of a stage of this many epochs; XLA pays for pairs alone."""
+    from arn_keras.training import algorithm_1
 
-    return stages.Schedule(
+    return algorithm_1.Schedule(
         epochs=epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
@@ -122,10 +123,11 @@ def schedule_of(config, epochs, jit_compile=False):
 
 
 def _measure(base, config, point, measured, modules):
-    from arn_keras import evaluation, stages
-    from arn_keras.sweep.baselines import FastGradientSign, RandomNoise
+    from arn_keras.measure import evaluation
+    from arn_keras.measure.baselines import FastGradientSign, RandomNoise
+    from arn_keras.training import algorithm_1
 
-    seed = stages.stage_seed(config.seed, "test")
+    seed = algorithm_1.stage_seed(config.seed, "test")
     cases, power = {"original": {}}, None
     if modules:
         cases = evaluation.cases(*modules)
@@ -139,7 +141,7 @@ def _measure(base, config, point, measured, modules):
             if power is None:  # of the trained pair, whatever the SNR
                 power = measure.row(base.test, snr_db, **cases["paired"])["measured_psr_db"]
             module = (
-                RandomNoise(power, stages.stage_seed(config.seed, case))
+                RandomNoise(power, algorithm_1.stage_seed(config.seed, case))
                 if case == "random_noise"
                 else FastGradientSign([base[stage] for stage in privacy.stages], power)
             )
@@ -159,7 +161,7 @@ class _Base:
     """The frozen models of one data set and seed."""
 
     def __init__(self, dataset, models):
-        from arn_keras.system import transmit
+        from arn_keras.training.transmit import transmit
 
         self.test = dataset.test
         self.train = dataset.train
@@ -201,7 +203,7 @@ class _Worker:
         """The link of a point, trained; compiled for the first point of its kind only."""
         from keras.models import clone_model
 
-        from arn_keras import stages
+        from arn_keras.training import algorithm_1
 
         privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
         schedule = schedule_of(config, config.epochs, config.jit_compile)
@@ -211,14 +213,14 @@ class _Worker:
         kind = (privacy, schedule, point.dataset, sources)
         if kind not in self._links:
             copies = [clone_model(model) for model in frozen]
-            link = stages.build_pair_link(
+            link = algorithm_1.build_pair_link(
                 privacy, *copies[:2], copies[2:], schedule, sources, stage
             )
             self._links[kind] = link, copies
         link, copies = self._links[kind]
         for copy, model in zip(copies, frozen, strict=True):
             copy.set_weights(model.get_weights())
-        stages.train_pair(
+        algorithm_1.train_pair(
             link,
             base.train.images,
             base.signals,

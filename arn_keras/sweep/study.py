@@ -1,7 +1,6 @@
 """A sweep's plan carried out in one directory: what points share first, then the points.
 
-Folders: DATASET/seed-N/ with the base stages (`link/`, `eve/`, `substitute/`, ...) and `arn/POINT/`
-for each pair; `rows.jsonl` holds every row. This process alone writes there.
+Folders: DATASET/seed-N/ with the base stages and `arn/POINT/` for each pair; `rows.jsonl`: all rows.
 """
 
 import collections
@@ -10,13 +9,15 @@ import sys
 
 import numpy as np
 
-from arn_keras import figures
-from arn_keras.data import Dataset, Split
+from arn_keras.data.images import Dataset, Split
 from arn_keras.errors import SweepError
-from arn_keras.privacy import EVE_STAGES, Privacy
-from arn_keras.rows import RowsFile, key, read
-from arn_keras.rundir import RunDirectory, atomic_file, versions
+from arn_keras.eve import EVE_STAGES
+from arn_keras.figures import draw
+from arn_keras.files import atomic_file
+from arn_keras.measure.journal import RowsFile, key, read
+from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.sweep import cost, grid, points
+from arn_keras.training.privacy import Privacy
 
 _FIGURE_1_PSR_DB = -10.0
 _PAIR = ("transmitter", "receiver")
@@ -26,8 +27,8 @@ class Study:
     """What a sweep is to do, and how it is done.
 
     Args:
-        datasets: {name: `data.Dataset`}.
-        configs: {(name, seed): resolved `config.Config`}.
+        datasets: {name: `data.images.Dataset`}.
+        configs: {(name, seed): resolved `run.config.Config`}.
         plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
         examples: whether the arrays of Fig. 1 are wanted too.
         say: called with each line for the user.
@@ -90,7 +91,7 @@ class Study:
                     self._carry_out(directory, rows, left, examples, engine)
                 finally:
                     engine.close()
-            for file in figures.draw(directory.path):
+            for file in draw.draw(directory.path):
                 self._say(f"figure   {file}")
 
     def _carry_out(self, directory, rows, left, examples, engine):

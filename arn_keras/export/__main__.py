@@ -1,0 +1,55 @@
+"""`python -m export RUN_DIR`: the command line of the edge bundle."""
+
+import sys
+
+from arn_keras.arguments import Parser
+from arn_keras.errors import ArnError
+from arn_keras.export import bundle, manifest
+
+
+def main(arguments=None):
+    """Exports one run's pair; returns the exit status."""
+    parser = Parser(
+        prog="python -m export",
+        description="Writes the pair of modules of a finished run as a bundle for edge devices, "
+        "and proves it in a process without TensorFlow.",
+    )
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="a finished run directory")
+    parser.add_argument(
+        "--knowledge", choices=bundle.KNOWLEDGE, help="which pair (default: white if trained)"
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=list(manifest.TOLERANCES),
+        help="the first is what a device loads by default (default: float32 float16 int8; keyed "
+        "modules are float32 alone)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="the bundle (default: RUN_DIR/bundle)")
+    parser.add_argument("--data-dir", metavar="DIR", help="where prepared data sets are")
+    parser.add_argument("--force", action="store_true", help="replace another pair's bundle")
+    parser.add_argument("--sign", metavar="KEYFILE", help="sign with this Ed25519 key (PEM)")
+    given = parser.parse_args(arguments)
+    try:
+        place, written = bundle.export(
+            given.run_dir,
+            knowledge=given.knowledge,
+            precisions=given.precision,
+            out=given.out,
+            data_dir=given.data_dir,
+            force=given.force,
+            sign=given.sign,
+        )
+    except ArnError as error:
+        print(f"export: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nexport: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    print(manifest.table(written))
+    print(f"bundle of pair {written['pair'][:12]}, {manifest.kind(written)}: {place}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,230 @@
+"""Writes the edge bundle of a run's pair of modules, proves it, and only then puts it in place.
+
+The bundle is made under another name beside its place. A bundle that is not proven, or an export
+that is stopped, leaves nothing behind.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+from arn_keras.errors import ExportError, RunDirError
+from arn_keras.export import manifest, runtime
+from arn_keras.export.signing import load_private_key
+from arn_keras.files import read_json
+from arn_keras.run.directory import read_config
+
+KNOWLEDGE = ("white", "black")
+DEFAULT_PRECISIONS = ("float32", "float16", "int8")
+
+
+def export(
+    run_dir,
+    *,
+    knowledge=None,
+    precisions=None,
+    out=None,
+    data_dir=None,
+    force=False,
+    sign=None,
+):
+    """Exports the pair of one run.
+
+    Args:
+        run_dir: a finished run directory.
+        knowledge: which pair, "white" or "black"; by default white if the run has it.
+        precisions: of `arn_keras.export.litert.PRECISIONS`, the default one first; None for
+            `DEFAULT_PRECISIONS`, or what keyed modules have.
+        out: the bundle's directory; by default `bundle` in the run directory.
+        data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
+        force: whether another pair's bundle may be replaced.
+        sign: PEM file of an Ed25519 private key, or None for no signature.
+
+    Returns:
+        (directory of the bundle, its manifest).
+
+    Raises:
+        ArnError: if anything cannot be used, or the bundle is not what the run's modules are.
+    """
+    run_dir = pathlib.Path(run_dir)
+    out = pathlib.Path(out) if out else run_dir / "bundle"
+    config = _config(run_dir)
+    protection = config["protection"]
+    if "arn" in protection:
+        knowledge = _knowledge(run_dir, knowledge)
+    elif knowledge:
+        raise ExportError(f"{run_dir}: expected no knowledge for a pair without ARNs")
+    identity = pair_identity(run_dir, knowledge, protection)
+    check_place(out, identity, force)
+    key = load_private_key(sign) if sign else None
+    facts = {
+        "pair": identity,
+        "protection": protection,
+        "knowledge": knowledge,
+        "precisions": _precisions(protection, precisions),
+        **{name: config[name] for name in ("dataset", "snr_db", "seed")},
+        "psr_db": config["psr_db"] if "arn" in protection else None,
+    }
+    try:
+        with _staging(out) as bundle, tempfile.TemporaryDirectory() as handover:
+            handover = pathlib.Path(handover)
+            _make(bundle, handover, facts, run_dir=run_dir, config=config, data_dir=data_dir)
+            written = manifest.finish(bundle, facts, handover, key)
+            _python(bundle / "runtime.py", "--selftest")
+            _put_in_place(bundle, out)
+    except OSError as error:
+        raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
+    return out, written
+
+
+def pair_identity(run_dir, knowledge, protection="arn"):
+    """SHA-256 that names a pair: of the weights of both ARNs, in every precision the same.
+
+    Of keyed modules, which have no weights, of their rounds and symbols: keyed pairs without ARNs
+    that fit each other are one pair, and their keys tell them apart.
+
+    Raises:
+        RunDirError: if a module's file is missing or damaged.
+    """
+    total = hashlib.sha256()
+    for role in runtime.ROLES:
+        if "arn" in protection:
+            weights = _read_module(run_dir, f"arn/{knowledge}", role, "model.weights.h5")
+            total.update(hashlib.sha256(weights).digest())
+        if "keyed" in protection:
+            layers = json.loads(_read_module(run_dir, "keyed", role, "config.json"))["config"]
+            (signs,) = [each for each in layers["layers"] if each["name"] == "signs"]
+            rounds, symbols = signs["config"]["batch_shape"][1:]
+            total.update(f"arn-keras keyed v1 {rounds} rounds of {symbols} symbols".encode())
+    return total.hexdigest()
+
+
+def _read_module(run_dir, stage, role, part):
+    file = pathlib.Path(run_dir) / stage / f"{role}.keras"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.read(part)
+    except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise RunDirError(f"{file}: expected a whole Keras model: {error}") from None
+
+
+def check_place(out, identity, force):
+    """Refuses a place that holds anything but a bundle of this pair.
+
+    Raises:
+        ExportError: also with `force` where what is there is no bundle at all.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / "manifest.json").is_file():
+        raise ExportError(f"{out}: expected a new or empty directory or a bundle; it is neither")
+    try:
+        found = runtime.read_manifest(out)
+    except runtime.BundleError as error:
+        found, of = None, f"a bundle that cannot be read ({error})"
+    else:
+        of = f"the bundle of another pair ({manifest.kind(found)}, {found['pair'][:12]})"
+    if not force and (found is None or found["pair"] != identity):
+        raise ExportError(f"{out}: holds {of}; choose another --out, or --force to replace it")
+
+
+def _config(run_dir):
+    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
+    if config.setdefault("protection", "arn") == "none":  # not there: of before there was a choice
+        raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
+    return config
+
+
+def _knowledge(run_dir, asked):
+    trained = [name for name in KNOWLEDGE if (run_dir / "arn" / name).is_dir()]
+    if not trained or asked not in (None, *trained):
+        has = f"only {trained[0]}" if trained else "none"
+        raise RunDirError(
+            f"{run_dir}: expected a trained pair{f' of {asked} box' if asked else ''}, found {has}"
+        )
+    return asked or trained[0]
+
+
+def _precisions(protection, asked):
+    """Keyed modules are float32 alone: they have no weights to shrink (docs/deploy.md)."""
+    if protection == "keyed":
+        if asked not in (None, ["float32"]):
+            raise ExportError(f"expected float32 for a keyed pair, got {', '.join(asked)}")
+        return ["float32"]
+    precisions = list(dict.fromkeys(asked or DEFAULT_PRECISIONS))
+    if protection == "arn+keyed" and "int8-io" in precisions:
+        raise ExportError("expected float32, float16 or int8 beside keyed modules, got int8-io")
+    return precisions
+
+
+@contextlib.contextmanager
+def _staging(out):
+    """A directory beside `out`, locked while in use, gone afterwards unless it was renamed."""
+    staging = out.absolute().with_name(f".partial.{out.name}")
+    staging.mkdir(parents=True, exist_ok=True)
+    lock = os.open(staging, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ExportError(f"{out}: another export is writing it") from None
+        try:
+            for left in staging.iterdir():  # by a killed export
+                left.unlink()
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _make(bundle, handover, facts, **run):
+    """Converts and proves, each in a process of its own; completes the facts."""
+    job = {
+        "run_dir": str(run["run_dir"]),
+        "config": run["config"],
+        "data_dir": run["data_dir"],
+        "pair": {name: facts[name] for name in ("pair", "protection", "knowledge", "precisions")},
+        "bundle": str(bundle),
+        "handover": str(handover),
+    }
+    _python("-m", "arn_keras.export.conversion", json.dumps(job))
+    facts |= read_json(handover / "facts.json")
+    manifest.copy_code(bundle, facts["protection"])
+    manifest.write(bundle, manifest.draft(bundle, facts))
+    _python("-m", "arn_keras.export.proof", bundle, handover)
+    facts |= read_json(handover / "proof.json")
+    manifest.check_parity(facts["parity"])
+    if "keyed" in facts["protection"]:
+        manifest.check_keyed(facts)
+
+
+def _python(*arguments):
+    """Runs a fresh Python; its last line on standard error is the reason if it fails."""
+    command = [sys.executable, "-B", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason was given"]
+        foreseen = done.returncode == 2
+        step = "" if foreseen else f"{arguments[1]} ended with status {done.returncode}: "
+        raise ExportError(step + lines[-1])
+
+
+def _put_in_place(bundle, out):
+    for file in bundle.iterdir():
+        with open(file, "rb") as stream:
+            os.fsync(stream.fileno())
+    replaced = out.absolute().with_name(f".replaced.{out.name}")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if out.exists():
+        os.rename(out, replaced)
+    os.rename(bundle, out)
+    shutil.rmtree(replaced, ignore_errors=True)

@@ -1,0 +1,225 @@
+"""`manifest.json`: what a bundle holds, how it was trained, and what was measured on it.
+
+Its fields are described in docs/deploy.md. Nothing in it depends on time or place: the same run
+gives the same bytes.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import shutil
+from typing import NamedTuple
+
+from arn_keras import errors
+from arn_keras.errors import ExportError
+from arn_keras.export import readme, runtime
+from arn_keras.pair import key_schedule, message_number
+
+POWER_CONVENTION = (
+    "signals are real; power is the mean square per real symbol, 1 for a transmitter's output; "
+    "SNR = 1 / noise variance per real symbol; PSR = perturbation power / 1; dB = 10 log10"
+)
+_SCHEDULE = (errors, key_schedule, message_number)
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+
+
+class Tolerance(NamedTuple):
+    """How far a precision may be from Keras.
+
+    Attributes:
+        mse: change of Bob's mean squared error, relative.
+        eve_accuracy: change of Eve's accuracy, absolute.
+        difference: largest absolute difference of a signal.
+    """
+
+    mse: float
+    eve_accuracy: float
+    difference: float
+
+
+TOLERANCES = {
+    "float32": Tolerance(0.001, 0.001, 1e-5),
+    "float16": Tolerance(0.001, 0.001, float("inf")),
+    "int8": Tolerance(0.01, 0.005, float("inf")),
+    "int8-io": Tolerance(0.01, 0.005, float("inf")),
+}
+
+
+def check_parity(rows):
+    """Refuses modules that are not what the Keras modules are; of two precisions the looser counts.
+
+    Args:
+        rows: see `proof.measure`.
+
+    Raises:
+        ExportError: with the precision, what was measured, and what was allowed.
+    """
+    for row in rows:
+        at_alice, at_bob = TOLERANCES[row["transmitter"]], TOLERANCES[row["receiver"]]
+        for field, allowed in (
+            ("mse_change", max(at_alice.mse, at_bob.mse)),
+            ("eve_accuracy_change", at_alice.eve_accuracy),
+            ("sent_max_abs_difference", at_alice.difference),
+            ("cleaned_max_abs_difference", at_bob.difference),
+        ):
+            if not abs(row[field]) <= allowed:
+                raise ExportError(
+                    f"parity not met: {row['transmitter']} at Alice, {row['receiver']} at Bob: "
+                    f"expected {field} within {allowed:g}, got {row[field]:.3g}"
+                )
+
+
+def check_keyed(facts):
+    """Refuses keyed modules that send another power than 1, or that tell a frozen Eve anything.
+
+    Args:
+        facts: of the proof.
+
+    Raises:
+        ExportError: with what was measured, and what was allowed: 0.1 % of the power; of Eve's
+            accuracy 1.5 points over the commonest label's share, or four standard deviations of
+            chance on a test set so small.
+    """
+    chance, sources = facts["chance"], facts["sources"]
+    allowed = chance + max(0.015, 4 * math.sqrt(chance * (1 - chance) / sources))
+    for row in facts["parity"]:
+        if not abs(row["sent_power"] - 1) <= 0.001:
+            raise ExportError(f"expected a sent power of 1 within 0.1 %, got {row['sent_power']}")
+        if not row["eve_accuracy"] <= allowed:
+            raise ExportError(
+                f"expected Eve's accuracy at chance, at most {allowed:.4f}, "
+                f"got {row['eve_accuracy']:.4f}"
+            )
+
+
+def kind(manifest):
+    """What a bundle's pair is, in a few words."""
+    knowledge, protection = manifest["knowledge"], manifest["protection"]
+    words = [f"{knowledge} box"] * bool(knowledge) + ["keyed"] * ("keyed" in protection)
+    return ", ".join(words)
+
+
+def code(protection):
+    """The files with the client's code: {name in the bundle: file}."""
+    files = {"runtime.py": runtime.__file__}
+    if "keyed" in protection:
+        files |= {f"{each.__name__.rpartition('.')[2]}.py": each.__file__ for each in _SCHEDULE}
+    return files
+
+
+def copy_code(bundle, protection):
+    """Copies the client's code into a bundle: `runtime.py`; of a keyed one the key schedule too."""
+    for name, file in code(protection).items():
+        shutil.copyfile(file, bundle / name)
+
+
+def draft(bundle, facts):
+    """The manifest before the proof: identity, training, modules with their hashes."""
+    modules = {
+        role: {
+            precision: {**entry, **hashed(bundle, entry["file"]), "pair": facts["pair"]}
+            for precision, entry in entries.items()
+        }
+        for role, entries in facts["modules"].items()
+    }
+    keyed = {
+        role: {**entry, **hashed(bundle, entry["file"]), "pair": facts["pair"]}
+        for role, entry in facts.get("keyed", {}).items()
+    }
+    return {
+        "format": runtime.FORMAT,
+        "pair": facts["pair"],
+        "protection": facts["protection"],
+        "knowledge": facts["knowledge"],
+        "dataset": facts["dataset"],
+        "seed": facts["seed"],
+        "snr_db": facts["snr_db"],
+        "psr_db": facts["psr_db"],
+        "power_convention": POWER_CONVENTION,
+        "precisions": facts["precisions"],
+        "modules": modules,
+        **({"keyed": keyed} if keyed else {}),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def finish(bundle, facts, handover, key):
+    """Completes a proven bundle: test vectors, README.md, figures, and the signature if asked.
+
+    Args:
+        bundle: its directory.
+        facts: of the run, the conversion and the proof.
+        handover: directory that holds `vectors.npz`.
+        key: Ed25519 private key, or None.
+
+    Returns:
+        The manifest.
+    """
+    shutil.copyfile(handover / "vectors.npz", bundle / "vectors.npz")
+    manifest = draft(bundle, facts)
+    for name in ("sources", "transmissions", "chance", "keras", "parity", "selftest_tolerance"):
+        manifest[name] = facts[name]
+    (bundle / "README.md").write_text(readme.text(manifest, table(manifest)))
+    others = ("README.md", *code(facts["protection"]), "vectors.npz")
+    manifest["files"] = [hashed(bundle, name) for name in others]
+    write(bundle, manifest)
+    if key:
+        signature = key.sign((bundle / "manifest.json").read_bytes())
+        (bundle / "manifest.json.sig").write_bytes(signature)
+    return manifest
+
+
+def write(bundle, manifest):
+    """Writes a manifest with its digest."""
+    manifest["digest"] = runtime.digest(manifest)
+    text = json.dumps(manifest, indent=1, allow_nan=False)
+    (bundle / "manifest.json").write_text(text + "\n")
+
+
+def hashed(bundle, file):
+    """What the manifest says of a file."""
+    content = (bundle / file).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": file, "sha256": digest, "bytes": len(content)}
+
+
+def table(manifest):
+    """The figures of the proof, one line a precision, Keras first."""
+    lines = [
+        f"{'precision':<10}{'Bob MSE':>9}{'change':>10}{'Eve acc.':>10}{'change':>9}{'PSR dB':>8}"
+        f"{'power':>8}"
+        f"{'max |dz|':>10}{'max |dy|':>10}{'bytes':>18}"
+    ]
+    keras = manifest["keras"]
+    lines.append(
+        f"{'Keras':<10}{keras['mse']:>9.5f}{'':>10}{keras['eve_accuracy']:>10.4f}{'':>9}"
+        f"{_db(keras):>8}{keras['sent_power']:>8.4f}"
+    )
+    for row in manifest["parity"]:
+        if row["transmitter"] != row["receiver"]:
+            continue
+        sizes = [
+            sum(entry["bytes"] for entry in entries_of(manifest, role, row["transmitter"]))
+            for role in runtime.ROLES
+        ]
+        size = " + ".join(map(str, sizes))
+        lines.append(
+            f"{row['transmitter']:<10}{row['mse']:>9.5f}{row['mse_change']:>+10.3%}"
+            f"{row['eve_accuracy']:>10.4f}{100 * row['eve_accuracy_change']:>+9.2f}{_db(row):>8}"
+            f"{row['sent_power']:>8.4f}"
+            f"{row['sent_max_abs_difference']:>10.1e}{row['cleaned_max_abs_difference']:>10.1e}"
+            f"{size:>18}"
+        )
+    return "\n".join(lines)
+
+
+def entries_of(manifest, role, precision):
+    """Entries of the modules of one end in one precision, the ARN's before the keyed one's."""
+    entries = [manifest["modules"][role][precision]] if manifest["modules"] else []
+    return entries + ([manifest["keyed"][role]] if "keyed" in manifest else [])
+
+
+def _db(figures):
+    psr_db = figures["measured_psr_db"]
+    return "-" if psr_db is None else f"{psr_db:.2f}"

@@ -1,0 +1,208 @@
+"""`python -m export.micro BUNDLE`: modules on LiteRT for Microcontrollers, and as C arrays.
+
+ARNs are taken in int8, keyed modules in float32, in which alone they are.
+
+The interpreter is the one microcontrollers run (`tflite-micro`, of the extra `micro`), with its
+reference kernels, on this machine; so arena bytes are an upper bound for a 32-bit device, whose
+pointers are half as long. The bundle's test vectors decide whether the answers are right.
+"""
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import numpy as np
+
+from arn_keras.arguments import Parser
+from arn_keras.errors import ArnError, ExportError
+from arn_keras.export import carray, runtime
+from arn_keras.files import atomic_file
+
+PRECISIONS = ("int8", "int8-io")
+#: Test vectors of each role: what the module is given, and what LiteRT answered.
+VECTORS = {"transmitter": ("signal", "sent"), "receiver": ("received", "cleaned")}
+#: Steps of 8 bits by which two kernels may round apart.
+STEPS = 2
+
+
+def run(model, signals, signs=None):
+    """Runs a module on the microcontrollers' interpreter.
+
+    Args:
+        model: bytes of a `.tflite` file.
+        signals: inputs, [signals, ...].
+        signs: of each signal, for a keyed module.
+
+    Returns:
+        (answers, shaped like the signals; arena bytes).
+
+    Raises:
+        ExportError: if the interpreter is missing, or cannot run the module; the operator named.
+    """
+    try:
+        from tflite_micro import runtime as micro
+    except ImportError:
+        raise ExportError(
+            "expected the package tflite-micro: pip install 'arn-keras[micro]'"
+        ) from None
+    with _captured_stderr() as said:
+        try:
+            interpreter = micro.Interpreter.from_bytes(model)
+            answers = []
+            for row, signal in enumerate(signals):
+                interpreter.set_input(signal[None], 0)
+                if signs is not None:
+                    interpreter.set_input(signs[row][None], 1)
+                interpreter.invoke()
+                answers.append(interpreter.get_output(0)[0])
+            interpreter.print_allocations()
+            failure = None
+        except (RuntimeError, ValueError) as error:
+            failure = error
+    if failure is not None:
+        reason = (said.getvalue().strip() or str(failure)).splitlines()[0]
+        raise ExportError(f"LiteRT for Microcontrollers cannot run it: {reason}")
+    arena = re.search(r"Arena allocation total (\d+) bytes", said.getvalue())
+    return np.stack(answers), int(arena[1])
+
+
+def export(bundle, precision=None, out=None):
+    """Runs all modules, compares them with the bundle's test vectors, and writes C sources.
+
+    Args:
+        bundle: directory of a bundle.
+        precision: of the ARNs, "int8" or "int8-io"; by default the first that the bundle has.
+        out: directory for the sources; by default `micro` in the bundle.
+
+    Returns:
+        One row a module: `file`, `arena_bytes`, `flash_bytes`, `operators`, `steps` (largest
+        difference from LiteRT in 8-bit steps, or for a keyed module halves of the self-test's
+        tolerance), `equal` (share of values that are the same, or within a quarter of it).
+
+    Raises:
+        ExportError: if the bundle has no int8 modules, or an answer is wrong.
+        runtime.BundleError: if the bundle is damaged.
+    """
+    manifest = runtime.read_manifest(bundle)
+    vectors = _vectors(bundle, manifest)
+    out = pathlib.Path(out) if out else pathlib.Path(bundle) / "micro"
+    rows, sources = [], {}
+    for name, ends, model, entry in _modules(bundle, manifest, precision):
+        given, expected = (vectors[end] for end in ends)
+        signs, values = None, expected.astype(float)
+        if "signs_shape" in entry:
+            signs = runtime.signs_of(manifest["pair"], entry["signs_shape"], len(given))
+            step = manifest["selftest_tolerance"]["keyed"] / STEPS
+        else:
+            step = float(np.diff(np.unique(values)).min())
+        answers, arena = run(model, given, signs)
+        steps = float(np.max(np.abs(answers - values))) / step
+        if not steps <= STEPS + 0.01:
+            raise ExportError(
+                f"{entry['file']}: expected LiteRT's answers within {STEPS} steps, "
+                f"got a difference of {steps:.1f}"
+            )
+        rows.append(
+            {
+                "file": entry["file"],
+                "arena_bytes": arena,
+                "flash_bytes": len(model),
+                "operators": entry["operators"],
+                "steps": steps,
+                "equal": float(np.mean(np.abs(answers - values) < step / 2)),
+            }
+        )
+        sources |= carray.sources(
+            name,
+            model,
+            entry,
+            arena,
+            given[0],
+            expected[0],
+            STEPS * step,
+            None if signs is None else signs[0],
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in sources.items():
+            with atomic_file(out / name) as temporary:
+                temporary.write_text(text)
+    except OSError as error:
+        raise ExportError(f"{out}: expected a directory to write to: {error.strerror}") from None
+    return out, rows
+
+
+def _modules(bundle, manifest, precision):
+    """Each module's name, the names of its test vectors, its bytes and its entry."""
+    has = [name for name in PRECISIONS if name in manifest["precisions"]]
+    keyed = manifest.get("keyed", {})
+    if (manifest["modules"] and not has) or precision not in (None, *has):
+        raise ExportError(
+            f"{bundle}: expected a bundle with {precision or 'int8'} modules, "
+            f"got {', '.join(manifest['precisions'])}"
+        )
+    for role, ends in VECTORS.items():
+        if manifest["modules"]:
+            chosen = precision or has[0]
+            names = [f"{end}.{chosen}" for end in ends]
+            yield f"{role}_arn", names, *runtime.read_module(bundle, manifest, role, chosen)
+        if keyed:
+            names = [f"{end}.keyed" for end in ends]
+            yield f"{role}_keyed", names, *runtime.read_entry(bundle, manifest, keyed[role])
+
+
+def _vectors(bundle, manifest):
+    (entry,) = [entry for entry in manifest["files"] if entry["file"] == "vectors.npz"]
+    with np.load(io.BytesIO(runtime.read_file(bundle, entry)), allow_pickle=False) as stored:
+        return dict(stored)
+
+
+@contextlib.contextmanager
+def _captured_stderr():
+    """What C++ code writes to standard error, readable after the block."""
+    said = io.StringIO()
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            said.write(held.read().decode(errors="replace"))
+
+
+def main(arguments=None):
+    """Runs `python -m export.micro`; returns its exit status."""
+    parser = Parser(
+        prog="python -m export.micro",
+        description="Runs a bundle's int8 ARNs and its keyed modules on LiteRT for "
+        "Microcontrollers and writes them as C arrays with an example.",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="directory of a bundle")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of the ARNs (default: the first)")
+    parser.add_argument("--out", metavar="DIR", help="default: BUNDLE/micro")
+    given = parser.parse_args(arguments)
+    try:
+        out, rows = export(given.bundle, given.precision, given.out)
+    except (ArnError, runtime.BundleError, runtime.KeyingError) as error:
+        print(f"export.micro: error: {error}", file=sys.stderr)
+        return 2
+    for row in rows:
+        print(
+            f"{row['file']}: arena {row['arena_bytes']} bytes, flash {row['flash_bytes']} bytes, "
+            f"{row['equal']:.2%} of answers as LiteRT's, the rest within {row['steps']:.0f} "
+            f"step(s); {', '.join(row['operators'])}"
+        )
+    print(f"C sources: {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

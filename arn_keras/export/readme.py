@@ -1,0 +1,155 @@
+"""The bundle's own README.md, for the engineer who gets nothing but the bundle."""
+
+_TEXT = """\
+# Secure-link modules, pair {pair}
+
+Modules for a semantic link whose transmitter and receiver are already deployed:
+
+```
+transmitter -> {alice} -> channel -> {bob} -> receiver
+```
+
+Both ends get theirs, or none: the receiver's take out what the transmitter's put in. {training}
+
+| file | what |
+|---|---|
+{files}
+
+**Signals.** float32 (int8 at the ends of `int8-io`), shape {shape}, one at a time: the files have a
+fixed batch of 1. The transmitter's output has power 1, and nothing rescales it before the module.
+Power convention: {power}.
+
+## Python (Linux boards, servers)
+
+```
+pip install {packages}
+python runtime.py --selftest
+```
+
+{calls}
+
+A device at one end loads its own module with `role="transmitter"` or `role="receiver"`, and refuses
+another pair with `identity="{identity}"`.
+
+## Anything else
+
+Any LiteRT (TensorFlow Lite) interpreter runs the files as they are: operators {operators}.
+Signature `serve`: {ends}.
+
+## What was measured
+
+By a process without TensorFlow, on {sources} test sources, {transmissions} transmission(s) each,
+under the training SNR; Eve is the classifier of the unprotected link, and does not retrain (chance
+is {chance:.4f}). Changes are against the Keras modules, Eve's in points; other pairs of precisions
+are in `manifest.json`.
+
+```
+{table}
+```
+
+{retrains}
+
+## Is it whole, and is it ours
+
+`manifest.json` has the SHA-256 of every file, and `runtime.py` checks it. That finds damage, not a
+forger, who can write new hashes. Against one, let the bundle be signed on export (`--sign`), and
+give `Pair.load` or `--selftest` the public key (`--public-key`; needs `cryptography`).
+"""
+
+
+_CALLS = """\
+```python
+from runtime import Pair
+
+with Pair.load(".", precision="{precision}") as pair:
+    sent = pair.alice.protect(signal)      # at the transmitter
+    cleaned = pair.bob.clean(received)     # at the receiver
+```"""
+
+_KEYED_CALLS = """\
+One key for both ends, by a way that nobody else reads; the counter stays with the transmitter:
+
+```
+python runtime.py --new-key ../pair.key    # and ../pair.key.counter; never inside the bundle
+```
+
+```python
+from runtime import Pair
+
+key, counter = "../pair.key", "../pair.key.counter"
+with Pair.load(".", role="transmitter", key=key, counter=counter) as pair:
+    header, sent = pair.alice.protect(signal)   # both go on the air, the header in the clear
+
+with Pair.load(".", role="receiver", key=key) as pair:
+    cleaned = pair.bob.clean(received, header)  # a replay raises RefusedMessageError
+```
+
+A key belongs to this pair: another pair's bundle refuses its messages. Never copy the counter, nor
+restore it from a backup: a message number used twice gives the messages away; make a new key then.
+Other runtimes derive the input `signs` themselves: `key_schedule.py` says how."""
+
+_RETRAINS = """\
+An eavesdropper who retrains on the protected signal is another matter: this pair does not keep her
+out."""
+
+_KEYED_RETRAINS = """\
+The rotation perturbs by 3 dB and sends the power of the unprotected signal. An eavesdropper who
+retrains without the key stays at chance, as far as was tried; nobody is kept from transmitting, and
+whoever has the key reads everything."""
+
+
+def _training(manifest):
+    low, high = manifest["snr_db"]
+    snr = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    link = f"{manifest['dataset']} at an SNR of {snr} dB"
+    if not manifest["modules"]:
+        return f"Nothing of them\nwas trained; measured on a link for {link}."
+    return (
+        f"Trained on\n{link} ({manifest['knowledge']} box), with a perturbation budget of "
+        f"{manifest['psr_db']:g} dB."
+    )
+
+
+def text(manifest, table):
+    """README.md of a bundle.
+
+    Args:
+        manifest: its manifest, proven.
+        table: the figures of the proof, as shown on the screen.
+    """
+    arns, keyed = manifest["modules"], manifest.get("keyed", {})
+    entries = [entry for of_role in arns.values() for entry in of_role.values()]
+    entries += keyed.values()
+    files = [f"| `{entry['file']}` | {entry['bytes']} bytes |" for entry in entries]
+    files += ["| `manifest.json` | identity, hashes, training, measured figures |"]
+    files += ["| `runtime.py` | the client below |"]
+    if keyed:
+        files.append("| `key_schedule.py`, `message_number.py`, `errors.py` | its key schedule |")
+    files.append("| `vectors.npz` | signals and answers for the self-test |")
+    first = manifest["precisions"][0]
+    ends = [of_role[first] for of_role in arns.values()] + list(keyed.values())
+    chain = ["arn"] * bool(arns) + ["keyed"] * bool(keyed)
+    return _TEXT.format(
+        pair=manifest["pair"][:12],
+        identity=manifest["pair"],
+        alice=" -> ".join(f"[transmitter_{name}]" for name in chain),
+        bob=" -> ".join(f"[receiver_{name}]" for name in chain[::-1]),
+        training=_training(manifest),
+        packages="numpy ai-edge-litert" + " cryptography" * bool(keyed),
+        calls=_KEYED_CALLS if keyed else _CALLS.format(precision=first),
+        retrains=_KEYED_RETRAINS if keyed else _RETRAINS,
+        chance=manifest["chance"],
+        files="\n".join(files),
+        shape=tuple(ends[0]["signal_shape"]),
+        power=manifest["power_convention"],
+        operators=", ".join(sorted({name for entry in entries for name in entry["operators"]})),
+        ends="; ".join(_signature(entry) for entry in ends),
+        sources=manifest["sources"],
+        transmissions=manifest["transmissions"],
+        table=table,
+    )
+
+
+def _signature(entry):
+    signs = f" and `signs` {tuple(entry['signs_shape'])}" if "signs_shape" in entry else ""
+    return f"`{entry['input']}`{signs} to `{entry['output']}`"

@@ -1,0 +1,156 @@
+"""`python -m export.web [RUN_DIR]`: the command line of the page.
+
+Nothing heavy is imported before the options are known to be good.
+"""
+
+import contextlib
+import pathlib
+import sys
+
+from arn_keras.arguments import Parser
+from arn_keras.backend import load_tensorflow, require_tensorflow
+from arn_keras.errors import ArnError, ExportError, RunDirError
+from arn_keras.export import runtime
+from arn_keras.export.web import building
+from arn_keras.export.web.server import server
+from arn_keras.run.directory import RunDirectory, read_config
+
+PORT = 8000
+
+
+def parse(arguments=None):
+    """Options; wrong ones end the program with one line and status 2."""
+    parser = Parser(
+        prog="python -m export.web",
+        description="Writes a finished run as a page that runs in a browser, and serves it on "
+        "this machine.",
+    )
+    parser.add_argument(
+        "run_dir",
+        nargs="?",
+        metavar="RUN_DIR",
+        help="a finished run directory with its bundle (default: the newest in runs/)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="the page (default: RUN_DIR/page)")
+    parser.add_argument("--data-dir", metavar="DIR", help="where prepared data sets are")
+    parser.add_argument(
+        "--port", type=int, default=PORT, metavar="N", help=f"(default: {PORT}; 0: any free one)"
+    )
+    parser.add_argument("--no-serve", action="store_true", help="only write the page")
+    options = parser.parse_args(arguments)
+    if not 0 <= options.port < 2**16:
+        parser.error(f"--port: expected 0 to {2**16 - 1}, got {options.port}")
+    return options
+
+
+def main(arguments=None):
+    """Writes and serves the page; returns the exit status."""
+    options = parse(arguments)
+    try:
+        out = export(options.run_dir, options.out, options.data_dir)
+        print(f"page: {out}", flush=True)
+        if not options.no_serve:
+            _serve(out, options.port)
+    except (ArnError, runtime.BundleError) as error:
+        print(f"export.web: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def export(run_dir=None, out=None, data_dir=None):
+    """Writes and builds the page of one run.
+
+    Args:
+        run_dir: a run directory with its bundle; by default the newest in `runs`.
+        out: the page's directory; by default `page` in the run directory.
+        data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
+
+    Returns:
+        The page's directory.
+
+    Raises:
+        ArnError, runtime.BundleError: if run, bundle, data or build cannot be used.
+    """
+    lacking = building.missing()
+    if lacking:
+        raise ExportError(f"expected {lacking}")
+    run_dir = pathlib.Path(run_dir) if run_dir else newest(pathlib.Path("runs"))
+    config, manifest = _made(run_dir)
+    require_tensorflow()
+    from arn_keras.data import images
+
+    dataset = images.load(config["dataset"], data_dir, config["limit"])
+    load_tensorflow()
+    from arn_keras.export.web import contents
+    from arn_keras.export.web.eavesdroppers import overhear
+    from arn_keras.training.algorithm_1 import stage_seed
+
+    contents.check_pictures(dataset)
+    out = pathlib.Path(out) if out else run_dir / "page"
+    models = contents.trained(run_dir, manifest["knowledge"])
+    levels = {"snr_db": sum(config["snr_db"]) / 2, "psr_db": config["psr_db"]}
+    with RunDirectory(run_dir, config, {}, option="run directory") as directory:
+        overheard = overhear(
+            directory, models, dataset, **levels, seed=config["seed"], pair=manifest["pair"]
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        contents.write(
+            out,
+            models=models,
+            overheard=overheard,
+            dataset=dataset,
+            bundle=run_dir / "bundle",
+            seed=stage_seed(config["seed"], "page"),
+            facts={
+                **{name: manifest[name] for name in ("dataset", "knowledge", "pair", "seed")},
+                **levels,
+            },
+        )
+        building.build(out)
+    except OSError as error:
+        raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
+    return out
+
+
+def newest(runs):
+    """The run directory with a bundle whose bundle is the newest.
+
+    Raises:
+        RunDirError: if there is none.
+    """
+    found = [path.parents[1] for path in runs.glob("*/bundle/manifest.json")]
+    if not found:
+        raise RunDirError(f"{runs}: expected a finished run with its bundle; run train.py first")
+    return max(found, key=lambda run: (run / "bundle" / "manifest.json").stat().st_mtime)
+
+
+def _made(run_dir):
+    """A run's configuration and its bundle's manifest."""
+    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
+    if not (run_dir / "bundle" / "manifest.json").is_file():
+        raise RunDirError(f"{run_dir}: expected a bundle in it: python -m export {run_dir}")
+    manifest = runtime.read_manifest(run_dir / "bundle")
+    if "arn" not in manifest["protection"]:
+        raise RunDirError(
+            f"{run_dir}: expected a bundle with a pair of ARNs, which the page compares with keys, "
+            f"got one of protection {manifest['protection']}"
+        )
+    return config, manifest
+
+
+def _serve(out, port):
+    try:
+        serving = server(out, port)
+    except OSError as error:
+        raise ExportError(f"port {port}: {error.strerror}; choose another --port") from None
+    with serving, contextlib.suppress(KeyboardInterrupt):
+        print(f"http://127.0.0.1:{serving.server_address[1]}/ (Ctrl-C ends it)", flush=True)
+        serving.serve_forever()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,94 @@
+"""The page's eavesdroppers: the frozen one, and for each protection one who learnt from it.
+
+The second is the audit's rung E3: Eve's own classifier, trained afresh on labelled recordings of
+protected signals, a fresh key for each message. She is kept in the run directory, `retrained/`.
+"""
+
+import dataclasses
+from typing import Any
+
+from arn_keras.audit.keyed_rungs import bob
+from arn_keras.audit.wiretap import Wiretap, predict
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.measure.leakage import accuracy
+from arn_keras.pair.chain import protection
+from arn_keras.training.transmit import transmit
+
+#: What the page shows side by side.
+PROTECTIONS = ("none", "arn", "keyed")
+EPOCHS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Overheard:
+    """One protection, and who listens to it.
+
+    Attributes:
+        protection: `protection.Protection`.
+        eves: {"frozen", "retrained"}: classifiers. Without a protection they are the same.
+        measured: on all test sources: Bob's `mse`, `perturbation_power`, and the accuracy of each
+            Eve under her name.
+    """
+
+    protection: Any
+    eves: dict
+    measured: dict
+
+
+def overhear(directory, models, dataset, *, snr_db, psr_db, seed, pair, epochs=EPOCHS):
+    """Trains, or loads, who listens to each protection, and measures them.
+
+    Args:
+        directory: `RunDirectory` that the retrained Eves are kept in.
+        models: `contents.Models`.
+        dataset: `data.images.Dataset`.
+        snr_db, psr_db: of the link and of the pair, in dB.
+        seed: integer.
+        pair: identity of the pair, so that another pair's Eve is not taken for this one's.
+        epochs: passes over the training sources.
+
+    Returns:
+        {name of the protection: `Overheard`}.
+    """
+    splits = dataset.train, dataset.test
+    signals = tuple(transmit(models.transmitter, split.images) for split in splits)
+    found = {}
+    for name in PROTECTIONS:
+        tap = Wiretap(
+            models.receiver,
+            models.eve,
+            signals,
+            splits,
+            snr_db=snr_db,
+            psr_db=psr_db,
+            protection=protection(name, models.pair),
+            seed=seed,
+        )
+        eves = {"frozen": models.eve, "retrained": models.eve}
+        if tap.protected:
+            stage = f"retrained/{name}-{pair[:12]}" if name == "arn" else f"retrained/{name}"
+            eves["retrained"] = _retrained(directory, stage, tap, epochs)
+        heard = tap.test()
+        measured = bob(tap)
+        found[name] = Overheard(
+            tap.protection,
+            eves,
+            {
+                "mse": measured["mse"],
+                "perturbation_power": measured["perturbation_power"],
+                **{
+                    eve: accuracy(predict(classifier, heard), tap.labels[1])
+                    for eve, classifier in eves.items()
+                },
+            },
+        )
+    return found
+
+
+def _retrained(directory, stage, tap, epochs):
+    if not directory.done(stage):
+        attack = tap.train(build_eavesdropper, epochs, name="fresh", keys=tap.keys("training"))
+        attack.classifier.save(directory.partial(stage) / "classifier.keras")
+        directory.finish(stage)
+    (classifier,) = directory.load_models(stage, "classifier")
+    return classifier

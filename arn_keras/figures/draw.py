@@ -1,0 +1,181 @@
+"""Pictures, each one function drawn from saved rows or saved examples only.
+
+Nothing is trained, and no TensorFlow is loaded.
+"""
+
+import pathlib
+
+import numpy as np
+
+from arn_keras.figures import curves
+from arn_keras.files import atomic_file, read_json
+from arn_keras.measure.journal import read
+
+# Okabe and Ito's palette: told apart by colour-blind readers too.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+
+
+def examples_picture(path, examples, title):
+    """Draws sources, what Bob sees with and without the modules, and what Eve says of each.
+
+    Args:
+        path: file to write, its ending decides the format.
+        examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or each
+            of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>`
+            [n] (Eve's label) and `mse_<case>` (scalar, over the whole test set).
+        title: one line above the picture.
+    """
+    from matplotlib.figure import Figure
+
+    cases = {
+        "source": "Source",
+        "original": "Bob, no modules",
+        "transmitter_only": "Bob, transmitter\nmodule only",
+        "paired": "Bob, both modules",
+    }
+    cases = {case: cases[case] for case in cases if case == "source" or f"mse_{case}" in examples}
+    labels = examples["label"]
+    figure = Figure(figsize=(1.15 * len(labels) + 2.2, 1.65 * len(cases)), layout="constrained")
+    axes = figure.subplots(len(cases), len(labels), squeeze=False)
+    for row, (case, name) in enumerate(cases.items()):
+        images = examples["source" if case == "source" else f"bob_{case}"]
+        if case != "source":
+            name += f"\nMSE {float(examples[f'mse_{case}']):.4f}"
+        for column, image in enumerate(images):
+            axis = axes[row, column]
+            axis.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+            truth = int(labels[column])
+            if case == "source":
+                axis.set_xlabel(f"label {truth}", color=GREY)
+                continue
+            guess = int(examples[f"eve_{case}"][column])
+            wrong = "wrong" if case == "original" else "fooled"  # by nobody, without modules
+            text = f"Eve: {guess}, {'correct' if guess == truth else wrong}"
+            axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
+        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def fgsm_picture(path, examples, title):
+    """Draws the letter's Fig. 1: an image and a signal, the attack on it, and their sum.
+
+    Args:
+        path: file to write, its ending decides the format.
+        examples: arrays of `fgsm.fgsm_example`, their names after `image_` and `signal_`.
+        title: one line above.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    axes = figure.subplots(2, 3)
+    for row, what in zip(axes, ("image", "signal"), strict=True):
+        powers, label = examples[f"{what}_power"], int(examples[f"{what}_label"])
+        titles = [f"{what}, label {label}\npower {powers[0]:.3g}"]
+        titles.append(f"FGSM perturbation\npower {powers[1]:.3g}")
+        titles.append("sum")
+        for axis, part, text in zip(row, ("original", "perturbation", "sum"), titles, strict=True):
+            values = examples[f"{what}_{part}"]
+            axis.set_title(text)
+            if what == "signal":
+                axis.plot(values.ravel(), color=GREY, linewidth=0.8)
+                axis.set(xlabel="symbol", ylabel="amplitude", ylim=(-4, 4))
+                continue
+            low, high = (-1, 1) if part == "perturbation" else (0, 1)
+            shown = (np.clip(values, low, high) - low) / (high - low)
+            axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+        for axis, guess, confidence in zip(
+            (row[0], row[2]),
+            examples[f"{what}_guess"],
+            examples[f"{what}_confidence"],
+            strict=True,
+        ):
+            axis.set_title(
+                f"{axis.get_title()}\nclassifier: {int(guess)} ({confidence:.0%})",
+                color=ORANGE if guess != label else BLUE,
+            )
+    figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+
+
+def draw(path):
+    """Draws what a directory holds the rows for, as PNG and PDF; the files that were written.
+
+    Args:
+        path: directory of a run or of a sweep.
+
+    Raises:
+        RunDirError: if rows are damaged.
+    """
+    path = pathlib.Path(path)
+    files = [draw_examples(path)] if (path / "examples.npz").exists() else []
+    for saved in sorted(path.glob("*/seed-*/fgsm.npz")):
+        dataset, seed = saved.parts[-3:-1]
+        with np.load(saved) as examples:
+            name = f"figure-1,{dataset},{seed}"
+            files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
+    rows, _ = read(path / "rows.jsonl")
+    for dataset in sorted({row["dataset"] for row in rows}):
+        for eve in sorted({row["eve"] for row in rows}):
+            chosen = [row for row in rows if (row["dataset"], row["eve"]) == (dataset, eve)]
+            files += _draw_rows(path, chosen, dataset, eve)
+    return files
+
+
+def _draw_rows(path, rows, dataset, eve):
+    """Fig. 3 for each budget that has an axis of SNRs, Fig. 4 for each SNR that has one of PSRs."""
+    files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve}"
+    pairs = [row for row in rows if row["psr_db"] is not None]
+    for psr_db in sorted({row["psr_db"] for row in pairs}):
+        at = [row for row in rows if row["psr_db"] in (None, psr_db)]
+        if len({row["snr_db"] for row in at if row["psr_db"] is not None}) > 1:
+            title = f"{dataset}, PSR budget {psr_db:g} dB, Eve: {eve}"
+            at_name = f"figure-3,{name},psr={psr_db:g}"
+            files += _both_formats(path, at_name, curves.figure_3, at, _chance(rows), title)
+    for snr_db in sorted({row["snr_db"] for row in pairs}):
+        at = [row for row in rows if row["snr_db"] == snr_db]
+        if len({row["psr_db"] for row in at} - {None}) > 1:
+            title = f"{dataset}, SNR {snr_db:g} dB, Eve: {eve}"
+            at_name = f"figure-4,{name},snr={snr_db:g}"
+            files += _both_formats(path, at_name, curves.figure_4, at, _chance(rows), title)
+    return files
+
+
+def _chance(rows):
+    return 1 / rows[0]["classes"]
+
+
+def _both_formats(path, name, function, *arguments):
+    files = [path / "figures" / f"{name}.{ending}" for ending in ("png", "pdf")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        with atomic_file(file) as temporary:
+            function(temporary, *arguments)
+    return files
+
+
+def draw_examples(path):
+    """Draws the examples of a run of `train.py`; the file that was written.
+
+    Args:
+        path: the run directory.
+    """
+    config, rows = read_json(path / "config.json")["config"], read_json(path / "results.json")
+    snr_db = rows[0]["snr_db"]
+    # Of several cases of knowledge, the first.
+    shown = {row["case"]: row for row in rows[::-1] if row["snr_db"] == snr_db}
+    title = [config["dataset"], f"SNR {snr_db:g} dB"]
+    if "paired" in shown:
+        pair = shown["paired"]
+        title += ["keyed"] * ("keyed" in pair["protection"])
+        if pair["knowledge"]:
+            title += [f"PSR budget {config['psr_db']:g} dB", f"{pair['knowledge']} box"]
+    title.append("an Eve who does not retrain")
+    file = path / "figures" / "examples.png"
+    file.parent.mkdir(exist_ok=True)
+    with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
+        mse = {f"mse_{case}": row["mse"] for case, row in shown.items()}
+        examples_picture(temporary, {**examples, **mse}, ", ".join(title))
+    return file

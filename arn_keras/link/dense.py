@@ -1,0 +1,60 @@
+"""The base link of Eq. (4), (5), (7), (8): semantic and channel coding, fully connected.
+
+The letter's numbers of neurons are lost; these are ours (docs/differences.md). Any Keras model
+whose output is a real tensor [batch, ...] may stand in for the transmitter, and any model that
+takes it back for the receiver.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+from arn_keras.link.symbols import default_symbols
+
+
+def build_transmitter(source_shape, symbols=None, hidden=256):
+    """Semantic and channel encoder, Eq. (4), (5), with the power normalised to 1.
+
+        u = f_se(s),   y = sqrt(k) f_ce(u) / ||f_ce(u)||
+
+    Args:
+        source_shape: shape of one source s, for example (28, 28, 1).
+        symbols: k, real channel symbols a source; by default at rate 128/784.
+        hidden: neurons of each layer of the semantic encoder.
+
+    Returns:
+        Model from s, [batch, *source_shape] in [0, 1], to y, [batch, k], of mean square 1 for each
+        source (0 only if the encoder puts out exactly 0).
+    """
+    symbols = symbols or default_symbols(source_shape)
+    source = keras.Input(source_shape, name="source")
+    features = layers.Flatten(name="flatten")(source)
+    features = layers.Dense(hidden, activation="relu", name="semantic_encoder_1")(features)
+    features = layers.Dense(hidden, activation="relu", name="semantic_encoder_2")(features)
+    signal = layers.Dense(symbols, name="channel_encoder")(features)
+    signal = layers.UnitNormalization(name="unit_norm")(signal)
+    signal = layers.Rescaling(math.sqrt(symbols), name="unit_power")(signal)
+    return keras.Model(source, signal, name="transmitter")
+
+
+def build_receiver(source_shape, symbols=None, hidden=256):
+    """Channel and semantic decoder, Eq. (7), (8): s_hat = f_sd(f_cd(y)).
+
+    Args:
+        source_shape: shape of one source s.
+        symbols: k, real channel symbols a source; by default at rate 128/784.
+        hidden: neurons of the channel decoder and of the semantic decoder's first layer.
+
+    Returns:
+        Model from a received signal, [batch, k], to s_hat, [batch, *source_shape] in (0, 1).
+    """
+    symbols = symbols or default_symbols(source_shape)
+    signal = keras.Input((symbols,), name="signal")
+    features = layers.Dense(hidden, activation="relu", name="channel_decoder")(signal)
+    features = layers.Dense(hidden, activation="relu", name="semantic_decoder_1")(features)
+    source = layers.Dense(math.prod(source_shape), activation="sigmoid", name="semantic_decoder_2")(
+        features
+    )
+    source = layers.Reshape(source_shape, name="source")(source)
+    return keras.Model(signal, source, name="receiver")

@@ -1,0 +1,1 @@
+"""What is measured, and how it is kept: rows, leakage, baselines."""

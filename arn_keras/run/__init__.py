@@ -1,0 +1,1 @@
+"""The main job: configuration, run directory, stages, command line."""

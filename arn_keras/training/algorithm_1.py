@@ -1,0 +1,215 @@
+"""Algorithm 1 as four stages of training: base link, Eve, substitute, pair of ARNs.
+
+Each derives its randomness from a seed, and each epoch's from the epoch, so that a stage which
+was killed and resumed gives the models of an undisturbed one.
+"""
+
+import dataclasses
+import functools
+import zlib
+
+import keras
+import numpy as np
+
+from arn_keras.eve import ENSEMBLE
+from arn_keras.eve.dense import (
+    build_convolutional_eavesdropper,
+    build_eavesdropper,
+    build_substitute,
+)
+from arn_keras.link.dense import build_receiver, build_transmitter
+from arn_keras.loss.composite import PRIVACY_LOSSES, attack_power_loss, mean_attack_power_loss
+from arn_keras.training.checkpoint import EpochCheckpoint
+from arn_keras.training.eavesdropper_link import EavesdropperLink
+from arn_keras.training.optimizer import FusedAdam
+from arn_keras.training.secure_link import SecureLink
+from arn_keras.training.semantic_link import SemanticLink
+
+# Eve of the letter, two others whom no pair is trained against, and what Alice trains herself.
+BUILD_CLASSIFIER = {
+    "eve": build_eavesdropper,
+    "eve_wide": functools.partial(build_eavesdropper, hidden=(512,)),
+    "eve_conv": build_convolutional_eavesdropper,
+    "substitute": build_substitute,
+    **{
+        stage: functools.partial(build_substitute, hidden=hidden)
+        for stage, hidden in ENSEMBLE.items()
+    },
+}
+# (w1, w2, w3) of Eq. (19): the margin is in logits and unbounded, so the budget weighs more.
+_LOSS_WEIGHTS = {
+    "confidence": (10.0, 10.0, 1.0),
+    "margin": (100.0, 10.0, 0.1),
+    "entropy": (10.0, 10.0, 1.0),
+}
+# The same of the stronger black box, whose L1 is in units of the budget.
+_ENSEMBLE_WEIGHTS = {
+    "confidence": (1.5, 20.0, 1.0),
+    "margin": (10.0, 10.0, 0.1),
+    "entropy": (1.5, 20.0, 1.0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How a stage is trained: Adam, cosine decay to 0, over a number of epochs.
+
+    Attributes:
+        epochs: passes over the training sources.
+        batch_size: sources a step.
+        learning_rate: first learning rate.
+        jit_compile: whether XLA compiles the step.
+        shards: of a step of `SecureLink`.
+        devices: of this machine that share each batch.
+        verbose: as in `keras.Model.fit`.
+    """
+
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    jit_compile: bool = False
+    shards: int = 1
+    devices: int = 1
+    verbose: int = 0
+
+    def compile(self, link, sources, **kwargs):
+        """Compiles a link for this schedule and number of training sources."""
+        steps = sources // self.batch_size
+        decay = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
+        link.compile(
+            optimizer=FusedAdam(decay),
+            jit_compile=self.jit_compile,
+            steps_per_execution=min(steps, 32),
+            **kwargs,
+        )
+
+    def fit(self, link, x, y=None, *, checkpoint_dir, **kwargs):
+        """Fits a compiled link, from where a killed process left it; None keeps no state."""
+        link(keras.tree.map_structure(lambda array: array[:1], x))  # builds what is restored
+        checkpoints = [EpochCheckpoint(checkpoint_dir)] if checkpoint_dir else []
+        link.fit(
+            x,
+            y,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            drop_remainder=True,
+            devices=self.devices,
+            initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
+            callbacks=checkpoints,
+            verbose=self.verbose,
+            **kwargs,
+        )
+
+
+def stage_seed(seed, stage):
+    """Seed of a stage, for example "arn/white": distinct stages share no randomness."""
+    return int(np.random.SeedSequence((seed, zlib.crc32(stage.encode()))).generate_state(1)[0])
+
+
+def train_link(sources, schedule, *, snr_db, seed, checkpoint_dir):
+    """Trains the base link by MSE over the noisy channel, Eq. (4)-(8), (21).
+
+    Args:
+        sources: s, [sources, height, width, channels]; 8-bit, or in [0, 1].
+        schedule: `Schedule`.
+        snr_db: SNR in dB, or (low, high).
+        seed: integer.
+        checkpoint_dir: where the state after each epoch is kept.
+
+    Returns:
+        Trained `SemanticLink`.
+    """
+    seed = stage_seed(seed, "link")
+    keras.utils.set_random_seed(seed)
+    shape = sources.shape[1:]
+    link = SemanticLink(build_transmitter(shape), build_receiver(shape), seed=seed, name="link")
+    schedule.compile(link, len(sources), loss="mse")
+    schedule.fit(link, sources, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
+    return link
+
+
+def train_eavesdropper(stage, signals, labels, classes, schedule, *, snr_db, seed, checkpoint_dir):
+    """Trains Eve, or Alice's substitute for her, on the unprotected noisy signal, Eq. (14).
+
+    Args:
+        stage: one of `BUILD_CLASSIFIER`.
+        signals: y, [sources, ...].
+        labels: private labels, integers, [sources].
+        classes: number of private labels.
+        schedule: `Schedule`.
+        snr_db: SNR in dB, or (low, high).
+        seed: integer.
+        checkpoint_dir: where the state after each epoch is kept.
+
+    Returns:
+        Trained classifier, y_eve -> logits.
+    """
+    seed = stage_seed(seed, stage)
+    keras.utils.set_random_seed(seed)
+    link = EavesdropperLink(
+        BUILD_CLASSIFIER[stage](signals.shape[1:], classes), seed=seed, name=stage
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    schedule.compile(link, len(signals), loss=loss, metrics=["accuracy"])
+    schedule.fit(link, signals, labels, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
+    return link.classifier
+
+
+def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sources, stage):
+    """A link compiled for training pairs, any number of them, by `train_pair`.
+
+    Args:
+        privacy: `training.privacy.Privacy`.
+        transmitter: trained, s -> y.
+        receiver: trained, y -> s_hat.
+        classifiers: those of `privacy.stages`, trained.
+        schedule: `Schedule`.
+        sources: number of training sources.
+        stage: name of the stage, for example "arn/white".
+
+    Returns:
+        `SecureLink`.
+    """
+    link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
+    power_loss, weights = attack_power_loss, _LOSS_WEIGHTS
+    if privacy.ensemble:
+        power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
+    schedule.compile(
+        link,
+        sources,
+        power_loss=power_loss,
+        privacy_loss=PRIVACY_LOSSES[privacy.loss],
+        shards=min(schedule.shards, schedule.batch_size),
+    )
+    link.loss_weights.assign(weights[privacy.loss])
+    return link
+
+
+def train_pair(
+    link, sources, signals, labels, schedule, *, snr_db, psr_db, seed, stage, checkpoint_dir
+):
+    """Trains the two ARNs by the composite loss, Eq. (19), (24), from their beginning.
+
+    Nothing that the link was trained for before is left in it, and its step is not traced again.
+
+    Args:
+        link: `build_pair_link`, or another that is compiled for `schedule`.
+        sources: s, as for `train_link`.
+        signals: y of these sources.
+        labels: private labels, integers, [sources].
+        schedule: `Schedule`, the one that the link was compiled for.
+        snr_db: SNR in dB, or (low, high).
+        psr_db: P of Eq. (20), in dB relative to signal power 1.
+        seed: integer.
+        stage: name of the stage, for example "arn/white".
+        checkpoint_dir: where the state after each epoch is kept.
+    """
+    link.restart(stage_seed(seed, stage))
+    schedule.fit(
+        link,
+        {"source": sources, "signal": signals},
+        labels,
+        snr_db=snr_db,
+        psr_db=psr_db,
+        checkpoint_dir=checkpoint_dir,
+    )
