@@ -9,7 +9,7 @@ stays white, and nothing is trained. Q is R rounds of keyed sign flips and a pub
 
 after the products of Hadamard and sign matrices of Ailon and Chazelle (STOC 2006), which stand in
 for a random rotation. M_R is public, so Eve undoes it: R rounds hide what R sign flips and R - 1
-mixings hide, and one round alone hides no magnitude. The signs are an input tensor (`key_schedule.py`
+mixings hide, and one round alone hides no magnitude. The signs are an input tensor (`key_schedule`
 derives them): no key and no randomness enters a graph.
 
 The mixing, for another implementation: a = largest power of two with a^2 <= n, b = n // a,

@@ -1,6 +1,6 @@
 """A sweep's plan carried out in one directory: what points share first, then the points.
 
-Folders: DATASET/seed-N/ with the base stages and `arn/POINT/` for each pair; `rows.jsonl`: all rows.
+Folders: DATASET/seed-N/ with base stages, and `arn/POINT/` for each pair; `rows.jsonl`: all rows.
 """
 
 import collections
