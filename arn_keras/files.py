@@ -11,8 +11,6 @@ import os
 import pathlib
 import tempfile
 
-import numpy as np
-
 from arn_keras.errors import RunDirError
 
 #: How the name of a file begins that is being written.
@@ -71,6 +69,8 @@ def empty_rows(shape):
     Args:
         shape: of the array.
     """
+    import numpy as np
+
     if fit_in_memory(4 * math.prod(shape)):
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile() as file:

@@ -157,7 +157,7 @@ def test_parts_that_do_not_add_up_leave_no_entry(tmp_path, rows):
 CHILD = """
 import sys, time
 from pathlib import Path
-from test_cache import FACTS, LAYOUT, parts, cache
+from test_cache import FACTS, LAYOUT, parts, store
 
 def slow():
     for part in parts():

@@ -230,7 +230,7 @@ def test_ctrl_c_ends_with_a_line_on_how_to_go_on(tmp_path):
 
 def test_help_and_a_wrong_option_load_nothing_heavy():
     code = (
-        "import sys\nfrom arn_keras import cli\n"
+        "import sys\nfrom arn_keras.run import command\n"
         "try: command.main(sys.argv[1:])\nexcept SystemExit: pass\n"
         "print(sorted({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )

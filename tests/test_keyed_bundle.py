@@ -301,9 +301,10 @@ def test_the_self_test_runs_every_module_and_finds_a_wrong_answer(which, request
 
 def test_the_key_schedule_in_a_bundle_is_the_project_s_own_and_listed(both):
     files = {entry["file"] for entry in runtime.read_manifest(both.path)["files"]}
-    for name in ("key_schedule.py", "message_number.py", "errors.py"):
-        assert (both.path / name).read_bytes() == (ROOT / "arn_keras" / name).read_bytes()
-        assert name in files
+    for original in ("pair/key_schedule.py", "pair/message_number.py", "errors.py"):
+        original = ROOT / "arn_keras" / original
+        assert (both.path / original.name).read_bytes() == original.read_bytes()
+        assert original.name in files
     readme = (both.path / "README.md").read_text()
     assert "[transmitter_arn] -> [transmitter_keyed] -> channel -> [receiver_keyed]" in readme
     assert "--new-key" in readme
@@ -390,7 +391,7 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
     real = bundle._python
 
     def python(*arguments):  # its own process would load TensorFlow once more
-        if "export.conversion" in arguments:
+        if "arn_keras.export.conversion" in arguments:
             conversion.convert_run(**json.loads(arguments[-1]))
         else:
             real(*arguments)

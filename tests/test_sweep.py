@@ -18,7 +18,7 @@ from small_sweeps import (  # noqa: F401
 )
 
 from arn_keras.data import images
-from arn_keras.figures import draw
+from arn_keras.figures import __main__ as figures
 from arn_keras.files import read_json
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep.engines import LocalEngine
@@ -58,7 +58,7 @@ def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, 
     assert (local / "rows.jsonl").read_bytes() == before
     for file in (local / "figures").iterdir():
         file.unlink()
-    assert draw.main([str(local)]) == 0
+    assert figures.main([str(local)]) == 0
     names = {file.name for file in (local / "figures").iterdir()}
     assert names == {
         f"{name}.{ending}"
@@ -198,8 +198,9 @@ def test_bad_input_gets_one_clear_line_and_status_2(options, message, tmp_path, 
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys\nfrom arn_keras import figures\nfrom arn_keras.sweep import __main__ as sweep\n"
-        "for main in (sweep.main, draw.main):\n"
+        "import sys\nfrom arn_keras.figures import __main__ as figures\n"
+        "from arn_keras.sweep import __main__ as sweep\n"
+        "for main in (sweep.main, figures.main):\n"
         "    try: main(['--help'])\n    except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'ray', 'joblib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -209,8 +210,8 @@ def test_help_loads_nothing_heavy():
 
 
 def test_figures_of_a_directory_without_rows_are_refused(tmp_path, capsys):
-    assert draw.main([str(tmp_path)]) == 2
-    assert draw.main([str(tmp_path / "none")]) == 2
+    assert figures.main([str(tmp_path)]) == 2
+    assert figures.main([str(tmp_path / "none")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert "expected examples, or rows along an axis, found none" in lines[0]
     assert "expected the directory of a run or of a sweep" in lines[1]
