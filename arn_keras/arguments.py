@@ -7,7 +7,13 @@ from arn_keras.errors import ArnError
 
 
 class Parser(argparse.ArgumentParser):
-    """`argparse.ArgumentParser` without the usage in front of an error: one line, status 2."""
+    """`argparse.ArgumentParser` without the usage in front of an error: one line, status 2.
+
+    An option of a scenario takes the place of a command's of the same name.
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{"conflict_handler": "resolve", **options})
 
     def error(self, message):
         """Ends the program with one line on standard error and status 2."""

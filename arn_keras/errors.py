@@ -21,6 +21,10 @@ class RunDirError(ArnError):
     """A run directory that cannot be used."""
 
 
+class ModelError(ArnError, ValueError):
+    """A model of one's own that cannot be used."""
+
+
 class TrainingDiverged(ArnError, ArithmeticError):  # noqa: N818  says what happened
     """A loss term became NaN or infinite; the weights are those of the last good epoch."""
 

@@ -33,11 +33,16 @@ def mean_power(signal):
     """Mean square per real symbol of each source of a batch.
 
     Args:
-        signal: real tensor, [batch, ...].
+        signal: real tensor or array, [batch, ...].
 
     Returns:
-        Tensor [batch].
+        Tensor or array [batch].
     """
+    import numpy as np
+
+    axes = tuple(range(1, len(signal.shape)))
+    if isinstance(signal, np.ndarray):
+        return np.mean(np.square(signal), axis=axes)
     from keras import ops
 
-    return ops.mean(ops.square(signal), axis=tuple(range(1, len(signal.shape))))
+    return ops.mean(ops.square(signal), axis=axes)

@@ -33,12 +33,12 @@ def trained_run(run, dataset, epochs=4):
     from arn_keras.training.transmit import transmit
 
     keras.utils.set_random_seed(0)
-    sources, labels = np.asarray(dataset.train.images), np.asarray(dataset.train.labels)
+    sources, labels = np.asarray(dataset.train.source), np.asarray(dataset.train.label)
     shape, how = dataset.source_shape, {"epochs": epochs, "batch_size": 64, "verbose": 0}
     link = SemanticLink(build_transmitter(shape), build_receiver(shape))
     link.compile(keras.optimizers.Adam(2e-3), "mse")
     link.fit(sources, snr_db=10.0, **how)
-    signals = transmit(link.transmitter, sources)
+    signals = transmit(link.transmitter, sources, dataset.prepare)
     eve = build_eavesdropper(signals.shape[1:], dataset.classes)
     spy = EavesdropperLink(eve)
     spy.compile(
@@ -118,7 +118,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         ends,
         (build_receiver((4, 4, 1), SHAPE[0], 16), build_eavesdropper(SHAPE, 3, (16,))),
         signs=signs,
-        source=generator.integers(0, 256, (SOURCES, 4, 4, 1), np.uint8),
+        target=generator.uniform(size=(SOURCES, 4, 4, 1)).astype("float32"),
         label=generator.integers(0, 3, SOURCES),
         signal=signal,
         bob_noise=noise[0],
@@ -135,10 +135,13 @@ def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn")
     bundle.mkdir()
     handover.mkdir()
     ends, signal, signs, received = conversion(bundle, handover, seed, precisions, protection)
-    manifest.copy_code(bundle, protection)
+    is_keyed = "keyed" in protection
+    manifest.copy_code(bundle, is_keyed)
     facts = {
         "pair": f"{seed:064x}",
+        "scenario": "letter",
         "protection": protection,
+        "is_keyed": is_keyed,
         "knowledge": "white" if "arn" in protection else None,
         "precisions": list(precisions),
         "seed": seed,

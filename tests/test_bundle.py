@@ -88,7 +88,7 @@ def test_the_figures_are_those_that_keras_gives(exported, trained):
     transmitter, receiver = load_models(run, "link", "transmitter", "receiver")
     (eve,) = load_models(run, "eve", "classifier")
     pair = load_models(run, "arn/white", "transmitter", "receiver")
-    row = Evaluation(transmitter, receiver, eve, 5).row(dataset.test, 10.0, *pair)
+    row = Evaluation(transmitter, receiver, eve, 5, dataset=dataset).row(dataset.test, 10.0, *pair)
     (float32,) = [
         row for row in exported[1]["parity"] if row["transmitter"] == row["receiver"] == "float32"
     ]

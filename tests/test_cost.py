@@ -1,15 +1,29 @@
 import dataclasses
 
+import keras
+import numpy as np
 import pytest
 
+from arn_keras.data.dataset import Dataset, Split
+from arn_keras.eve import ENSEMBLE, EVES
+from arn_keras.rooms import answer
 from arn_keras.run.config import Config
+from arn_keras.scenario.letter import Letter
 from arn_keras.sweep import cost
+
+
+def _split(sources):
+    pixels = np.broadcast_to(np.uint8(0), (sources, 28, 28, 1))
+    return Split(pixels, np.broadcast_to(0, sources))
+
+
+MNIST = Dataset("mnist", _split(60_000), _split(10_000), 10)
 
 
 @pytest.fixture
 def costs():
     config = Config(epochs=1, link_epochs=1, eve_epochs=1).resolve("mnist", 60_000)
-    return cost.Cost(784, 60_000, 10_000, 10, config)
+    return cost.Cost(Letter(), MNIST, config)
 
 
 def test_a_step_of_the_pair_costs_what_its_matrix_products_cost(costs):
@@ -22,9 +36,8 @@ def test_a_step_of_the_pair_costs_what_its_matrix_products_cost(costs):
 
 
 def test_more_epochs_and_more_substitutes_cost_more(costs):
-    twice = cost.Cost(
-        784, 60_000, 10_000, 10, dataclasses.replace(costs._config, epochs=2, eve_epochs=3)
-    )
+    config = dataclasses.replace(costs._config, epochs=2, eve_epochs=3)
+    twice = cost.Cost(Letter(), MNIST, config)
     assert twice.pair(["eve"]) == 2 * costs.pair(["eve"])
     assert twice.stage("substitute_64") == 3 * costs.stage("substitute_64")
     assert costs.pair(["substitute_64", "substitute_128"]) - costs.pair(["substitute_128"]) == (
@@ -33,10 +46,8 @@ def test_more_epochs_and_more_substitutes_cost_more(costs):
 
 
 def test_the_cost_of_a_fully_connected_stage_counts_the_weights_of_its_model(costs):
-    from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER
-
-    for stage in set(BUILD_CLASSIFIER) - {"eve_conv"}:
-        model = BUILD_CLASSIFIER[stage]((128,), 10)
+    for stage in ("eve", "eve_wide", "substitute", *ENSEMBLE):
+        model = answer(EVES, stage)((128,), 10)
         weights = sum(w.shape[0] * w.shape[1] for w in model.weights if len(w.shape) == 2)
         assert costs.stage(stage) == 6 * weights * 60_000
 
@@ -47,3 +58,10 @@ def test_workers_divide_the_time_and_the_rate_is_a_rate():
     one, two = (cost.seconds(1e15, workers, 1e10) - cost.START_SECONDS for workers in (1, 2))
     assert one == pytest.approx(2 * two)
     assert one == pytest.approx(1e15 / 1e10 / cost.EFFICIENCY)
+
+
+def test_a_convolution_costs_its_weights_at_each_of_its_places():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3, 2, padding="same", use_bias=False)]
+    )
+    assert cost.multiplications(model) == 3 * 3 * 3 * 5 * 4 * 4

@@ -10,7 +10,8 @@ import pytest
 from tiny_sets import COLOUR, LABELS, assert_split, rows, write_set
 
 from arn_keras.data import find, images, store
-from arn_keras.data.images import DataError, Split, check_arrays, load
+from arn_keras.data.dataset import Dataset, Split
+from arn_keras.data.images import DataError, check_arrays, load
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +32,23 @@ def no_network(monkeypatch):
 
 def test_sources_are_the_pixel_values_over_255_exactly():
     split = Split(np.arange(256, dtype=np.uint8).reshape(4, 8, 8, 1), np.arange(4))
-    sources = split.sources()
+    sources = np.asarray(Dataset("d", split, split, 4, (), "unit_interval").targets(split))
     assert sources.dtype == np.float32
     np.testing.assert_array_equal(sources.ravel(), (np.arange(256) / 255).astype(np.float32))
-    np.testing.assert_array_equal(split.sources(1, 3), sources[1:3])
 
 
-def test_only_the_slice_asked_for_is_converted():
-    huge = Split(np.broadcast_to(np.uint8(51), (10**12, 8, 8, 1)), np.zeros(1, int))
-    np.testing.assert_array_equal(huge.sources(10**9, 10**9 + 2), np.full((2, 8, 8, 1), 0.2, "f"))
+def test_nothing_is_scaled_unless_the_data_say_so():
+    split = Split(np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1), np.zeros(1, int))
+    assert Dataset("d", split, split, 1).targets(split) is split.source
+
+
+def test_a_part_of_a_split_has_these_rows_of_every_array_and_copies_none():
+    huge = np.broadcast_to(np.uint8(51), (10**12, 8, 8, 1))
+    label = np.broadcast_to(3, 10**12)
+    part = Split({"a": huge, "b": huge}, label, target=huge).part(slice(10**9, 10**9 + 2))
+    assert part.source["a"].shape == part.source["b"].shape == part.target.shape == (2, 8, 8, 1)
+    assert len(part) == 2
+    assert np.shares_memory(part.source["a"], huge)
 
 
 def test_the_digits_are_scikit_learns_each_in_one_split_and_every_class_in_proportion():
@@ -50,24 +59,24 @@ def test_the_digits_are_scikit_learns_each_in_one_split_and_every_class_in_propo
     assert digits.notes == ()
     assert (len(digits.train), len(digits.test)) == (1437, 360)
     values = np.concatenate([digits.train.sources(), digits.test.sources()])[..., 0] * 16
-    labels = np.concatenate([digits.train.labels, digits.test.labels])
+    labels = np.concatenate([digits.train.label, digits.test.label])
     truth = load_digits()
     np.testing.assert_allclose(values, np.round(values), atol=16 * 0.5 / 255 + 1e-6)
     found = sorted(
         (label, *row) for label, row in zip(labels, values.round().reshape(-1, 64), strict=True)
     )
     assert found == sorted((c, *row) for c, row in zip(truth.target, truth.data, strict=True))
-    share = np.bincount(digits.test.labels) / np.bincount(truth.target)
+    share = np.bincount(digits.test.label) / np.bincount(truth.target)
     assert (np.abs(share - 0.2) < 0.01).all()
     again = load("digits")
-    assert_split(again.train, digits.train.images, digits.train.labels)
+    assert_split(again.train, digits.train.source, digits.train.label)
 
 
 def test_the_limit_keeps_the_first_training_sources_and_all_of_the_test_sources():
     full = load("digits")
     few = load("digits", limit=10)
-    assert_split(few.train, full.train.images[:10], full.train.labels[:10])
-    assert_split(few.test, full.test.images, full.test.labels)
+    assert_split(few.train, full.train.source[:10], full.train.label[:10])
+    assert_split(few.test, full.test.source, full.test.label)
     assert len(load("digits", limit=10**9).train) == 1437
     for limit in (0, -1, 2.5):
         with pytest.raises(DataError, match=f"limit of at least 1 training source, got {limit}"):
@@ -188,7 +197,7 @@ def cached(tmp_path):
 def test_the_second_load_reads_only_the_cache(cached, tmp_path, monkeypatch):
     monkeypatch.setattr(images, "PreparedImages", None)
     dataset = load("tiny", tmp_path / "sets")
-    assert isinstance(dataset.train.images, np.memmap)
+    assert isinstance(dataset.train.source, np.memmap)
     assert_split(dataset.train, COLOUR[:9], LABELS[:9])
     assert dataset.notes == ("no test split: the validation split serves as test",)
 
@@ -231,8 +240,8 @@ def test_without_a_cache_it_works_all_the_same(tmp_path, monkeypatch, where):
 )
 def test_own_arrays_of_each_type_give_the_same_sources(images):
     split = check_arrays(images, [0, 1], 2)
-    np.testing.assert_array_equal(split.images, [[[[0], [255]]], [[[51], [102]]]])
-    assert split.images.dtype == np.uint8
+    np.testing.assert_array_equal(split.source, [[[[0], [255]]], [[[51], [102]]]])
+    assert split.source.dtype == np.uint8
     assert split.sources().shape == (2, 1, 2, 1)
 
 

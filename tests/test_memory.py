@@ -11,7 +11,7 @@ load_tensorflow()
 import keras
 from arn_keras import SecureLink
 from arn_keras import files
-from arn_keras.data.images import Split
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.link.dense import build_receiver, build_transmitter
@@ -50,12 +50,14 @@ files.IN_MEMORY_BYTES = 1 << 22
 def own():  # pages of the file that happen to be mapped are not memory of this process
     return (process.memory_info().rss - process.memory_info().shared) / 2**20
 link.fit(images[:4000], labels[:4000], batch_size=500, epochs=2, verbose=0)
-measure = Evaluation(*parts, eve, 0)
-measure.row(Split(images[:4000], labels[:4000]), 10.0)
+split = Split(images, labels)
+dataset = Dataset("large", split, split, 10, preprocessing="unit_interval")
+measure = Evaluation(*parts, eve, 0, dataset=dataset)
+measure.row(split.part(slice(4000)), 10.0)
 before = own()
 link.fit(images, labels, batch_size=500, epochs=1, verbose=0)
 print(own() - before)
-measure.row(Split(images, labels), 10.0)
+measure.row(split, 10.0)
 print(own() - before)
 """
 

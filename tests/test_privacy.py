@@ -1,19 +1,23 @@
 import numpy as np
 import pytest
 
-from arn_keras.eve import ENSEMBLE, EVE_STAGES
-from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER, Schedule, build_pair_link
+from arn_keras.data.dataset import Dataset, Split
+from arn_keras.eve import ENSEMBLE, EVES
+from arn_keras.loss.composite import mean_squared_error
+from arn_keras.rooms import answer
+from arn_keras.scenario.letter import Letter
+from arn_keras.training.algorithm_1 import Schedule, build_pair_link
 from arn_keras.training.privacy import Privacy
 
 
 def _architecture(stage):
-    model = BUILD_CLASSIFIER[stage]((16,), 3)
+    model = answer(EVES, stage)((16,), 3)
     return [(type(layer).__name__, getattr(layer, "units", None)) for layer in model.layers]
 
 
 def test_no_substitute_of_the_ensemble_has_the_architecture_of_an_eve_or_of_another():
-    substitutes = [_architecture(stage) for stage in Privacy("black", "ensemble").stages]
-    eves = [_architecture(stage) for stage in EVE_STAGES.values()]
+    substitutes = [_architecture(stage) for stage in Letter().in_loss("black", "ensemble")]
+    eves = [_architecture(stage) for stage in Letter.measured.values()]
     everyone = substitutes + eves
     assert len(substitutes) == 8
     assert all(everyone.count(one) == 1 for one in everyone)
@@ -22,9 +26,9 @@ def test_no_substitute_of_the_ensemble_has_the_architecture_of_an_eve_or_of_anot
 
 
 def test_a_white_box_has_eve_alone_and_a_black_box_never_has_her():
-    assert Privacy("white", "ensemble").stages == ("eve",)
+    assert Letter().in_loss("white", "ensemble") == ("eve",)
     for black_box in ("single", "ensemble"):
-        assert not set(Privacy("black", black_box).stages) & set(EVE_STAGES.values())
+        assert not set(Letter().in_loss("black", black_box)) & set(Letter.measured.values())
 
 
 @pytest.mark.parametrize(
@@ -41,8 +45,9 @@ def test_the_sources_share_their_budget_in_the_ensemble_alone(
         receiver,
         [eve],
         Schedule(1, batch_size=20),
-        len(sources),
+        Dataset("small", *2 * [Split(sources, labels)], 3),
         "arn/test",
+        task_loss=mean_squared_error,
     )
 
     def charged(powers):

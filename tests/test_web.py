@@ -17,6 +17,7 @@ import pytest
 from bundles import trained_run, write_config
 
 from arn_keras.data import images
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.export import bundle, manifest, runtime
 from arn_keras.export.web import __main__ as command
 from arn_keras.export.web import building
@@ -317,9 +318,9 @@ def test_pictures_that_nobody_can_draw_are_refused():
     from arn_keras.errors import DataError
     from arn_keras.export.web.contents import check_pictures
 
-    colour = images.Split(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int))
+    colour = Split(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int))
     with pytest.raises(DataError, match=r"expected grey pictures, .* got 3 channels"):
-        check_pictures(images.Dataset("flowers", colour, colour, 1))
+        check_pictures(Dataset("flowers", colour, colour, 1))
 
 
 def test_help_comes_before_anything_heavy():

@@ -43,9 +43,9 @@ def write_set(data_dir, splits, shape=(32, 32, 3), dtype=np.uint8, name="tiny", 
 
 def assert_split(split, images, labels):
     """The split holds exactly these images, in this order."""
-    np.testing.assert_array_equal(split.images, images)
-    np.testing.assert_array_equal(split.labels, labels)
-    assert split.images.dtype == np.uint8
+    np.testing.assert_array_equal(split.source, images)
+    np.testing.assert_array_equal(split.label, labels)
+    assert split.source.dtype == np.uint8
     assert len(split) == len(images)
 
 

@@ -1,15 +1,18 @@
 """Signals whose leak is known, for tests of eavesdroppers."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 
 from arn_keras.audit.effort import Effort
 from arn_keras.audit.wiretap import Wiretap
-from arn_keras.data.images import Split
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.pair.chain import Protection
+from arn_keras.scenario.letter import Letter
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
-TINY = Effort("tiny", 1, 1, 1, ("wide",), (200,), (4,), (0.3,), True, 800, (1, 64, 256), (1,))
+TINY = Effort("tiny", 1, 1, 1, 1, (200,), (4,), (0.3,), True, 800, (1, 64, 256), (1,))
 PROTOTYPES = 1.0 - 2.0 * np.array(
     [[(i & j).bit_count() % 2 for j in range(SYMBOLS)] for i in (1, 2, 4, 8)]
 )
@@ -54,11 +57,16 @@ def wiretap(leaks=True, protection=None, gain=None, snr_db=10.0, seed=0):
             keras.layers.Reshape((4, 4, 1)),
         ]
     )
+    splits = [Split(image, label) for image, label in zip(images, labels, strict=True)]
+    problem = SimpleNamespace(
+        receiver=receiver,
+        classifier=lambda stage: matched_filter(),
+        dataset=Dataset("wiretap", *splits, CLASSES),
+        scenario=Letter(),
+    )
     return Wiretap(
-        receiver,
-        matched_filter(),
+        problem,
         signals,
-        [Split(image, label) for image, label in zip(images, labels, strict=True)],
         snr_db=snr_db,
         psr_db=-10.0,
         protection=protection or Protection("none"),

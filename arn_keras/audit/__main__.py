@@ -10,13 +10,13 @@ import sys
 import time
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import RunDirError
 from arn_keras.files import atomic_file, write_json
 from arn_keras.pair import PROTECTIONS
-from arn_keras.run.directory import RunDirectory, read_config
+from arn_keras.rooms import answer
+from arn_keras.run.saved import SavedRun
 
-DEFAULT_PROTECTIONS = PROTECTIONS[:3]
+DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
 
 
 def parse(arguments=None):
@@ -33,7 +33,7 @@ def parse(arguments=None):
     parser.add_argument(
         "--protection",
         nargs="+",
-        choices=PROTECTIONS,
+        choices=tuple(PROTECTIONS),
         default=DEFAULT_PROTECTIONS,
         metavar="NAME",
         help=f"of {', '.join(PROTECTIONS)} (default: {' '.join(DEFAULT_PROTECTIONS)}); none is "
@@ -62,12 +62,11 @@ def main(arguments=None):
 def run(options, words):
     """Audits one run directory; the words of the command line go into the report."""
     path = pathlib.Path(options.run_dir)
-    config, stage = trained(path, options.knowledge)
-    require_tensorflow()
-    from arn_keras.data import images
-
-    dataset = images.load(config["dataset"], options.data_dir, config["limit"])
-    load_tensorflow()
+    saved = SavedRun.read(path)
+    knowledge = trained(saved, options.knowledge)
+    config = saved.config
+    problem = saved.problem(options.data_dir)
+    dataset = problem.dataset
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.effort import FULL, QUICK
     from arn_keras.audit.ladder import FinishedRungs, climb
@@ -78,35 +77,35 @@ def run(options, words):
     effort = QUICK if options.quick else FULL
     seeds = list(range(options.seeds or (1 if options.quick else 3)))
     protections = [name for name in PROTECTIONS if name in ("none", *options.protection)]
-    snr_db = sum(config["snr_db"]) / 2
+    snr_db = sum(config.snr_db) / 2
     start = time.monotonic()
-    with RunDirectory(path, config, {}) as directory:
+    with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         rows = climb(
-            directory.load_models("link", "transmitter", "receiver"),
-            *directory.load_models("eve", "classifier"),
-            directory.load_models(stage, "transmitter", "receiver"),
-            (dataset.train, dataset.test),
+            problem,
+            problem.pair(knowledge),
             protections=protections,
             seeds=seeds,
             effort=effort,
             snr_db=snr_db,
-            psr_db=config["psr_db"],
-            finished=FinishedRungs(folder / f"finished-{stage.rpartition('/')[2]}.jsonl"),
+            psr_db=config.psr_db,
+            finished=FinishedRungs(folder / f"finished-{knowledge}.jsonl"),
         )
         audit = {
+            "scenario": config.scenario,
             "dataset": dataset.name,
-            "knowledge": stage.rpartition("/")[2],
+            "measure": problem.scenario.task.measures[0]._asdict(),
+            "knowledge": knowledge,
             "snr_db": snr_db,
-            "psr_db": config["psr_db"],
+            "psr_db": config.psr_db,
             "effort": effort.name,
             "seeds": seeds,
             "command": f"python -m arn_keras.audit {' '.join(words)}",
             "seconds": time.monotonic() - start,
-            "entropy_nats": entropy(dataset.test.labels, dataset.classes),
+            "entropy_nats": entropy(dataset.test.label, dataset.classes),
             "headline": headline(rows),
-            "warnings": warnings(rows, config["psr_db"]),
+            "warnings": warnings(rows, config.psr_db),
             "rows": rows,
         }
         write_json(folder / "audit.json", audit)
@@ -117,28 +116,25 @@ def run(options, words):
     _tell(audit, folder)
 
 
-def trained(path, knowledge=None):
-    """Configuration of a run directory and the stage of the pair that is audited.
+def trained(saved, knowledge=None):
+    """The knowledge ("white" or "black") of the pair that is audited.
 
     Args:
-        path: run directory.
+        saved: `run.saved.SavedRun`.
         knowledge: "white", "black", or None for the first that is there.
 
     Raises:
-        RunDirError: if it is no run directory, or has no trained pair.
+        RunDirError: if the run has no trained pair.
     """
-    needed = ("dataset", "limit", "snr_db", "psr_db", "batch_size", "learning_rate")
-    config = read_config(path, needed)
+    stages = ("link", *saved.config.problem.judges.values())
     for name in (knowledge,) if knowledge else ("white", "black"):
-        stage = f"arn/{name}"
-        if all((path / each).is_dir() for each in ("link", "eve", stage)):
-            return config, stage
+        if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
+            return name
     wanted = f"{knowledge} pair" if knowledge else "pair"
-    protection = config.get("protection", "arn")  # not there: of before there was a choice
-    todo = "run train.py to its end"
-    if "arn" not in protection:
+    protection, todo = saved.config.protection, "run train.py to its end"
+    if not answer(PROTECTIONS, protection).arns:
         todo = f"its --protection is {protection}, audit a run with ARNs"
-    raise RunDirError(f"{path}: expected a trained {wanted}, found none; {todo}")
+    raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
 
 
 def _tell(audit, folder):

@@ -14,7 +14,7 @@ class Effort:
         name: what this effort is called in a row.
         epochs, larger_epochs: passes over the training sources.
         restarts: trainings of E3 from other weights.
-        larger: architectures of E1 and E4, names of `BUILD_LARGER`.
+        larger: how many of the scenario's larger architectures E1 and E4 have.
         recordings: numbers of labelled recordings for E4, besides all.
         looks: numbers of looks for E6.
         deviations: extra noise of randomised smoothing, in units of the signal's amplitude.
@@ -28,7 +28,7 @@ class Effort:
     epochs: int
     larger_epochs: int
     restarts: int
-    larger: tuple[str, ...]
+    larger: int
     recordings: tuple[int, ...]
     looks: tuple[int, ...]
     deviations: tuple[float, ...]
@@ -38,13 +38,13 @@ class Effort:
     rounds: tuple[int, ...]
 
 
-QUICK = Effort("quick", 2, 2, 1, ("wide",), (1000,), (), (0.3,), False, 5000, (64, 128, 256), ())
+QUICK = Effort("quick", 2, 2, 1, 1, (1000,), (), (0.3,), False, 5000, (64, 128, 256), ())
 FULL = Effort(
     "full",
     4,
     3,
     2,
-    ("wide", "convolutional", "transformer"),
+    3,
     (100, 1000, 10000),
     (4, 16),
     (0.15, 0.3, 0.6),

@@ -4,19 +4,19 @@ Each is a function of a `wiretap.Wiretap` and an `effort.Effort`, and gives find
 says of the test sources.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import clean_larger
-from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.eve.larger import BUILD_LARGER
 
 
 def fresh(tap, effort):
     """E3: Eve's own classifier, trained afresh on protected signals with their labels."""
     attack = tap.train(
-        build_eavesdropper,
+        tap.build_eve,
         effort.epochs,
         name="fresh",
         keys=tap.keys("training"),
@@ -29,10 +29,13 @@ def fresh(tap, effort):
 def larger(tap, effort):
     """E4: fresh larger Eves, their ensemble, and one with fewer labelled recordings."""
     found, everything = [], len(tap.signals[0])
-    for name in effort.larger:
+    for name in tap.scenario.larger[: effort.larger]:
         if tap.protected:
             attack = tap.train(
-                BUILD_LARGER[name], effort.larger_epochs, name=name, keys=tap.keys("training")
+                functools.partial(tap.build, name),
+                effort.larger_epochs,
+                name=name,
+                keys=tap.keys("training"),
             )
         else:
             attack = clean_larger(tap, effort, name)
@@ -45,7 +48,7 @@ def larger(tap, effort):
     for recordings in effort.recordings:
         if recordings < everything:
             attack = tap.train(
-                build_eavesdropper,
+                tap.build_eve,
                 effort.epochs,
                 name=f"recordings {recordings}",
                 keys=tap.keys("training"),
@@ -61,7 +64,7 @@ def averaged(tap, effort):
     found = []
     for looks in effort.looks:
         attack = tap.train(
-            build_eavesdropper,
+            tap.build_eve,
             effort.epochs,
             name=f"{looks} looks",
             keys=tap.keys("training"),

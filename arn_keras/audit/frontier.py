@@ -6,15 +6,16 @@ several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `fro
 imported before the options are known to be good.
 """
 
+import dataclasses
 import math
 import pathlib
 import sys
 
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.audit.__main__ import trained
-from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.files import atomic_file, write_json
-from arn_keras.run.directory import RunDirectory
+from arn_keras.run.config import SHARDS
+from arn_keras.run.saved import SavedRun
 
 PROGRAM = "python -m arn_keras.audit.frontier"
 SHOWN = ("E0", "E3", "E4", "E5")
@@ -75,49 +76,40 @@ def main(arguments=None):
 def run(options, words):
     """Measures the frontier of one run directory; the words go into the file."""
     path = pathlib.Path(options.run_dir)
-    config, _ = trained(path)
-    require_tensorflow()
-    from arn_keras.data import images
-
-    dataset = images.load(config["dataset"], options.data_dir, config["limit"])
-    load_tensorflow()
+    saved = SavedRun.read(path)
+    trained(saved)
+    # Each pair is trained for so many epochs, on the run's link.
+    config = dataclasses.replace(saved.config, epochs=options.epochs)
+    problem = dataclasses.replace(saved, config=config).problem(options.data_dir, shards=SHARDS)
+    dataset = problem.dataset
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.ladder import FinishedRungs
     from arn_keras.audit.picture import frontier_picture
     from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
-    from arn_keras.run.job import SHARDS
-    from arn_keras.training.algorithm_1 import Schedule
 
     effort = EFFORTS["quick" if options.quick else "full"]
     seeds = range(options.seeds or (1 if options.quick else 3))
-    schedule = Schedule(
-        options.epochs, config["batch_size"], config["learning_rate"], shards=SHARDS
-    )
-    with RunDirectory(path, config, {}) as directory:
+    schedule = problem.schedule("arn")
+    with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         finished = FinishedRungs(folder / "finished-frontier.jsonl")
-        trade = Trade(
-            directory.load_models("link", "transmitter", "receiver"),
-            *directory.load_models("eve", "classifier"),
-            (dataset.train, dataset.test),
-            schedule=schedule,
-            effort=effort,
-            snr_db=config["snr_db"],
-        )
+        trade, measure = Trade(problem, effort), problem.scenario.task.measures[0]
         rows = []
         for seed in seeds:
             for point in points(options.psr_db, options.privacy_weight):
                 key = (f"{effort} {schedule}", seed, str(point))  # rows under others are not these
                 if finished.get(key) is None:
                     finished.add(key, trade.rows(point, seed))
-                    _say(seed, point, finished.get(key))
+                    _say(seed, point, finished.get(key), measure)
                 rows += finished.get(key)
-        points_found = summary(rows)
+        points_found = summary(rows, measure.field)
         title = f"{dataset.name}, SNR {sum(config['snr_db']) / 2:g} dB"
         frontier = {
+            "scenario": config.scenario,
             "dataset": dataset.name,
-            "snr_db": config["snr_db"],
+            "measure": measure._asdict(),
+            "snr_db": config.snr_db,
             "epochs": options.epochs,
             "seeds": list(seeds),
             "effort": effort.name,
@@ -135,7 +127,7 @@ def run(options, words):
         write_json(folder / "frontier.json", frontier)
         for ending in ("png", "pdf"):
             with atomic_file(folder / f"frontier.{ending}") as temporary:
-                frontier_picture(temporary, points_found, frontier["majority_rate"], title)
+                frontier_picture(temporary, points_found, measure, frontier["majority_rate"], title)
     _tell(frontier, folder)
 
 
@@ -144,21 +136,25 @@ def _name(point):
     return name if point["privacy_weight"] is None else f"{name} w3={point['privacy_weight']:g}"
 
 
-def _say(seed, point, rows):
+def _say(seed, point, rows, measure):
     worst = max(row["eve_accuracy"] for row in rows if row["rung"] != "Bob")
     (bob,) = (row for row in rows if row["rung"] == "Bob")
     at = "" if point.psr_db is None else f"{point.psr_db:+g} dB"
+    quality = f"{measure.title} {bob[measure.field]:{measure.form}}"
     print(
-        f"seed {seed}  {_name(vars(point)):<15}{at:>7}  MSE {bob['mse']:.4f}  worst {worst:.1%}"
+        f"seed {seed}  {_name(vars(point)):<15}{at:>7}  {quality}  worst {worst:.1%}"
         f"{rows[0]['seconds']:>8.1f} s",
         flush=True,
     )
 
 
 def _tell(frontier, folder):
+    measure = frontier["measure"]
+    field, title, form = measure["field"], measure["title"], measure["form"]
+    width = max(8, len(title) + 1)
     names = "".join(f"{rung:>7}" for rung in SHOWN)
     print(
-        f"\n{'protection':<15}{'budget':>7}{'PSR':>7}{'sent':>6}{'MSE':>8}{'times':>7}{names}"
+        f"\n{'protection':<15}{'budget':>7}{'PSR':>7}{'sent':>6}{title:>{width}}{'times':>7}{names}"
         f"  {'worst':<7}by"
     )
     for point in frontier["points"]:
@@ -169,7 +165,7 @@ def _tell(frontier, folder):
         rungs = "".join(f"{point[rung]:>7.1%}" for rung in SHOWN)
         print(
             f"{_name(point):<15}{psr_db:>7}{measured:>7}{point['sent_power']:>6.2f}"
-            f"{point['mse']:>8.4f}{point['mse_over_original']:>7.2f}{rungs}  "
+            f"{point[field]:>{width}{form}}{point[f'{field}_over_original']:>7.2f}{rungs}  "
             f"{point['worst']:<7.1%}{point['by']}"
         )
     for each in frontier["warnings"]:

@@ -4,16 +4,15 @@ Each is a function of a `wiretap.Wiretap` and an `effort.Effort`, and gives find
 says of the test sources.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.wiretap import predict
-from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.eve.larger import BUILD_LARGER
 from arn_keras.measure.fgsm import fgsm
 from arn_keras.pair.chain import RandomKeys
-from arn_keras.system import unit_interval
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
 
@@ -28,13 +27,14 @@ def unseen(tap, effort):
     heard = tap.test()
     return [
         Finding(f"frozen {name}", predict(clean_larger(tap, effort, name).classifier, heard))
-        for name in effort.larger
+        for name in tap.scenario.larger[: effort.larger]
     ]
 
 
 def clean_larger(tap, effort, name):
     """A larger Eve trained on unprotected signals."""
-    return tap.trained_on_unprotected(BUILD_LARGER[name], effort.larger_epochs, name=name)
+    build = functools.partial(tap.build, name)
+    return tap.trained_on_unprotected(build, effort.larger_epochs, name=name)
 
 
 def defended(tap, effort):
@@ -48,7 +48,7 @@ def defended(tap, effort):
     found.append(Finding("PCA denoising", predict(tap.eavesdropper, _denoise(tap, heard))))
     if effort.adversarial:
         attack = tap.trained_on_unprotected(
-            build_eavesdropper, effort.epochs, name="adversarial", link_class=_adversarial(tap)
+            tap.build_eve, effort.epochs, name="adversarial", link_class=_adversarial(tap)
         )
         found.append(Finding("adversarially trained", predict(attack.classifier, heard)))
     return found
@@ -109,14 +109,14 @@ def kerckhoffs(tap, effort):
     pictures = bob_sees(tap, tap.test())
     found = []
     for name, sources in (
-        ("clean pictures", lambda: unit_interval(np.asarray(tap.splits[0].images))),
+        ("clean pictures", lambda: tap.targets(tap.dataset.train)),
         ("Bob's pictures", lambda: in_batches(tap.receive, tap.overhear(tap.unprotected[0]))),
     ):
         key = f"classifier of {name}"
         if key not in tap.clean:
             test = in_batches(tap.receive, tap.overhear(tap.unprotected[1]))
             tap.clean[key] = tap.train(
-                build_eavesdropper,
+                tap.scenario.build_reader,
                 effort.epochs,
                 name=key,
                 signals=np.asarray(sources()),

@@ -10,16 +10,13 @@ import dataclasses
 import functools
 
 import numpy as np
-from keras import ops
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import bob_sees
 from arn_keras.audit.wiretap import predict
 from arn_keras.channel.awgn import AWGN
-from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.eve.structural import build_structural_eavesdropper
 from arn_keras.power import mean_power, noise_variance
-from arn_keras.system import unit_interval
 from arn_keras.training.transmit import in_batches
 
 #: SNR of an Eve who hears as good as no noise.
@@ -42,7 +39,8 @@ def key_attacks(tap, effort):
 def wrong_key(tap):
     """Bob's chain with a key that Eve guessed, then her frozen classifier of his cleaned signal.
 
-    The row's `mse` is of the picture she gets, `mse_mean_picture` that of the mean picture.
+    The row's `mse` is of the picture she gets, `mse_mean_picture` that of the mean picture; other
+    tasks have their first measure, and that of the best estimate without any signal.
     """
     heard = tap.test()
     guess = tap.keys("guess")
@@ -51,14 +49,10 @@ def wrong_key(tap):
         lambda batch: tap.protection.clean(batch, guess.signs(batch.shape[0])), heard
     )
     pictures = bob_sees(tap, heard)
-    sources = np.asarray(unit_interval(np.asarray(tap.splits[1].images)))
-    mean = np.mean(np.asarray(tap.splits[0].images, np.float32), axis=0)
-    if tap.splits[0].images.dtype == np.uint8:
-        mean = mean / 255
-    more = {
-        "mse": float(np.mean(np.square(pictures - sources), dtype=float)),
-        "mse_mean_picture": float(np.mean(np.square(sources - mean), dtype=float)),
-    }
+    task = tap.scenario.task
+    field = task.measures[0].field
+    blind = task.blind(tap.targets(tap.dataset.train), len(pictures))
+    more = {field: tap.judged(pictures)[field], task.blind_field: tap.judged(blind)[field]}
     return Finding("wrong key", predict(tap.eavesdropper, cleaned), more=more)
 
 
@@ -93,7 +87,7 @@ def known_plaintext(tap, effort, reused):
 def sent_twice(tap, effort):
     """A fresh Eve who hears each message twice, under two keys, and sees both at once."""
     attack = tap.train(
-        build_eavesdropper,
+        tap.build_eve,
         effort.epochs,
         name="twice",
         keys=tap.keys("twice", copies=2),
@@ -135,7 +129,7 @@ def key_reuse(tap, effort):
     for messages in (*effort.recordings, len(tap.signals[0])):
         if messages <= len(tap.signals[0]):
             attack = tap.train(
-                build_eavesdropper,
+                tap.build_eve,
                 effort.epochs,
                 name=f"reused {messages}",
                 keys=keys,
@@ -155,29 +149,26 @@ def key_reuse(tap, effort):
 
 
 def bob(tap):
-    """What the protection costs: Bob's MSE with the right key, the sent and the added power.
+    """What the protection costs: Bob's task with the right key, the sent and the added power.
 
     Returns:
-        Fields `mse`, `sent_power`, `perturbation_power`, `norm_spread` (standard deviation over
-        mean of the sent power of a message).
+        The task's measures (for pictures `mse`, `psnr_db`), `sent_power`, `perturbation_power`,
+        `norm_spread` (standard deviation over mean of the sent power of a message).
     """
     keys, channel = tap.keys("bob"), AWGN(tap.seed)
+    powers = []
 
     def measure(public, signal):
         signs = keys.signs(public.shape[0]) if keys else None
         sent = keys.module([public, signs], training=False) if keys else public
         received = channel(sent, snr_db=tap.snr_db)
-        estimate = tap.receive(tap.protection.clean(received, signs))
-        flat = ops.reshape(estimate, (public.shape[0], -1))
-        powers = ops.stack([mean_power(sent), mean_power(sent - signal)], axis=1)
-        return ops.concatenate([powers, flat], axis=1)
+        powers.append(np.stack([mean_power(sent), mean_power(sent - signal)], axis=1))
+        return tap.receive(tap.protection.clean(received, signs))
 
-    measured = in_batches(measure, tap.signals[1], tap.unprotected[1])
-    sent, added, pictures = measured[:, 0], measured[:, 1], measured[:, 2:]
-    sources = np.asarray(unit_interval(np.asarray(tap.splits[1].images)))
-    error = np.square(pictures - sources.reshape(len(sources), -1))
+    estimates = in_batches(measure, tap.signals[1], tap.unprotected[1])
+    sent, added = np.concatenate(powers).T
     return {
-        "mse": float(np.mean(error, dtype=float)),
+        **tap.judged(estimates),
         "sent_power": float(np.mean(sent, dtype=float)),
         "perturbation_power": float(np.mean(added, dtype=float)),
         "norm_spread": float(np.std(sent, dtype=float) / np.mean(sent, dtype=float)),

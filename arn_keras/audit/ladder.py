@@ -12,7 +12,6 @@ from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import protection, weakened
 from arn_keras.power import ratio_to_db
-from arn_keras.training.transmit import transmit
 
 LADDER = {
     "E0": frozen,
@@ -66,10 +65,8 @@ class FinishedRungs:
 
 
 def climb(
-    link,
-    eavesdropper,
+    problem,
     pair,
-    splits,
     *,
     protections,
     seeds,
@@ -82,10 +79,8 @@ def climb(
     """Every rung under every protection.
 
     Args:
-        link: trained (transmitter, receiver).
-        eavesdropper: the letter's Eve, trained on unprotected signals.
-        pair: trained (transmitter ARN, receiver ARN).
-        splits: training and test `data.images.Split`.
+        problem: `run.problem.Problem`.
+        pair: trained (transmitter ARN, receiver ARN), or None for each.
         protections: names of `pair.PROTECTIONS`.
         seeds: integers; each is another Eve under other noise and keys.
         effort: `effort.Effort`.
@@ -97,9 +92,7 @@ def climb(
     Returns:
         List of rows (docs/audit.md).
     """
-    for part in (*link, eavesdropper, *pair):
-        part.trainable = False
-    signals = tuple(transmit(link[0], split.images) for split in splits)
+    signals = problem.signals, problem.transmit(problem.dataset.test)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
     for seed in seeds:
         clean = {}
@@ -115,10 +108,8 @@ def climb(
             else:
                 chosen = protection(name, pair)
             tap = Wiretap(
-                link[1],
-                eavesdropper,
+                problem,
                 signals,
-                splits,
                 snr_db=snr_db,
                 psr_db=psr_db,
                 protection=chosen,

@@ -2,9 +2,8 @@
 
 import math
 
-from arn_keras.figures.draw import BLUE, GREY, ORANGE
+from arn_keras.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
 
-GREEN, PURPLE, YELLOW, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"  # Okabe and Ito's too
 _COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN}
 _MARKER = {"none": "o", "arn": "s", "keyed": "*"}
 
@@ -65,12 +64,13 @@ def audit_picture(path, rows, title):
     figure.savefig(path, dpi=130)
 
 
-def frontier_picture(path, points, majority_rate, title):
+def frontier_picture(path, points, measure, majority_rate, title):
     """Draws Bob's quality against the worst eavesdropper; the good corner is below, on the left.
 
     Args:
         path: file to write, its ending decides the format.
         points: as in `frontier.json`.
+        measure: what Bob is judged by, `task.task.Measure`.
         majority_rate: accuracy of who hears nothing.
         title: one line above the picture.
     """
@@ -88,11 +88,13 @@ def frontier_picture(path, points, majority_rate, title):
         else:
             colour, marker = next(others)
         label = name if weight is None else f"{name}, w3 = {weight:g}"
-        x, y = zip(*((each["mse_over_original"], each["worst"]) for each in own), strict=True)
+        x, y = zip(
+            *((each[f"{measure.field}_over_original"], each["worst"]) for each in own), strict=True
+        )
         size = 14 if marker == "*" else 7
         axes.plot(x, y, color=colour, marker=marker, markersize=size, lw=0.8, label=label)
         height = 6 if len(axes.lines) % 2 else -12
-        for text, place in _labels(own):
+        for text, place in _labels(own, measure.field):
             axes.annotate(
                 text, place, (4, height), textcoords="offset points", fontsize=8, color=colour
             )
@@ -107,7 +109,7 @@ def frontier_picture(path, points, majority_rate, title):
     )
     axes.set(
         xscale="log",
-        xlabel="Bob's MSE over the original link's",
+        xlabel=f"{measure.title} over the original link's",
         ylabel="Eve's accuracy, the worst rung",
         ylim=(0, 1.08),
     )
@@ -122,13 +124,13 @@ def frontier_picture(path, points, majority_rate, title):
     figure.savefig(path, dpi=110)
 
 
-def _labels(points):
+def _labels(points, field):
     """Budgets and where to write them; those of points that lie together in one place."""
     together = []
     for each in points:
         if each["psr_db"] is None:
             continue
-        place = each["mse_over_original"], each["worst"]
+        place = each[f"{field}_over_original"], each["worst"]
         for budgets, at in together:
             if abs(math.log(place[0] / at[0])) < 0.15 and abs(place[1] - at[1]) < 0.04:
                 budgets.append(each["psr_db"])

@@ -43,8 +43,9 @@ def report(audit):
     Returns:
         Markdown.
     """
-    rows, worst = audit["rows"], audit["headline"]
+    rows, worst, measure = audit["rows"], audit["headline"], audit["measure"]
     majority = rows[0]["majority_rate"]
+    field, title, form = measure["field"], measure["title"], measure["form"]
     lines = [
         f"# Audit of {audit['dataset']}, SNR {audit['snr_db']:g} dB, "
         f"PSR budget {audit['psr_db']:g} dB",
@@ -53,15 +54,15 @@ def report(audit):
         f"label holds {audit['entropy_nats']:.3f} nats. The worst case counts: the best Eve of all "
         "rungs and seeds, at her best epoch.",
         "",
-        "| protection | Bob's MSE | sent power | Eve of the letter (E0) | **worst case** | by | "
-        "leakage, nats |",
+        f"| protection | {title} | sent power | Eve of the letter (E0) | **worst case** | by "
+        "| leakage, nats |",
         "|---|---|---|---|---|---|---|",
     ]
     for protection, row in worst.items():
         bob = [r for r in rows if r["rung"] == "Bob" and r["protection"] == protection]
         zero = _of(rows, "E0", protection)
         lines.append(
-            f"| {protection} | {_mean(bob, 'mse'):.5f} | {_mean(bob, 'sent_power'):.4f} "
+            f"| {protection} | {_mean(bob, field):{form}} | {_mean(bob, 'sent_power'):.4f} "
             f"| {_top(zero):.1%} | **{row['eve_accuracy']:.1%}** | {row['rung']} {row['eve']} "
             f"| {row['worst_leakage_nats']:.3f} |"
         )

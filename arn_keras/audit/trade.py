@@ -14,16 +14,12 @@ from arn_keras.audit.frozen_rungs import frozen, kerckhoffs
 from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.pair.chain import Protection, protection
-from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER, build_pair_link, train_pair
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.privacy import Privacy
-from arn_keras.training.transmit import transmit
 
 RUNGS = {"Bob": None, "E0": frozen, "E3": fresh, "E4": larger, "E5": kerckhoffs}
-_ONLY = {"larger": ("wide",), "recordings": (), "restarts": 1}
+_ONLY = {"larger": 1, "recordings": (), "restarts": 1}
 EFFORTS = {each.name: dataclasses.replace(each, **_ONLY) for each in (QUICK, FULL)}
-# Who learns while the min-max pair does; E4's wide Eve is of neither architecture.
-RIVALS = ("eve", "eve_wide")
 _W1, _W2 = 30.0, 10.0  # of the min-max loss; w1 grows with w3, or the budget is not kept
 
 
@@ -56,27 +52,17 @@ class Trade:
     """Trains and measures points on one base link.
 
     Args:
-        link: trained (transmitter, receiver).
-        eavesdropper: the letter's Eve, trained on unprotected signals.
-        splits: training and test `data.images.Split`.
-        schedule: `algorithm_1.Schedule` of every pair.
+        problem: `run.problem.Problem`; its configuration says how every pair is trained, and the
+            range of SNRs, at whose middle is measured.
         effort: a value of `EFFORTS`.
-        snr_db: (low, high) in training; measured at the middle.
     """
 
-    def __init__(self, link, eavesdropper, splits, *, schedule, effort, snr_db):
-        for part in (*link, eavesdropper):
-            part.trainable = False
-        self._link, self._eavesdropper, self._splits = link, eavesdropper, splits
-        self._schedule, self._effort, self._snr_db = schedule, effort, snr_db
-        self._signals = tuple(transmit(link[0], split.images) for split in splits)
-        classes, sources = eavesdropper.output_shape[-1], len(splits[0])
-        white = Privacy("white")
+    def __init__(self, problem, effort):
+        self._problem, self._effort = problem, effort
+        self._signals = problem.signals, problem.transmit(problem.dataset.test)
         # One of each for all points: another budget or weight costs no new trace.
-        self._letter = build_pair_link(
-            white, *link, [eavesdropper], schedule, sources, "frontier/arn"
-        )
-        self._min_max = build_min_max_link(*link, classes, schedule, sources)
+        self._letter = problem.pair_link(Privacy("white"))
+        self._min_max = build_min_max_link(problem)
         self._clean = {}
 
     def rows(self, point, seed):
@@ -89,11 +75,9 @@ class Trade:
         start = time.monotonic()
         protected = self._protection(point, seed)
         tap = Wiretap(
-            self._link[1],
-            self._eavesdropper,
+            self._problem,
             self._signals,
-            self._splits,
-            snr_db=sum(self._snr_db) / 2,
+            snr_db=sum(self._problem.config.snr_db) / 2,
             psr_db=point.psr_db,
             protection=protected,
             seed=seed,
@@ -113,46 +97,44 @@ class Trade:
         if point.privacy_weight is not None:
             w3 = point.privacy_weight
             link.loss_weights.assign((_W1 * max(1.0, w3), _W2, w3))
-        train_pair(
+        self._problem.train_pair(
             link,
-            self._splits[0].images,
-            self._signals[0],
-            self._splits[0].labels,
-            self._schedule,
-            snr_db=self._snr_db,
+            f"frontier/{point.protection}",
+            snr_db=self._problem.config.snr_db,
             psr_db=point.psr_db,
             seed=seed,
-            stage=f"frontier/{point.protection}",
             checkpoint_dir=None,
         )
         return Protection(point.protection, link.transmitter_arn, link.receiver_arn)
 
 
-def build_min_max_link(transmitter, receiver, classes, schedule, sources):
-    """A link compiled for training pairs against rivals who learn too, by `algorithm_1.train_pair`.
+def build_min_max_link(problem):
+    """A link compiled for training pairs against rivals who learn too, `MinMaxLink`.
 
     Args:
-        transmitter: trained, s -> y.
-        receiver: trained, y -> s_hat.
-        classes: number of private labels.
-        schedule: `algorithm_1.Schedule`.
-        sources: number of training sources.
-
-    Returns:
-        `MinMaxLink` with the rivals `RIVALS`.
+        problem: `run.problem.Problem`, whose scenario names the rivals.
     """
-    shape = transmitter.output_shape[1:]
-    rivals = [BUILD_CLASSIFIER[name](shape, classes) for name in RIVALS]
-    link = MinMaxLink(transmitter, receiver, rivals, name="min_max")
-    schedule.compile(link, sources, shards=min(schedule.shards, schedule.batch_size))
+    scenario, schedule = problem.scenario, problem.schedule("arn")
+    rivals = [
+        scenario.build_classifier(name, problem.signal_shape, problem.dataset.classes)
+        for name in scenario.rivals
+    ]
+    link = MinMaxLink(problem.transmitter, problem.receiver, rivals, name="min_max")
+    schedule.compile(
+        link,
+        len(problem.dataset.train),
+        task_loss=scenario.task.task_loss,
+        shards=min(schedule.shards, schedule.batch_size),
+    )
     return link
 
 
-def summary(rows):
+def summary(rows, field):
     """What each point comes to, over its seeds.
 
     Args:
         rows: of all points and seeds, as `Trade.rows`.
+        field: of what Bob is judged by, for pictures "mse".
 
     Returns:
         One object a point: its fields; `mse`, `mse_over_original`, `sent_power` and
@@ -160,11 +142,11 @@ def summary(rows):
         seeds; `worst`, the highest of all, `by` whom, and the largest leakage.
     """
     original = {
-        row["seed"]: row["mse"]
+        row["seed"]: row[field]
         for row in rows
         if row["rung"] == "Bob" and row["protection"] == "none"
     }
-    return [_summed(point, each, original) for point, each in by_point(rows).items()]
+    return [_summed(point, each, original, field) for point, each in by_point(rows).items()]
 
 
 def by_point(rows):
@@ -176,19 +158,19 @@ def by_point(rows):
     return found
 
 
-def _summed(point, rows, original):
+def _summed(point, rows, original, field):
     bob = [row for row in rows if row["rung"] == "Bob"]
     eves = [row for row in rows if row["rung"] != "Bob"]
     worst = max(eves, key=lambda row: row["eve_accuracy"])
 
-    def mean(field):
-        values = [row[field] for row in bob]
+    def mean(name):
+        values = [row[name] for row in bob]
         return None if None in values else sum(values) / len(values)
 
     return {
         **dataclasses.asdict(point),
-        "mse": mean("mse"),
-        "mse_over_original": sum(row["mse"] / original[row["seed"]] for row in bob) / len(bob),
+        field: mean(field),
+        f"{field}_over_original": sum(row[field] / original[row["seed"]] for row in bob) / len(bob),
         "sent_power": mean("sent_power"),
         "measured_psr_db": mean("measured_psr_db"),
         **{

@@ -42,10 +42,8 @@ class Wiretap:
     """Eve's side of one link under one protection.
 
     Args:
-        receiver: Bob's, y_clean -> s_hat.
-        eavesdropper: the letter's Eve, trained on unprotected signals.
+        problem: `run.problem.Problem`: Bob's receiver, Eve, the data.
         signals: y of the training and of the test sources, (array, array).
-        splits: `data.images.Split` of training and of test sources, in the same order.
         snr_db: SNR in dB of every channel.
         psr_db: budget in dB, for an Eve who trains against perturbations of this power.
         protection: `protection.Protection`.
@@ -55,10 +53,8 @@ class Wiretap:
 
     def __init__(
         self,
-        receiver,
-        eavesdropper,
+        problem,
         signals,
-        splits,
         *,
         snr_db,
         psr_db,
@@ -66,15 +62,15 @@ class Wiretap:
         seed,
         clean=None,
     ):
-        self.receiver = receiver
-        self.eavesdropper = eavesdropper
+        self.problem, self.dataset, self.scenario = problem, problem.dataset, problem.scenario
+        self.receiver = problem.receiver
+        self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
         self.unprotected = signals
-        self.splits = splits
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
         self.protection = protection
         self.clean = {} if clean is None else clean
         self.shape = tuple(signals[0].shape[1:])
-        self.classes = eavesdropper.output_shape[-1]
+        self.classes = self.dataset.classes
         arn = protection.transmitter_arn
         self.signals = (
             signals
@@ -85,15 +81,35 @@ class Wiretap:
     @property
     def labels(self):
         """Labels of training and of test sources."""
-        return tuple(np.asarray(split.labels) for split in self.splits)
+        return np.asarray(self.dataset.train.label), np.asarray(self.dataset.test.label)
 
     @property
     def protected(self):
         """Whether there is any protection."""
         return bool(self.protection.transmitter_arn or self.protection.rounds)
 
+    def targets(self, split):
+        """What Bob is to recover of a split, an array."""
+        return np.asarray(self.dataset.targets(split))
+
+    def judged(self, estimates):
+        """The task's measures of estimates of all test sources."""
+        meter, test = self.scenario.task.meter(), self.dataset.test
+        for start in range(0, len(test), 1000):
+            part = slice(start, start + 1000)
+            meter.add(self.targets(test.part(part)), estimates[part])
+        return meter.fields(len(test))
+
+    def build_eve(self, shape, classes):
+        """Eve's own classifier before her training, Eq. (14)."""
+        return self.build(next(iter(self.scenario.measured.values())), shape, classes)
+
+    def build(self, stage, shape, classes):
+        """An eavesdropper of the scenario before her training."""
+        return self.scenario.build_classifier(stage, shape, classes)
+
     def receive(self, cleaned):
-        """Bob's picture of a batch of cleaned signals, Eq. (13)."""
+        """What Bob makes of a batch of cleaned signals, Eq. (13)."""
         return self.receiver(cleaned, training=False)
 
     def keys(self, purpose, **how):

@@ -6,12 +6,13 @@ user's own arrays; scikit-learn's 1,797 digits are what can always be had withou
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from arn_keras.backend import quiet_tensorflow
 from arn_keras.data import find, store
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.data.decode import PreparedImages, to_uint8
 from arn_keras.errors import DataError
 
@@ -19,49 +20,6 @@ WAYS_OUT = (
     "either prepare it with TensorFlow Datasets and pass --data-dir or set TFDS_DATA_DIR, "
     "or connect to the network, or use --dataset digits"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Sources and their labels.
-
-    Attributes:
-        images: uint8, [n, h, w, c]; may be a read-only memory map.
-        labels: integers from 0, [n].
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self):
-        return len(self.labels)
-
-    def sources(self, start=0, stop=None):
-        """Sources s of a slice, float32 in [0, 1], [m, h, w, c]; converts nothing else."""
-        return np.divide(self.images[start:stop], np.float32(255), dtype=np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A data set to train and to test on.
-
-    Attributes:
-        name: the set that was loaded; for `auto`, the one that was chosen.
-        train, test: splits.
-        classes: number of labels.
-        notes: what the user must be told, one line each: another set taken, images resized, ...
-    """
-
-    name: str
-    train: Split
-    test: Split
-    classes: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def source_shape(self):
-        """Shape (h, w, c) of one source."""
-        return tuple(self.train.images.shape[1:])
 
 
 def check_arrays(images, labels, classes):
@@ -131,8 +89,7 @@ def load(name="auto", data_dir=None, limit=None):
             dataset = _prepared(name, data_dir)
         except _NotPreparedError as error:
             raise DataError(f"{error}; {WAYS_OUT}") from error
-    train = Split(dataset.train.images[:limit], dataset.train.labels[:limit])
-    return replace(dataset, train=train)
+    return replace(dataset, train=dataset.train.part(slice(limit)))
 
 
 class _NotPreparedError(DataError):
@@ -152,7 +109,7 @@ def _digits():
         check_arrays(images[chosen], digits.target[chosen], 10)
         for chosen in (np.sort(train), np.sort(test))
     )
-    return Dataset("digits", train, test, 10)
+    return Dataset("digits", train, test, 10, preprocessing="unit_interval")
 
 
 def _prepared(name, data_dir):
@@ -213,4 +170,5 @@ def _read(name, folder):
         ),
         facts["classes"],
         tuple(facts["notes"]),
+        "unit_interval",
     )

@@ -11,8 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 
@@ -20,7 +18,10 @@ from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import manifest, runtime
 from arn_keras.export.signing import load_private_key
 from arn_keras.files import read_json
-from arn_keras.run.directory import read_config
+from arn_keras.pair import PROTECTIONS
+from arn_keras.process import last_line, run_python
+from arn_keras.rooms import answer
+from arn_keras.run.saved import SavedRun
 
 KNOWLEDGE = ("white", "black")
 DEFAULT_PRECISIONS = ("float32", "float16", "int8")
@@ -56,27 +57,34 @@ def export(
     """
     run_dir = pathlib.Path(run_dir)
     out = pathlib.Path(out) if out else run_dir / "bundle"
-    config = _config(run_dir)
-    protection = config["protection"]
-    if "arn" in protection:
+    saved = SavedRun.read(run_dir)
+    config = saved.config
+    means = answer(PROTECTIONS, config.protection)
+    if not means.any:
+        raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
+    if means.arns:
         knowledge = _knowledge(run_dir, knowledge)
     elif knowledge:
         raise ExportError(f"{run_dir}: expected no knowledge for a pair without ARNs")
-    identity = pair_identity(run_dir, knowledge, protection)
+    public = means.stage(knowledge)
+    identity = pair_identity(run_dir, public, means.keyed)
     check_place(out, identity, force)
     key = load_private_key(sign) if sign else None
     facts = {
         "pair": identity,
-        "protection": protection,
+        "scenario": config.scenario,
+        "protection": config.protection,
+        "public": public,
+        "is_keyed": means.keyed,
         "knowledge": knowledge,
-        "precisions": _precisions(protection, precisions),
-        **{name: config[name] for name in ("dataset", "snr_db", "seed")},
-        "psr_db": config["psr_db"] if "arn" in protection else None,
+        "precisions": _precisions(means, precisions),
+        **{name: getattr(config, name) for name in ("dataset", "snr_db", "seed")},
+        "psr_db": config.psr_db if means.arns else None,
     }
     try:
         with _staging(out) as bundle, tempfile.TemporaryDirectory() as handover:
             handover = pathlib.Path(handover)
-            _make(bundle, handover, facts, run_dir=run_dir, config=config, data_dir=data_dir)
+            _make(bundle, handover, facts, run_dir, data_dir)
             written = manifest.finish(bundle, facts, handover, key)
             _python(bundle / "runtime.py", "--selftest")
             _put_in_place(bundle, out)
@@ -85,21 +93,26 @@ def export(
     return out, written
 
 
-def pair_identity(run_dir, knowledge, protection="arn"):
+def pair_identity(run_dir, public, is_keyed):
     """SHA-256 that names a pair: of the weights of both ARNs, in every precision the same.
 
     Of keyed modules, which have no weights, of their rounds and symbols: keyed pairs without ARNs
     that fit each other are one pair, and their keys tell them apart.
+
+    Args:
+        run_dir: the run directory.
+        public: stage of the public modules, for example "arn/white", or None for none.
+        is_keyed: whether there are keyed modules.
 
     Raises:
         RunDirError: if a module's file is missing or damaged.
     """
     total = hashlib.sha256()
     for role in runtime.ROLES:
-        if "arn" in protection:
-            weights = _read_module(run_dir, f"arn/{knowledge}", role, "model.weights.h5")
+        if public:
+            weights = _read_module(run_dir, public, role, "model.weights.h5")
             total.update(hashlib.sha256(weights).digest())
-        if "keyed" in protection:
+        if is_keyed:
             layers = json.loads(_read_module(run_dir, "keyed", role, "config.json"))["config"]
             (signs,) = [each for each in layers["layers"] if each["name"] == "signs"]
             rounds, symbols = signs["config"]["batch_shape"][1:]
@@ -136,13 +149,6 @@ def check_place(out, identity, force):
         raise ExportError(f"{out}: holds {of}; choose another --out, or --force to replace it")
 
 
-def _config(run_dir):
-    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
-    if config.setdefault("protection", "arn") == "none":  # not there: of before there was a choice
-        raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
-    return config
-
-
 def _knowledge(run_dir, asked):
     trained = [name for name in KNOWLEDGE if (run_dir / "arn" / name).is_dir()]
     if not trained or asked not in (None, *trained):
@@ -153,14 +159,14 @@ def _knowledge(run_dir, asked):
     return asked or trained[0]
 
 
-def _precisions(protection, asked):
+def _precisions(means, asked):
     """Keyed modules are float32 alone: they have no weights to shrink (docs/deploy.md)."""
-    if protection == "keyed":
+    if means.keyed and not means.has_public:
         if asked not in (None, ["float32"]):
             raise ExportError(f"expected float32 for a keyed pair, got {', '.join(asked)}")
         return ["float32"]
     precisions = list(dict.fromkeys(asked or DEFAULT_PRECISIONS))
-    if protection == "arn+keyed" and "int8-io" in precisions:
+    if means.keyed and "int8-io" in precisions:
         raise ExportError("expected float32, float16 or int8 beside keyed modules, got int8-io")
     return precisions
 
@@ -186,36 +192,33 @@ def _staging(out):
         os.close(lock)
 
 
-def _make(bundle, handover, facts, **run):
+def _make(bundle, handover, facts, run_dir, data_dir):
     """Converts and proves, each in a process of its own; completes the facts."""
     job = {
-        "run_dir": str(run["run_dir"]),
-        "config": run["config"],
-        "data_dir": run["data_dir"],
-        "pair": {name: facts[name] for name in ("pair", "protection", "knowledge", "precisions")},
+        "run_dir": str(run_dir),
+        "data_dir": data_dir,
+        "pair": {name: facts[name] for name in ("pair", "public", "is_keyed", "precisions")},
         "bundle": str(bundle),
         "handover": str(handover),
     }
     _python("-m", "arn_keras.export.conversion", json.dumps(job))
     facts |= read_json(handover / "facts.json")
-    manifest.copy_code(bundle, facts["protection"])
+    manifest.copy_code(bundle, facts["is_keyed"])
     manifest.write(bundle, manifest.draft(bundle, facts))
-    _python("-m", "arn_keras.export.proof", bundle, handover)
+    _python("-m", "arn_keras.export.proof", bundle, handover, facts["scenario"])
     facts |= read_json(handover / "proof.json")
-    manifest.check_parity(facts["parity"])
-    if "keyed" in facts["protection"]:
+    manifest.check_parity(facts["parity"], facts["measure"]["field"])
+    if facts["is_keyed"]:
         manifest.check_keyed(facts)
 
 
 def _python(*arguments):
     """Runs a fresh Python; its last line on standard error is the reason if it fails."""
-    command = [sys.executable, "-B", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_python(*arguments)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason was given"]
         foreseen = done.returncode == 2
         step = "" if foreseen else f"{arguments[1]} ended with status {done.returncode}: "
-        raise ExportError(step + lines[-1])
+        raise ExportError(step + last_line(done))
 
 
 def _put_in_place(bundle, out):

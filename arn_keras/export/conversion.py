@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from arn_keras.backend import load_tensorflow, require_tensorflow
-from arn_keras.data import images
-from arn_keras.errors import ArnError, RunDirError
+from arn_keras.errors import ArnError
 from arn_keras.export.runtime import ROLES
+from arn_keras.run.saved import SavedRun
 
 CALIBRATION_SIGNALS = 2000
 #: Received signals to measure on: small test sets are sent over the air several times.
@@ -67,16 +66,16 @@ def _applied(module, *inputs):
     return in_batches(run, *inputs)
 
 
-def convert_run(run_dir, config, pair, data_dir, bundle, handover):
+def convert_run(run_dir, pair, data_dir, bundle, handover):
     """Writes a run's modules into a bundle, and the proof's arrays into a directory for them.
 
     Args:
         run_dir: the run directory.
-        config: its configuration, as in `config.json`.
-        pair: {"pair": its identity, "protection", "knowledge", "precisions" of its ARNs}.
+        pair: {"pair": its identity, "public": stage of its public modules or None, "is_keyed",
+            "precisions" of the public ones}.
         data_dir: where prepared data sets are, or None.
         bundle: directory for the `.tflite` files.
-        handover: directory for `signal`, `label`, `source`, `signs`, `sent` (per test source),
+        handover: directory for `signal`, `label`, `target`, `signs`, `sent` (per test source),
             `bob_noise`, `eve_noise`, `cleaned` (per transmission and test source), all `.npy`;
             `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest says of the modules.
 
@@ -84,52 +83,38 @@ def convert_run(run_dir, config, pair, data_dir, bundle, handover):
         ArnError: if run directory, data or modules cannot be used.
     """
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
-    require_tensorflow()
-    dataset = images.load(config["dataset"], data_dir, config["limit"])
-    load_tensorflow()
+    problem = SavedRun.read(run_dir).problem(data_dir)
     from arn_keras.pair import rotation  # noqa: F401  the layer that keyed modules are made of
     from arn_keras.run.directory import load_models
     from arn_keras.training.algorithm_1 import stage_seed
-    from arn_keras.training.transmit import transmit
 
-    transmitter, receiver = load_models(run_dir, "link", "transmitter", "receiver")
-    (eve,) = load_models(run_dir, "eve", "classifier")
-    stages = {"arn": f"arn/{pair['knowledge']}", "keyed": "keyed"}
-    ends = Ends(
-        *(
-            load_models(run_dir, stage, *ROLES) if name in pair["protection"] else None
-            for name, stage in stages.items()
-        )
-    )
-    if transmitter.input_shape[1:] != dataset.source_shape:
-        raise RunDirError(
-            f"{run_dir}: expected sources of {transmitter.input_shape[1:]}, got {dataset.name} "
-            f"with {dataset.source_shape}"
-        )
+    config, dataset = problem.config, problem.dataset
+    stages = pair["public"], "keyed" if pair["is_keyed"] else None
+    ends = Ends(*(stage and load_models(run_dir, stage, *ROLES) for stage in stages))
 
     def seed(purpose):
-        return stage_seed(config["seed"], f"bundle/{purpose}")
+        return stage_seed(config.seed, f"bundle/{purpose}")
 
     def noise(signals, draw):
-        return _noise(signals.shape, config["snr_db"], seed(draw))
+        return _noise(signals.shape, config.snr_db, seed(draw))
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
-    chosen = np.sort(chosen[:CALIBRATION_SIGNALS])
-    signal = transmit(transmitter, np.asarray(dataset.train.images)[chosen])
+    signal = problem.transmit(dataset.train.part(np.sort(chosen[:CALIBRATION_SIGNALS])))
     signs = ends.draw_signs(len(signal), seed("calibration keys"))
     sent = ends.protect(signal, signs)
     heard = ends.unkey(sent + noise(sent, "calibration"), signs)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
     (handover / "facts.json").write_text(json.dumps({"dataset": dataset.name, **modules}))
-    signal = transmit(transmitter, dataset.test.images)
+    signal = problem.transmit(dataset.test)
     draws = range(math.ceil(PROOF_SIGNALS / len(signal)))
+    eve = next(iter(problem.scenario.judges.values()))
     write_handover(
         handover,
         ends,
-        (receiver, eve),
+        (problem.receiver, problem.classifier(eve)),
         signs=ends.draw_signs(len(signal), seed("keys")),
-        source=dataset.test.images,
-        label=dataset.test.labels,
+        target=np.asarray(dataset.targets(dataset.test)),
+        label=dataset.test.label,
         signal=signal,
         bob_noise=np.stack([noise(signal, f"bob/{draw}") for draw in draws]),
         eve_noise=np.stack([noise(signal, f"eve/{draw}") for draw in draws]),
@@ -187,7 +172,7 @@ def write_handover(handover, ends, observers, *, signs, **arrays):
         ends: `Ends`.
         observers: (semantic receiver, Eve), Keras models.
         signs: of each test source.
-        arrays: `source`, `label`, `signal`, and for each transmission `bob_noise`, `eve_noise`.
+        arrays: `target`, `label`, `signal`, and for each transmission `bob_noise`, `eve_noise`.
     """
     from arn_keras.export.litert import convert
 

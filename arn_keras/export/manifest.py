@@ -28,7 +28,7 @@ class Tolerance(NamedTuple):
     """How far a precision may be from Keras.
 
     Attributes:
-        mse: change of Bob's mean squared error, relative.
+        mse: change of Bob's mean squared error (of another task, its first measure), relative.
         eve_accuracy: change of Eve's accuracy, absolute.
         difference: largest absolute difference of a signal.
     """
@@ -46,11 +46,12 @@ TOLERANCES = {
 }
 
 
-def check_parity(rows):
+def check_parity(rows, measure):
     """Refuses modules that are not what the Keras modules are; of two precisions the looser counts.
 
     Args:
         rows: see `proof.measure`.
+        measure: field of what Bob is judged by, for pictures "mse".
 
     Raises:
         ExportError: with the precision, what was measured, and what was allowed.
@@ -58,7 +59,7 @@ def check_parity(rows):
     for row in rows:
         at_alice, at_bob = TOLERANCES[row["transmitter"]], TOLERANCES[row["receiver"]]
         for field, allowed in (
-            ("mse_change", max(at_alice.mse, at_bob.mse)),
+            (f"{measure}_change", max(at_alice.mse, at_bob.mse)),
             ("eve_accuracy_change", at_alice.eve_accuracy),
             ("sent_max_abs_difference", at_alice.difference),
             ("cleaned_max_abs_difference", at_bob.difference),
@@ -95,22 +96,22 @@ def check_keyed(facts):
 
 def kind(manifest):
     """What a bundle's pair is, in a few words."""
-    knowledge, protection = manifest["knowledge"], manifest["protection"]
-    words = [f"{knowledge} box"] * bool(knowledge) + ["keyed"] * ("keyed" in protection)
-    return ", ".join(words)
+    knowledge = manifest["knowledge"]
+    words = [f"{knowledge} box"] * bool(knowledge) + ["keyed"] * ("keyed" in manifest)
+    return ", ".join(words) or manifest["protection"]
 
 
-def code(protection):
+def code(is_keyed):
     """The files with the client's code: {name in the bundle: file}."""
     files = {"runtime.py": runtime.__file__}
-    if "keyed" in protection:
+    if is_keyed:
         files |= {f"{each.__name__.rpartition('.')[2]}.py": each.__file__ for each in _SCHEDULE}
     return files
 
 
-def copy_code(bundle, protection):
+def copy_code(bundle, is_keyed):
     """Copies the client's code into a bundle: `runtime.py`; of a keyed one the key schedule too."""
-    for name, file in code(protection).items():
+    for name, file in code(is_keyed).items():
         shutil.copyfile(file, bundle / name)
 
 
@@ -130,6 +131,7 @@ def draft(bundle, facts):
     return {
         "format": runtime.FORMAT,
         "pair": facts["pair"],
+        "scenario": facts["scenario"],
         "protection": facts["protection"],
         "knowledge": facts["knowledge"],
         "dataset": facts["dataset"],
@@ -158,10 +160,18 @@ def finish(bundle, facts, handover, key):
     """
     shutil.copyfile(handover / "vectors.npz", bundle / "vectors.npz")
     manifest = draft(bundle, facts)
-    for name in ("sources", "transmissions", "chance", "keras", "parity", "selftest_tolerance"):
+    for name in (
+        "measure",
+        "sources",
+        "transmissions",
+        "chance",
+        "keras",
+        "parity",
+        "selftest_tolerance",
+    ):
         manifest[name] = facts[name]
     (bundle / "README.md").write_text(readme.text(manifest, table(manifest)))
-    others = ("README.md", *code(facts["protection"]), "vectors.npz")
+    others = ("README.md", *code(facts["is_keyed"]), "vectors.npz")
     manifest["files"] = [hashed(bundle, name) for name in others]
     write(bundle, manifest)
     if key:
@@ -186,16 +196,15 @@ def hashed(bundle, file):
 
 def table(manifest):
     """The figures of the proof, one line a precision, Keras first."""
+    measure, keras = manifest["measure"], manifest["keras"]
+    field, form = measure["field"], measure["form"]
+    width = max(9, len(measure["title"]) + 2)
     lines = [
-        f"{'precision':<10}{'Bob MSE':>9}{'change':>10}{'Eve acc.':>10}{'change':>9}{'PSR dB':>8}"
-        f"{'power':>8}"
-        f"{'max |dz|':>10}{'max |dy|':>10}{'bytes':>18}"
+        f"{'precision':<10}{measure['title']:>{width}}{'change':>10}{'Eve acc.':>10}{'change':>9}"
+        f"{'PSR dB':>8}{'power':>8}{'max |dz|':>10}{'max |dy|':>10}{'bytes':>18}",
+        f"{'Keras':<10}{keras[field]:>{width}{form}}{'':>10}{keras['eve_accuracy']:>10.4f}{'':>9}"
+        f"{_db(keras):>8}{keras['sent_power']:>8.4f}",
     ]
-    keras = manifest["keras"]
-    lines.append(
-        f"{'Keras':<10}{keras['mse']:>9.5f}{'':>10}{keras['eve_accuracy']:>10.4f}{'':>9}"
-        f"{_db(keras):>8}{keras['sent_power']:>8.4f}"
-    )
     for row in manifest["parity"]:
         if row["transmitter"] != row["receiver"]:
             continue
@@ -205,7 +214,7 @@ def table(manifest):
         ]
         size = " + ".join(map(str, sizes))
         lines.append(
-            f"{row['transmitter']:<10}{row['mse']:>9.5f}{row['mse_change']:>+10.3%}"
+            f"{row['transmitter']:<10}{row[field]:>{width}{form}}{row[f'{field}_change']:>+10.3%}"
             f"{row['eve_accuracy']:>10.4f}{100 * row['eve_accuracy_change']:>+9.2f}{_db(row):>8}"
             f"{row['sent_power']:>8.4f}"
             f"{row['sent_max_abs_difference']:>10.1e}{row['cleaned_max_abs_difference']:>10.1e}"

@@ -13,6 +13,9 @@ import sys
 import numpy as np
 
 from arn_keras.power import ratio_to_db
+from arn_keras.rooms import answer, load_plugins
+from arn_keras.scenario import SCENARIOS
+from arn_keras.task.image import IMAGE
 
 VECTORS = 8
 CHUNK = 1000
@@ -24,24 +27,25 @@ class Measurement:
 
     Args:
         handover: see `conversion.convert_run`.
+        task: `task.task.Task`, whose first measure is what is compared.
     """
 
-    def __init__(self, handover):
-        arrays = ("source", "label", "signal", "signs", "sent", "bob_noise", "eve_noise", "cleaned")
+    def __init__(self, handover, task):
+        self._task = task
+        arrays = ("target", "label", "signal", "signs", "sent", "bob_noise", "eve_noise", "cleaned")
         for name in arrays:
             setattr(self, name, np.load(handover / f"{name}.npy"))
         self._receiver = _bare(handover / "receiver.tflite")
         self._eve = _bare(handover / "eve.tflite")
 
-    def mse(self, cleaned):
-        """Bob's mean squared error, Eq. (21), over all transmissions [draws, sources, ...]."""
-        total = 0.0
+    def quality(self, cleaned):
+        """Bob's first measure over all transmissions [draws, sources, ...], {field: value}."""
+        meter, field = self._task.meter(), self._task.measures[0].field
         for draw in cleaned:
             for start in range(0, len(draw), CHUNK):
                 part = slice(start, start + CHUNK)
-                error = self.source[part] / np.float32(255) - self._receiver(draw[part])
-                total += float(np.sum(np.square(error), dtype=float))
-        return total / (len(cleaned) * self.source.size)
+                meter.add(self.target[part], self._receiver(draw[part]))
+        return {field: meter.fields(len(cleaned) * len(self.target))[field]}
 
     def at_the_air(self, sent):
         """What Eve gets of the sent signals, and their power.
@@ -64,21 +68,23 @@ def _power(signal):
     return float(np.mean(np.square(signal), dtype=float))
 
 
-def measure(runtime, bundle, handover):
+def measure(runtime, bundle, handover, task=IMAGE):
     """Parity of every pair of precisions with Keras, and the bundle's test vectors.
 
     Args:
         runtime: the bundle's own `runtime.py`, as a module.
         bundle: its directory.
         handover: see `conversion.convert_run`; `vectors.npz` is written there.
+        task: `task.task.Task`, what Bob is judged by.
 
     Returns:
-        {"sources", "transmissions" of each; "chance": share of the commonest label; "keras": task
-        figures of the Keras modules; "parity": rows, one a pair of precisions;
-        "selftest_tolerance" for each precision, and "keyed"}.
+        {"measure": what Bob is judged by, `task.task.Measure`; "sources", "transmissions" of each;
+        "chance": share of the commonest label; "keras": task figures of the Keras modules;
+        "parity": rows, one a pair of precisions; "selftest_tolerance" for each precision, and
+        "keyed"}.
     """
-    task = Measurement(handover)
-    keras = {"mse": task.mse(task.cleaned), **task.at_the_air(task.sent)}
+    measure, task = task.measures[0], Measurement(handover, task)
+    keras = {**task.quality(task.cleaned), **task.at_the_air(task.sent)}
     manifest = runtime.read_manifest(bundle)
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
     received = task.sent + task.bob_noise
@@ -94,13 +100,14 @@ def measure(runtime, bundle, handover):
             "sent_max_abs_difference": _largest(sent - task.sent),
         }
         for at_bob, bob in ends.items():
-            mse = task.mse([bob.clean(sent + noise, task.signs) for noise in task.bob_noise])
+            cleaned = [bob.clean(sent + noise, task.signs) for noise in task.bob_noise]
+            ((field, value),) = task.quality(cleaned).items()
             rows.append(
                 {
                     "transmitter": at_alice,
                     "receiver": at_bob,
-                    "mse": mse,
-                    "mse_change": mse / keras["mse"] - 1,
+                    field: value,
+                    f"{field}_change": value / keras[field] - 1,
                     "eve_accuracy_change": at_the_air["eve_accuracy"] - keras["eve_accuracy"],
                     **at_the_air,
                     "cleaned_max_abs_difference": difference[at_bob],
@@ -112,7 +119,8 @@ def measure(runtime, bundle, handover):
         tolerance[name] = max(_tolerance(name, arrays[end]) for end in ("sent", "cleaned"))
     np.savez_compressed(handover / "vectors.npz", **vectors)
     return {
-        "sources": len(task.source),
+        "measure": measure._asdict(),
+        "sources": len(task.target),
         "transmissions": len(task.bob_noise),
         "chance": float(np.bincount(task.label).max() / len(task.label)),
         "keras": keras,
@@ -212,11 +220,13 @@ def _bundled_runtime(bundle):
     return runtime
 
 
-def main(bundle, handover):
+def main(bundle, handover, scenario):
     """Writes `proof.json` into the handover directory; TensorFlow cannot be imported here."""
     sys.modules["tensorflow"] = sys.modules["keras"] = None
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
-    proof = measure(_bundled_runtime(bundle), bundle, handover)
+    load_plugins()
+    task = answer(SCENARIOS, scenario).task
+    proof = measure(_bundled_runtime(bundle), bundle, handover, task)
     (handover / "proof.json").write_text(json.dumps(proof))
 
 

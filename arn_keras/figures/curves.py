@@ -17,25 +17,27 @@ _CASES = {
 }
 
 
-def figure_3(path, rows, chance, title):
-    """MSE and Eve's accuracy against SNR.
+def figure_3(path, rows, measure, chance, title):
+    """Bob's quality and Eve's accuracy against SNR.
 
     Args:
         path: file to write, its ending decides the format.
         rows: rows of one data set, one budget and one eavesdropper.
+        measure: what Bob is judged by, `task.task.Measure`.
         chance: Eve's accuracy if she guesses.
         title: one line above.
     """
-    _draw(path, rows, "snr_db", "SNR (dB)", chance, title)
+    _draw(path, rows, "snr_db", "SNR (dB)", measure, chance, title)
 
 
-def figure_4(path, rows, chance, title):
-    """MSE and Eve's accuracy against the budget of the perturbation.
+def figure_4(path, rows, measure, chance, title):
+    """Bob's quality and Eve's accuracy against the budget of the perturbation.
 
     Args:
         path: file to write, its ending decides the format.
         rows: rows of one data set, one SNR and one eavesdropper; rows without a budget (the
             original link) are drawn across.
+        measure: what Bob is judged by, `task.task.Measure`.
         chance: Eve's accuracy if she guesses.
         title: one line above.
     """
@@ -45,23 +47,23 @@ def figure_4(path, rows, chance, title):
         for row in rows
         for psr_db in (budgets if row["psr_db"] is None else [row["psr_db"]])
     ]
-    _draw(path, across, "psr_db", "PSR budget (dB)", chance, title)
+    _draw(path, across, "psr_db", "PSR budget (dB)", measure, chance, title)
 
 
-def _draw(path, rows, axis, axis_name, chance, title):
+def _draw(path, rows, axis, axis_name, measure, chance, title):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for case, variant, points in _curves(rows, axis):
         (_, color), (style, marker) = _CASES[case], _style(*variant)
-        for axes, quantity in ((left, "mse"), (right, "eve_accuracy")):
+        for axes, quantity in ((left, measure.field), (right, "eve_accuracy")):
             if quantity == "eve_accuracy" and case == "transmitter_only":
                 continue  # Eve hears the same, whatever Bob has: the curve of both modules
             x, mean, low, high = _statistics(points, axis, quantity)
             axes.plot(x, mean, style, color=color, marker=marker, markersize=4)
             axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-    left.set(xlabel=axis_name, ylabel="Bob's MSE (pixels in [0, 1])", yscale="log")
+    left.set(xlabel=axis_name, ylabel=measure.title, yscale="log" if measure.log else "linear")
     right.set(xlabel=axis_name, ylabel="Eve's accuracy", ylim=(0, 1))
     right.axhline(chance, color="black", linestyle=":", linewidth=1)
     right.annotate(

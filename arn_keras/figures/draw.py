@@ -10,52 +10,9 @@ import numpy as np
 from arn_keras.figures import curves
 from arn_keras.files import atomic_file, read_json
 from arn_keras.measure.journal import read
-
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
-
-
-def examples_picture(path, examples, title):
-    """Draws sources, what Bob sees with and without the modules, and what Eve says of each.
-
-    Args:
-        path: file to write, its ending decides the format.
-        examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or each
-            of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>`
-            [n] (Eve's label) and `mse_<case>` (scalar, over the whole test set).
-        title: one line above the picture.
-    """
-    from matplotlib.figure import Figure
-
-    cases = {
-        "source": "Source",
-        "original": "Bob, no modules",
-        "transmitter_only": "Bob, transmitter\nmodule only",
-        "paired": "Bob, both modules",
-    }
-    cases = {case: cases[case] for case in cases if case == "source" or f"mse_{case}" in examples}
-    labels = examples["label"]
-    figure = Figure(figsize=(1.15 * len(labels) + 2.2, 1.65 * len(cases)), layout="constrained")
-    axes = figure.subplots(len(cases), len(labels), squeeze=False)
-    for row, (case, name) in enumerate(cases.items()):
-        images = examples["source" if case == "source" else f"bob_{case}"]
-        if case != "source":
-            name += f"\nMSE {float(examples[f'mse_{case}']):.4f}"
-        for column, image in enumerate(images):
-            axis = axes[row, column]
-            axis.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            truth = int(labels[column])
-            if case == "source":
-                axis.set_xlabel(f"label {truth}", color=GREY)
-                continue
-            guess = int(examples[f"eve_{case}"][column])
-            wrong = "wrong" if case == "original" else "fooled"  # by nobody, without modules
-            text = f"Eve: {guess}, {'correct' if guess == truth else wrong}"
-            axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
-        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+from arn_keras.palette import BLUE, GREY, ORANGE
+from arn_keras.rooms import answer
+from arn_keras.scenario import SCENARIOS
 
 
 def fgsm_picture(path, examples, title):
@@ -117,30 +74,38 @@ def draw(path):
             name = f"figure-1,{dataset},{seed}"
             files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
     rows, _ = read(path / "rows.jsonl")
+    measure = _task(path).measures[0] if rows else None
     for dataset in sorted({row["dataset"] for row in rows}):
         for eve in sorted({row["eve"] for row in rows}):
             chosen = [row for row in rows if (row["dataset"], row["eve"]) == (dataset, eve)]
-            files += _draw_rows(path, chosen, dataset, eve)
+            files += _draw_rows(path, chosen, measure, dataset, eve)
     return files
 
 
-def _draw_rows(path, rows, dataset, eve):
+def _draw_rows(path, rows, measure, dataset, eve):
     """Fig. 3 for each budget that has an axis of SNRs, Fig. 4 for each SNR that has one of PSRs."""
     files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve}"
     pairs = [row for row in rows if row["psr_db"] is not None]
+    how = measure, _chance(rows)
     for psr_db in sorted({row["psr_db"] for row in pairs}):
         at = [row for row in rows if row["psr_db"] in (None, psr_db)]
         if len({row["snr_db"] for row in at if row["psr_db"] is not None}) > 1:
             title = f"{dataset}, PSR budget {psr_db:g} dB, Eve: {eve}"
             at_name = f"figure-3,{name},psr={psr_db:g}"
-            files += _both_formats(path, at_name, curves.figure_3, at, _chance(rows), title)
+            files += _both_formats(path, at_name, curves.figure_3, at, *how, title)
     for snr_db in sorted({row["snr_db"] for row in pairs}):
         at = [row for row in rows if row["snr_db"] == snr_db]
         if len({row["psr_db"] for row in at} - {None}) > 1:
             title = f"{dataset}, SNR {snr_db:g} dB, Eve: {eve}"
             at_name = f"figure-4,{name},snr={snr_db:g}"
-            files += _both_formats(path, at_name, curves.figure_4, at, _chance(rows), title)
+            files += _both_formats(path, at_name, curves.figure_4, at, *how, title)
     return files
+
+
+def _task(path):
+    """What Bob is judged by in the scenario of a directory."""
+    config = read_json(path / "config.json")["config"]
+    return answer(SCENARIOS, config.get("scenario", "letter")).task
 
 
 def _chance(rows):
@@ -169,13 +134,12 @@ def draw_examples(path):
     title = [config["dataset"], f"SNR {snr_db:g} dB"]
     if "paired" in shown:
         pair = shown["paired"]
-        title += ["keyed"] * ("keyed" in pair["protection"])
+        title += [pair["protection"]] * (pair["protection"] != "arn")
         if pair["knowledge"]:
             title += [f"PSR budget {config['psr_db']:g} dB", f"{pair['knowledge']} box"]
     title.append("an Eve who does not retrain")
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
     with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
-        mse = {f"mse_{case}": row["mse"] for case, row in shown.items()}
-        examples_picture(temporary, {**examples, **mse}, ", ".join(title))
+        _task(path).picture(temporary, dict(examples), shown, ", ".join(title))
     return file

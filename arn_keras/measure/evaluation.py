@@ -13,7 +13,8 @@ import tensorflow as tf
 from arn_keras.channel.awgn import AWGN
 from arn_keras.pair.chain import with_fresh_keys
 from arn_keras.power import mean_power, ratio_to_db
-from arn_keras.system import forward, unit_interval
+from arn_keras.system import forward
+from arn_keras.task.image import IMAGE
 
 
 class Evaluation:
@@ -26,10 +27,15 @@ class Evaluation:
         receiver: y -> s_hat.
         eavesdropper: y_eve -> logits. Also asked what label Bob's cleaned signal still tells.
         seed: integer seed of the noise.
+        dataset: `data.dataset.Dataset` that splits are of.
+        task: `task.task.Task`, what Bob is judged by.
         batch_size: sources a batch.
     """
 
-    def __init__(self, transmitter, receiver, eavesdropper, seed, batch_size=1000):
+    def __init__(
+        self, transmitter, receiver, eavesdropper, seed, *, dataset, task=IMAGE, batch_size=1000
+    ):
+        self._dataset, self._task = dataset, task
         self._transmitter = transmitter
         self._receiver = receiver
         self.eavesdropper = eavesdropper
@@ -37,11 +43,11 @@ class Evaluation:
         self._batch_size = batch_size
         self._channels = {"bob_channel": AWGN(), "eve_channel": AWGN()}
 
-    def signals(self, sources, snr_db, transmitter_module=None, receiver_module=None, batch=0):
+    def signals(self, split, snr_db, transmitter_module=None, receiver_module=None, batch=0):
         """The named signals of one batch of sources, under the noise of the batch of this number.
 
         Args:
-            sources: s, [sources, ...]; 8-bit, or in [0, 1].
+            split: the batch, `data.dataset.Split`.
             snr_db: SNR in dB referred to signal power 1.
             transmitter_module: y -> z, or None; a keyed one gets fresh keys.
             receiver_module: y_bob -> y_clean, or None; a keyed one gets the same.
@@ -56,8 +62,9 @@ class Evaluation:
         )
         self._channels["bob_channel"].reseed([at_bob, 0])
         self._channels["eve_channel"].reseed([at_eve, 0])
-        modules = with_fresh_keys((transmitter_module, receiver_module), len(sources), of_keys)
-        signal = self._transmitter(unit_interval(tf.convert_to_tensor(sources)), training=False)
+        modules = with_fresh_keys((transmitter_module, receiver_module), len(split), of_keys)
+        sources = keras.tree.map_structure(tf.convert_to_tensor, split.source)
+        signal = self._transmitter(self._dataset.prepared(sources), training=False)
         return forward(
             signal,
             snr_db,
@@ -71,22 +78,24 @@ class Evaluation:
         """Measures one case over all sources of a split.
 
         Args:
-            split: sources and labels, `data.images.Split`.
+            split: `data.dataset.Split`.
             snr_db: SNR in dB referred to signal power 1.
             transmitter_module: y -> z, or None.
             receiver_module: y_bob -> y_clean, or None.
 
         Returns:
-            The measured fields of a row (docs/method.md): `mse`, `psnr_db`, `measured_psr_db`
-            (None without perturbation), `eve_accuracy`, `eve_confidence`, `leakage_nats`,
-            `bob_accuracy`, `snr_db`, `sources`.
+            The measured fields of a row (docs/method.md): `snr_db`, `measured_psr_db` (None without
+            perturbation), `sent_power`, the task's own (for pictures `mse`, `psnr_db`),
+            `eve_accuracy`, `eve_confidence`, `leakage_nats`, `bob_accuracy`, `sources`.
         """
+        meter = self._task.meter()
         total, counts = {}, np.zeros(self.eavesdropper.output_shape[-1], int)
         for batch, start in enumerate(range(0, len(split), self._batch_size)):
-            part = slice(start, start + self._batch_size)
-            sources, labels = split.images[part], np.asarray(split.labels[part])
-            signals = self.signals(sources, snr_db, transmitter_module, receiver_module, batch)
-            for name, value in self._sums(signals, sources, labels).items():
+            part = split.part(slice(start, start + self._batch_size))
+            labels = np.asarray(part.label)
+            signals = self.signals(part, snr_db, transmitter_module, receiver_module, batch)
+            meter.add(self._dataset.targets(part), signals.estimate)
+            for name, value in self._sums(signals, labels).items():
                 total[name] = total.get(name, 0.0) + value
             counts += np.bincount(labels, minlength=len(counts))
         mean = {name: value / len(split) for name, value in total.items()}
@@ -96,8 +105,8 @@ class Evaluation:
         return {
             "snr_db": float(snr_db),
             "measured_psr_db": ratio_to_db(power) if power > 0 else None,
-            "mse": mean["squared_error"],
-            "psnr_db": -ratio_to_db(mean["squared_error"]),
+            "sent_power": mean["sent_power"],
+            **meter.fields(len(split)),
             "eve_accuracy": mean["eve_hit"],
             "eve_confidence": mean["eve_confidence"],
             "leakage_nats": max(0.0, entropy - mean["eve_cross_entropy"]),
@@ -105,12 +114,11 @@ class Evaluation:
             "sources": len(split),
         }
 
-    def _sums(self, signals, sources, labels):
-        source = unit_interval(tf.convert_to_tensor(sources))
+    def _sums(self, signals, labels):
         overheard = self.eavesdropper(signals.overheard, training=False)
         confidence = tf.gather(tf.nn.softmax(overheard), labels, batch_dims=1)
         each = {
-            "squared_error": mean_power(source - signals.estimate),
+            "sent_power": mean_power(signals.sent),
             "eve_hit": keras.metrics.sparse_categorical_accuracy(labels, overheard),
             "eve_confidence": confidence,
             "eve_cross_entropy": keras.losses.sparse_categorical_crossentropy(
@@ -142,18 +150,19 @@ def cases(transmitter_module=None, receiver_module=None):
     }
 
 
-def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed, protection="arn"):
+def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed, protection="arn", eve="frozen"):
     """All rows of a run: the original link once, the other cases for each knowledge of Eve.
 
     Args:
         evaluation: `Evaluation`.
-        split: sources and labels, `data.images.Split`.
+        split: `data.dataset.Split`.
         pairs: (transmitter module, receiver module) for each knowledge, "white" or "black", or
             None for a pair that was not trained against anyone.
         snrs_db: SNRs in dB to measure at.
         psr_db: budget in dB that the pairs were trained for.
         seed: the run's seed.
-        protection: what the pairs are: "arn", "keyed" or "arn+keyed".
+        protection: what the pairs are, a name of `pair.PROTECTIONS`.
+        eve: what a row calls the eavesdropper.
 
     Returns:
         List of rows (docs/method.md).
@@ -171,7 +180,7 @@ def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed, protection="arn"):
                         "knowledge": knowledge if protected else None,
                         "protection": protection if protected else "none",
                         "psr_db": psr_db if protected and knowledge else None,
-                        "eve": "frozen",
+                        "eve": eve,
                         "seed": seed,
                         **evaluation.row(split, snr_db, **modules),
                     }
@@ -179,22 +188,26 @@ def rows(evaluation, split, pairs, snrs_db, *, psr_db, seed, protection="arn"):
     return found
 
 
-def examples(evaluation, split, pair, snr_db, count=8):
-    """Arrays of a few sources for `figures.examples_picture`, one of each label first.
+def examples(evaluation, dataset, pair, snr_db, count=8):
+    """Arrays of a few test sources for the task's picture, one of each label first.
 
     Args:
         evaluation: `Evaluation`.
-        split: sources and labels, `data.images.Split`.
+        dataset: `data.dataset.Dataset`.
         pair: (transmitter module, receiver module), or nothing for the original link alone.
         snr_db: SNR in dB.
         count: number of sources.
+
+    Returns:
+        `source` (what Bob is to recover), `label`, and for each case `bob_<case>`, `eve_<case>`.
     """
-    labels = np.asarray(split.labels)
+    labels = np.asarray(dataset.test.label)
     first = np.sort(np.unique(labels, return_index=True)[1])
     chosen = np.concatenate([first, np.setdiff1d(np.arange(len(labels)), first)])[:count]
-    arrays = {"source": unit_interval(np.asarray(split.images)[chosen]), "label": labels[chosen]}
+    shown = dataset.test.part(chosen)
+    arrays = {"source": dataset.targets(shown), "label": labels[chosen]}
     for case, modules in cases(*pair).items():
-        signals = evaluation.signals(split.images[chosen], snr_db, **modules)
+        signals = evaluation.signals(shown, snr_db, **modules)
         guess = tf.argmax(evaluation.eavesdropper(signals.overheard, training=False), axis=-1)
         arrays |= {f"bob_{case}": signals.estimate, f"eve_{case}": guess}
     return {name: np.asarray(array) for name, array in arrays.items()}

@@ -1,3 +1,9 @@
 """What is plugged in: residual networks, keyed rotations, the key schedule, a chain of both."""
 
-PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
+#: What may stand between transmitter and air, `pair.protection.Means`.
+PROTECTIONS = {
+    "none": "arn_keras.pair.protection:NONE",
+    "arn": "arn_keras.pair.protection:ARN",
+    "keyed": "arn_keras.pair.protection:KEYED",
+    "arn+keyed": "arn_keras.pair.protection:ARN_KEYED",
+}

@@ -10,9 +10,11 @@ import typing
 
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.backend import load_tensorflow, require_tensorflow
-from arn_keras.data import images
 from arn_keras.errors import ConfigError
-from arn_keras.run.config import Config, flag
+from arn_keras.pair import PROTECTIONS
+from arn_keras.rooms import answer
+from arn_keras.run.config import Config, choices_of, flag
+from arn_keras.scenario import SCENARIOS
 
 
 def parse(arguments=None):
@@ -23,8 +25,9 @@ def parse(arguments=None):
         "trains base link, eavesdropper and the pair of modules, measures them, exports them.",
     )
     for field in dataclasses.fields(Config):
-        add_option(parser, field)
-    given = vars(parser.parse_args(arguments))
+        if not field.metadata.get("hidden"):
+            add_option(parser, field)
+    given = vars(parse_with_scenario(parser, arguments))
     if len(given["snr_db"]) > 2:
         parser.error(f"--snr-db: expected one or two values, got {len(given['snr_db'])}")
     given["snr_db"] = (given["snr_db"][0], given["snr_db"][-1])
@@ -34,20 +37,50 @@ def parse(arguments=None):
         return parser.error(str(error))
 
 
+def parse_with_scenario(parser, arguments):
+    """Parses options, among them those that the scenario has of its own.
+
+    Args:
+        parser: with `--scenario` and all other options.
+        arguments: of the command line; None for the program's.
+
+    Returns:
+        The namespace, with `problem` in the place of the scenario's own options.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--scenario", nargs="?", default=Config.scenario)
+    name = first.parse_known_args(arguments)[0].scenario
+    scenario, own = None, ()
+    if name in SCENARIOS:  # else refused below, in one line
+        scenario = answer(SCENARIOS, name)
+        own = dataclasses.fields(scenario)
+        group = parser.add_argument_group(f"scenario {name}", scenario.about) if own else None
+        for field in own:
+            add_option(group, field)
+    options = parser.parse_args(arguments)
+    given = {field.name: vars(options).pop(field.name) for field in own}
+    try:
+        options.problem = scenario(**given)
+    except ConfigError as error:
+        parser.error(str(error))
+    return options
+
+
 def add_option(parser, field):
-    """Adds the option of one field of `Config`."""
+    """Adds the option of one field of `Config`, or of a scenario."""
     options = {"help": field.metadata["help"], "default": field.default}
     kinds = typing.get_args(field.type) or (field.type,)
+    choices = choices_of(field)
     if kinds[0] is bool:
         options["action"] = "store_true" if field.type is bool else argparse.BooleanOptionalAction
-    elif typing.get_origin(field.type) is typing.Literal:
-        options["choices"] = kinds
+    elif choices:
+        options["choices"] = choices
     else:
         options["type"] = kinds[0]
         options["metavar"] = {int: "N", float: "X"}.get(kinds[0], field.name.upper())
     if "nargs" in field.metadata:
         options["nargs"] = field.metadata["nargs"]
-    if field.default is not None and field.default is not False:
+    if field.default not in (None, False, ()):
         default = field.default
         options["help"] += f" (default: {default[0] if isinstance(default, tuple) else default})"
     parser.add_argument(flag(field.name), **options)
@@ -69,18 +102,17 @@ def run(config):
         from arn_keras.training.devices import offer_logical_devices
 
         offer_logical_devices(config.devices)
-    dataset = images.load(
-        config.dataset, config.data_dir, config.limit
-    )  # before what takes seconds
+    # Before what takes seconds.
+    dataset = config.problem.dataset(config.dataset, config.data_dir, config.limit)
     load_tensorflow()
     from arn_keras.run.job import Job
 
     with Job(config, dataset, say) as job:
         rows = job.results()
         picture = job.picture()
-        nothing = config.no_export or config.protection == "none"
-        bundle = None if nothing else job.bundle()
-    say("\n" + table(rows) + "\n")
+        protected = answer(PROTECTIONS, config.protection).any
+        bundle = job.bundle() if protected and not config.no_export else None
+    say("\n" + table(rows, config.problem.task.measures) + "\n")
     say(f"picture  {picture}")
     if bundle:
         say(f"bundle   {bundle}")
@@ -88,7 +120,7 @@ def run(config):
 
 def _check_keying(config):
     """Refuses, before anything is trained, a bundle that could not be proven."""
-    bundle = "keyed" in config.protection and not config.no_export
+    bundle = answer(PROTECTIONS, config.protection).keyed and not config.no_export
     if bundle and importlib.util.find_spec("cryptography") is None:
         raise ConfigError(
             f"--protection {config.protection}: expected the package cryptography, for the bundle: "
@@ -96,22 +128,35 @@ def _check_keying(config):
         )
 
 
-def table(rows):
-    """The rows as the letter's comparison, one line each."""
+def table(rows, measures):
+    """The rows as the letter's comparison, one line each.
+
+    Args:
+        rows: of `results.json`.
+        measures: of the task, `task.task.Measure`.
+    """
     names = {
         "original": "original link, no modules",
         "transmitter_only": "transmitter module only",
         "paired": "both modules",
     }
+    heads = [f"{each.title:>{_width(each)}}" for each in measures]
+    several = len({row["eve"] for row in rows}) > 1
     lines = [
-        f"{'case':<26}{'protection':<12}{'knowledge':<11}{'SNR dB':>7}{'Bob MSE':>10}{'PSNR dB':>9}"
-        f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}"
+        f"{'case':<26}{'protection':<12}{'knowledge':<11}{'SNR dB':>7}{''.join(heads)}"
+        f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}{'power':>8}" + "  Eve" * several
     ]
     for row in rows:
         psr = row["measured_psr_db"]
+        figures = [f"{row[each.field]:>{_width(each)}{each.form}}" for each in measures]
         lines.append(
             f"{names[row['case']]:<26}{row['protection']:<12}{row['knowledge'] or '-':<11}"
-            f"{row['snr_db']:>7g}{row['mse']:>10.5f}{row['psnr_db']:>9.2f}{row['eve_accuracy']:>10.4f}"
+            f"{row['snr_db']:>7g}{''.join(figures)}{row['eve_accuracy']:>10.4f}"
             f"{row['eve_confidence']:>11.4f}{'-' if psr is None else format(psr, '.2f'):>9}"
+            f"{row['sent_power']:>8.3f}" + several * f"  {row['eve']}"
         )
     return "\n".join(lines)
+
+
+def _width(measure):
+    return max(10, len(measure.title) + 2)

@@ -5,76 +5,88 @@ Lower floors never see it; they take plain arguments.
 
 import dataclasses
 import math
-from typing import Literal, get_args, get_origin
+import os
+from typing import Any, Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
+from arn_keras.pair import PROTECTIONS
+from arn_keras.rooms import answer
+from arn_keras.scenario import SCENARIOS
+from arn_keras.scenario.scenario import option
 
+# Parts of a batch that are computed side by side. Not the number of cores: a run gives the same
+# pair on any machine of one kind.
+SHARDS = 2
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
-
-
-def _option(default, help, **metadata):
-    return dataclasses.field(default=default, metadata={"help": help, **metadata})
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Options of `python train.py`, checked when made.
 
+    Attributes:
+        problem: the scenario, with the options that it has of its own; by default its defaults.
+
     Raises:
         ConfigError: if a value cannot be used.
     """
 
-    dataset: str = _option(
-        "auto",
-        "auto (MNIST, or the bundled digits where it cannot be had), digits, or the name of any "
-        "TensorFlow Datasets image classification set",
+    scenario: str = option(
+        "letter", "the problem: link, data, task and eavesdroppers", room=SCENARIOS
     )
-    data_dir: str | None = _option(
+    dataset: str = option(
+        "auto",
+        "auto (the scenario's own; the letter's is MNIST, or the bundled digits where it cannot be "
+        "had), digits, or the name of any TensorFlow Datasets image classification set",
+    )
+    data_dir: str | None = option(
         None, "where prepared data sets are (default: as TensorFlow Datasets decides)", free=True
     )
-    run_dir: str | None = _option(
+    run_dir: str | None = option(
         None, "where results go (default: runs/, named after the options)", free=True
     )
-    snr_db: tuple[float, float] = _option(
+    snr_db: tuple[float, float] = option(
         (10.0, 10.0),
         "SNR in dB; two values are a range, drawn from uniformly for each source in training",
         nargs="+",
     )
-    psr_db: float = _option(-10.0, "allowed perturbation power over signal power, in dB")
-    protection: Literal["none", "arn", "keyed", "arn+keyed"] = _option(
+    psr_db: float = option(-10.0, "allowed perturbation power over signal power, in dB")
+    protection: str = option(
         "arn",
         "what stands between transmitter and receiver: nothing, the pair of ARNs, the keyed "
         "rotation, which nothing trains, or both",
+        room=PROTECTIONS,
     )
-    knowledge: Literal["white", "black", "both"] = _option(
+    knowledge: Literal["white", "black", "both"] = option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
     )
-    black_box: Literal["single", "ensemble"] = _option(
+    black_box: Literal["single", "ensemble"] = option(
         "single", "the black box's substitutes: the letter's one, or several that differ"
     )
-    privacy_loss: Literal["confidence", "margin", "entropy"] = _option(
+    privacy_loss: Literal["confidence", "margin", "entropy"] = option(
         "confidence",
         "what the pair takes from Eve: the letter's confidence, her logit margin or certainty",
     )
-    epochs: int | None = _option(None, "epochs of the ARN stage (default: 30, more for small data)")
-    link_epochs: int | None = _option(None, "epochs of the base link (default: 15, likewise)")
-    eve_epochs: int | None = _option(None, "epochs of Eve and of the substitute (default: 6)")
-    batch_size: int | None = _option(None, "sources a training step (default: 256, fewer likewise)")
-    learning_rate: float | None = _option(
+    epochs: int | None = option(None, "epochs of the ARN stage (default: 30, more for small data)")
+    link_epochs: int | None = option(None, "epochs of the base link (default: 15, likewise)")
+    eve_epochs: int | None = option(None, "epochs of Eve and of the substitute (default: 6)")
+    batch_size: int | None = option(None, "sources a training step (default: 256, fewer likewise)")
+    learning_rate: float | None = option(
         None,
         "first learning rate of Adam, cosine decay to 0 (default: 2e-3, for batches above 256 "
         "times the root of batch over 256)",
     )
-    seed: int = _option(0, "seed of everything random")
-    limit: int | None = _option(None, "use only the first N training sources")
-    jit_compile: bool = _option(
+    seed: int = option(0, "seed of everything random")
+    limit: int | None = option(None, "use only the first N training sources")
+    jit_compile: bool = option(
         False, "compile the ARN stage with XLA, where that is faster (docs/performance.md)"
     )
-    devices: int = _option(
+    devices: int = option(
         1, "devices of this machine that share each batch: accelerators, or else parts of the CPU"
     )
-    no_export: bool = _option(False, "do not write the edge bundle", free=True)
-    quiet: bool = _option(False, "print errors only", free=True)
+    no_export: bool = option(False, "do not write the edge bundle", free=True)
+    quiet: bool = option(False, "print errors only", free=True)
+    problem: Any = dataclasses.field(default=None, metadata={"hidden": True, "free": True})
 
     def __post_init__(self):
         low, high = self.snr_db
@@ -92,19 +104,22 @@ class Config:
         if self.seed < 0:
             raise ConfigError(f"--seed: expected at least 0, got {self.seed}")
         for field in dataclasses.fields(self):
-            value, choices = getattr(self, field.name), get_args(field.type)
-            if get_origin(field.type) is Literal and value not in choices:
+            value, choices = getattr(self, field.name), choices_of(field)
+            if choices and value is not None and value not in choices:
                 raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
+        if self.problem is None:
+            object.__setattr__(self, "problem", answer(SCENARIOS, self.scenario)())
 
     def resolve(self, dataset, sources):
-        """This configuration for a data set, with its defaults for that number of sources.
+        """This configuration for a data set, with the scenario's defaults for so many sources.
 
         Small data get smaller batches and more epochs, so that the steps suffice.
 
         Raises:
             ConfigError: if a batch is larger than the data.
         """
-        batch_size = self.batch_size or max(1, min(256, sources // 16))
+        default = self.problem.defaults
+        batch_size = self.batch_size or max(1, min(default["batch_size"], sources // 16))
         if batch_size > sources:
             raise ConfigError(
                 f"--batch-size: expected at most the {sources} training sources, got {batch_size}"
@@ -118,11 +133,12 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
-            epochs=self.epochs or 30 * more,
-            link_epochs=self.link_epochs or 15 * more,
-            eve_epochs=self.eve_epochs or 6 * more,
+            epochs=self.epochs or default["epochs"] * more,
+            link_epochs=self.link_epochs or default["link_epochs"] * more,
+            eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
             # Adam's step does not grow with the gradient: the root, not the ratio.
-            learning_rate=self.learning_rate or 2e-3 * math.sqrt(max(1, batch_size / 256)),
+            learning_rate=self.learning_rate
+            or default["learning_rate"] * math.sqrt(max(1, batch_size / default["batch_size"])),
         )
 
     @property
@@ -138,22 +154,38 @@ class Config:
 
     def identity(self):
         """The fields that decide what is trained: a run directory belongs to one such set."""
-        return {
+        fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if not field.metadata.get("free")
         }
+        return {**fields, "options": self.problem.identity()}
+
+    def places(self):
+        """Where the data are looked for, absolute, for who opens the run later."""
+        return {} if self.data_dir is None else {"data_dir": os.path.abspath(self.data_dir)}
 
     def default_run_name(self, dataset):
         """Name of a run directory: the data set and every option that was asked for."""
         parts = [dataset]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            free = field.name == "dataset" or field.metadata.get("free")
+            free = field.name in ("dataset", "scenario") or field.metadata.get("free")
             if not free and value != field.default:
                 text = "..".join(f"{x:g}" for x in value) if isinstance(value, tuple) else value
                 parts.append(f"{field.name}={text}")
+        if self.scenario != Config.scenario:
+            parts.insert(0, self.scenario)
+        parts += [f"{name}={value}" for name, value in self.problem.asked().items()]
         return ",".join(parts).replace("/", "-").replace(":", "-")
+
+
+def choices_of(field):
+    """The values that an option may have, or nothing where any will do."""
+    room = field.metadata.get("room")
+    if room is not None:
+        return tuple(room)
+    return get_args(field.type) if get_origin(field.type) is Literal else ()
 
 
 def flag(name):

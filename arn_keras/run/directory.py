@@ -26,13 +26,14 @@ class RunDirectory:
         path: the directory; made if missing.
         identity: the configuration's fields that decide what is trained, JSON values.
         versions: versions of what computes, recorded only.
+        places: where data were found, recorded only, {option: path}.
         option: the option that names the directory, for the error's sake.
 
     Raises:
         RunDirError: if it is not writable, in use, or holds something else.
     """
 
-    def __init__(self, path, identity, versions, option="--run-dir"):
+    def __init__(self, path, identity, versions, option="--run-dir", places=None):
         self.path = pathlib.Path(path)
         self._option = option
         identity = json.loads(json.dumps(identity))
@@ -50,7 +51,8 @@ class RunDirectory:
         for left in self.path.rglob(f"{TEMPORARY}*"):  # by a killed program
             left.unlink()
         if not (self.path / "config.json").exists():
-            write_json(self.path / "config.json", {"config": identity, "versions": versions})
+            content = {"config": identity, "versions": versions, "places": places or {}}
+            write_json(self.path / "config.json", content)
 
     def __enter__(self):
         return self
@@ -124,27 +126,6 @@ class RunDirectory:
     def load_models(self, stage, *names):
         """The Keras models of a finished stage, as `load_models`."""
         return load_models(self.path, stage, *names)
-
-
-def read_config(path, needed):
-    """The configuration that the run directory at `path` was made with.
-
-    Args:
-        path: directory.
-        needed: names of fields that the caller cannot do without.
-
-    Raises:
-        RunDirError: if it is no run directory, or a field is missing.
-    """
-    path = pathlib.Path(path)
-    for missing, got in ((path, "got none"), (path / "config.json", "found no config.json")):
-        if not missing.exists():
-            raise RunDirError(f"{path}: expected a run directory of train.py, {got}")
-    found = read_json(path / "config.json")
-    config = found.get("config") if isinstance(found, dict) else None
-    if not isinstance(config, dict) or not set(needed) <= config.keys():
-        raise RunDirError(f"{path / 'config.json'}: expected a run's configuration")
-    return config
 
 
 def load_models(path, stage, *names):

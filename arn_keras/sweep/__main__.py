@@ -12,16 +12,15 @@ import os
 import pathlib
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.data import images
 from arn_keras.errors import ConfigError
-from arn_keras.eve import EVE_STAGES
+from arn_keras.eve import EVES
 from arn_keras.run import command
 from arn_keras.run.config import Config
 from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
-    *("data_dir", "black_box", "privacy_loss", "epochs", "link_epochs", "eve_epochs"),
+    *("scenario", "data_dir", "black_box", "privacy_loss", "epochs", "link_epochs", "eve_epochs"),
     *("batch_size", "learning_rate", "limit", "jit_compile", "quiet"),
 )
 _NOT_IDENTITY = {"data_dir", "black_box", "quiet"}
@@ -57,11 +56,13 @@ def parse(arguments=None):
     )
     parser.add_argument("--case", nargs="+", choices=grid.CASES, default=list(grid.CASES))
     parser.add_argument(
+        "--measured-eve",
         "--eve",
         nargs="+",
-        choices=tuple(EVE_STAGES),
+        metavar="NAME",
         default=["frozen"],
-        help="who is measured: the letter's Eve (frozen), others whom no pair is trained against",
+        help="who is measured: frozen, frozen_wide or frozen_conv (the letter's Eve, and two whom "
+        "no pair is trained against), or a name of arn_keras.eve.EVES",
     )
     parser.add_argument("--seed", type=int, nargs="+", metavar="N", default=[0])
     parser.add_argument(
@@ -98,7 +99,7 @@ def parse(arguments=None):
     for field in dataclasses.fields(Config):
         if field.name in _SHARED:
             command.add_option(parser, field)
-    options = parser.parse_args(arguments)
+    options = command.parse_with_scenario(parser, arguments)
     try:
         _check(options)
     except ConfigError as error:
@@ -130,6 +131,10 @@ def _check(options):
         raise ConfigError(f"--jobs: expected at least 1, got {options.jobs}")
     if not 0 <= options.gpus < float("inf"):
         raise ConfigError(f"--gpus: expected at least 0, got {options.gpus}")
+    known = {**options.problem.measured, **EVES}
+    for eve in options.measured_eve:
+        if eve not in known:
+            raise ConfigError(f"--eve: expected one of {', '.join(known)}, got {eve!r}")
     for seed in options.seed:
         settings(options, "auto", seed)
     plan_of(options, {name: name for name in options.dataset})
@@ -140,7 +145,7 @@ def settings(options, dataset, seed):
     shared = {name: getattr(options, name) for name in _SHARED}
     snr_db = (options.link_snr_db[0], options.link_snr_db[-1])
     try:
-        return Config(dataset=dataset, seed=seed, snr_db=snr_db, **shared)
+        return Config(dataset=dataset, seed=seed, snr_db=snr_db, problem=options.problem, **shared)
     except ConfigError as error:
         raise ConfigError(str(error).replace("--snr-db", "--link-snr-db")) from None
 
@@ -167,7 +172,7 @@ def plan_of(options, names):
             knowledges=tuple(options.knowledge),
             black_box=options.black_box,
             cases=tuple(options.case),
-            eves=tuple(options.eve),
+            eves=tuple(options.measured_eve),
             **preset,
         ).plan()
         for preset in presets
@@ -178,7 +183,8 @@ def identity(options):
     """What all rows of a directory have in common, whatever was asked for later."""
     fields = {name: getattr(options, name) for name in _SHARED if name not in _NOT_IDENTITY}
     low, high = options.link_snr_db[0], options.link_snr_db[-1]
-    return {"sweep": True, "link_snr_db": [low, high], **fields}
+    problem = {"options": options.problem.identity()}
+    return {"sweep": True, "link_snr_db": [low, high], **fields, **problem}
 
 
 def configuration(options):
@@ -195,25 +201,26 @@ def main(arguments=None):
 
 def run(options):
     """Trains and measures what the directory lacks."""
-    from arn_keras.backend import require_tensorflow
+    from arn_keras.backend import load_tensorflow, require_tensorflow
     from arn_keras.sweep.study import Study
 
     say = (lambda *words: None) if options.quiet else print
     require_tensorflow()
     datasets, names = {}, {}
     for name in options.dataset:
-        dataset = images.load(name, options.data_dir, options.limit)
+        dataset = options.problem.dataset(name, options.data_dir, options.limit)
         names[name] = dataset.name
         datasets[dataset.name] = dataset
         for note in dataset.notes:
             say(f"note: {note}")
+    load_tensorflow()
     plan = plan_of(options, names)
     configs = {
         (name, seed): settings(options, name, seed).resolve(name, len(dataset.train))
         for name, dataset in datasets.items()
         for seed in options.seed
     }
-    study = Study(datasets, configs, plan, 1 in options.figure, say)
+    study = Study(options.problem, datasets, configs, plan, 1 in options.figure, say)
     if options.dry_run:
         study.show_plan(options.out, options.jobs or len(os.sched_getaffinity(0)))
         return

@@ -1,68 +1,82 @@
 """What a sweep costs before it is run: floating-point operations, and seconds on this machine.
 
-A fully connected layer of W weights takes 2 W operations a source forward, 2 W more to pass a
-gradient through it, 2 W more to train it. Nothing else is counted, so the time is a lower bound
+A weight that is used at p places takes 2 p operations a source forward, as many to pass a gradient
+back through it, and as many to train it. Nothing else is counted, so the time is a lower bound
 divided by `EFFICIENCY`, the share of NumPy's matrix-product rate that a sweep reaches (measured:
 0.65 where TensorFlow's products are as fast, 1.1 where they are twice as fast).
 """
 
-import itertools
+import functools
+import math
 import time
 
 import numpy as np
-
-from arn_keras.eve import ENSEMBLE
-from arn_keras.link.symbols import default_symbols
 
 EFFICIENCY = 0.6
 START_SECONDS = 20.0  # a worker loads TensorFlow and compiles its step
 
 
-def _dense(*sizes):
-    return sum(a * b for a, b in itertools.pairwise(sizes))
+def multiplications(model):
+    """Multiplications of one source through a Keras model: weights times places of use."""
+    import keras
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += multiplications(layer)
+            continue
+        kernels = [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1]
+        total += sum(kernels) * math.prod(layer.output.shape[1:-1]) if kernels else 0
+    return total
 
 
 class Cost:
     """Operations of the tasks of one data set.
 
     Args:
-        pixels: values of one source.
-        train, test: number of training and test sources.
-        classes: number of labels.
+        scenario: `scenario.scenario.Scenario`.
+        dataset: `data.dataset.Dataset`.
         config: resolved `run.config.Config`.
     """
 
-    def __init__(self, pixels, train, test, classes, config):
-        k = default_symbols((pixels,))
-        self._train, self._test, self._config = train, test, config
-        self._transmitter = _dense(pixels, 256, 256, k)
-        self._receiver = _dense(k, 256, 256, pixels)
-        self._arn = _dense(k, 256, 256, k)
-        convolution = k // 2 * 7 * 16 + k // 4 * 7 * 16 * 32 + k // 4 * 32 * 64 + 64 * classes
-        self._classifier = {
-            "eve": _dense(k, 256, 128, 64, classes),
-            "eve_conv": convolution,
-            "eve_wide": _dense(k, 512, classes),
-            "substitute": _dense(k, 128, classes),
-            **{stage: _dense(k, *hidden, classes) for stage, hidden in ENSEMBLE.items()},
-        }
+    def __init__(self, scenario, dataset, config):
+        self._scenario, self._dataset, self._config = scenario, dataset, config
+
+    @functools.cached_property
+    def _link(self):
+        from arn_keras.pair.dense import build_transmitter_arn
+
+        transmitter, receiver = self._scenario.link(self._dataset)
+        self._shape = transmitter.output_shape[1:]
+        arn = build_transmitter_arn(self._shape)
+        return [multiplications(model) for model in (transmitter, receiver, arn)]
+
+    @functools.cache  # noqa: B019  as long as the plan that it is asked for
+    def _classifier(self, stage):
+        self._link  # noqa: B018  the signal's shape
+        return multiplications(
+            self._scenario.build_classifier(stage, self._shape, self._dataset.classes)
+        )
 
     def stage(self, stage):
         """Operations to train a base stage."""
+        sources = len(self._dataset.train)
         if stage == "link":
-            weights = self._transmitter + self._receiver
-            return 6 * weights * self._train * self._config.link_epochs
-        return 6 * self._classifier[stage] * self._train * self._config.eve_epochs
+            transmitter, receiver, _ = self._link
+            return 6 * (transmitter + receiver) * sources * self._config.link_epochs
+        return 6 * self._classifier(stage) * sources * self._config.eve_epochs
 
     def pair(self, classifier_stages):
         """Operations to train a pair against these classifiers."""
-        frozen = self._receiver + sum(self._classifier[stage] for stage in classifier_stages)
-        return (6 * 2 * self._arn + 4 * frozen) * self._train * self._config.epochs
+        _, receiver, arn = self._link
+        frozen = receiver + sum(map(self._classifier, classifier_stages))
+        return (6 * 2 * arn + 4 * frozen) * len(self._dataset.train) * self._config.epochs
 
     def rows(self, number):
         """Operations to measure this many rows."""
-        network = self._transmitter + 2 * self._arn + self._receiver + 2 * self._classifier["eve"]
-        return 2 * network * self._test * number
+        transmitter, receiver, arn = self._link
+        eve = self._classifier(next(iter(self._scenario.measured.values())))
+        return 2 * (transmitter + 2 * arn + receiver + 2 * eve) * len(self._dataset.test) * number
 
 
 def operations_a_second(size=512, seconds=0.2):

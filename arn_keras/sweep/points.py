@@ -5,6 +5,7 @@ arrays, the frozen models, and one compiled `SecureLink` for each kind of loss, 
 points: SNR, budget, weights of the loss, seed and every weight are variables of the one trace.
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -13,9 +14,8 @@ import tempfile
 import numpy as np
 
 from arn_keras.backend import load_tensorflow
-from arn_keras.eve import EVE_STAGES
+from arn_keras.rooms import load_plugins
 from arn_keras.sweep import grid
-from arn_keras.training.privacy import Privacy
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -24,32 +24,15 @@ def train_stage(data, models, config, stage):
     """Trains a base stage: the link, Eve, a substitute.
 
     Args:
-        data: handle of a `data.images.Dataset` (`engines`).
+        data: handle of a `data.dataset.Dataset` (`engines`).
         models: handle of {stage: {name: bytes of a .keras file}}; the stages it builds on.
         config: resolved `run.config.Config`: seed, SNR in dB of these stages, schedules.
-        stage: "link", or one of `algorithm_1.BUILD_CLASSIFIER`.
+        stage: "link", or an eavesdropper's.
 
     Returns:
         {name: bytes of a .keras file}.
     """
-    worker = _worker()
-    from arn_keras.training import algorithm_1
-
-    how = {"snr_db": config.snr_db, "seed": config.seed, "checkpoint_dir": None}
-    train = worker.dataset(data).train
-    if stage == "link":
-        schedule = schedule_of(config, config.link_epochs)
-        link = algorithm_1.train_link(train.images, schedule, **how)
-        return _to_bytes({"transmitter": link.transmitter, "receiver": link.receiver})
-    classifier = algorithm_1.train_eavesdropper(
-        stage,
-        worker.base(data, models).signals,
-        train.labels,
-        worker.dataset(data).classes,
-        schedule_of(config, config.eve_epochs),
-        **how,
-    )
-    return _to_bytes({"classifier": classifier})
+    return _to_bytes(_worker().problem(data, models, config).train(stage))
 
 
 def run_point(data, models, config, point, measured, pair):
@@ -64,14 +47,14 @@ def run_point(data, models, config, point, measured, pair):
     Returns:
         (files of the pair or None for the plain link, rows).
     """
-    base = _worker().base(data, models)
+    problem = _worker().problem(data, models, config)
     if point.knowledge is None:
-        return None, _measure(base, config, point, measured, None)
+        return None, _measure(problem, point, measured, None)
     if pair is None:
-        link = _worker().trained(base, config, point)
+        link = _worker().trained(problem, point)
         pair = _to_bytes({"transmitter": link.transmitter_arn, "receiver": link.receiver_arn})
     modules = tuple(_from_bytes(pair[name]) for name in ("transmitter", "receiver"))
-    return pair, _measure(base, config, point, measured, modules)
+    return pair, _measure(problem, point, measured, modules)
 
 
 def fgsm_example(data, models, config, psr_db):
@@ -83,71 +66,50 @@ def fgsm_example(data, models, config, psr_db):
         data, models, config: as for `train_stage`.
         psr_db: P of Eq. (3) in dB, relative to the power of what is attacked.
     """
-    worker = _worker()
+    problem = _worker().problem(data, models, config)
     from arn_keras.measure.fgsm import fgsm_example as example
-    from arn_keras.training import algorithm_1
-    from arn_keras.training.transmit import transmit
 
-    base, dataset = worker.base(data, models), worker.dataset(data)
-    classifier = algorithm_1.train_eavesdropper(
-        "eve",
-        dataset.train.sources(),
-        dataset.train.labels,
-        dataset.classes,
-        schedule_of(config, config.eve_epochs),
-        snr_db=20.0,
-        seed=config.seed,
-        checkpoint_dir=None,
-    )
-    images, labels = dataset.test.sources(0, 100), np.asarray(dataset.test.labels[:100])
-    signals = transmit(base.transmitter, images)
+    dataset, scenario = problem.dataset, problem.scenario
+    eve = next(iter(scenario.measured.values()))
+    shown = dataset.test.part(slice(100))
+    pictures = np.asarray(dataset.targets(dataset.train)), np.asarray(dataset.targets(shown))
+    reader = problem.train_reader(eve, pictures[0], snr_db=20.0)
     image, signal = (
-        example(model, inputs, labels, psr_db)
-        for model, inputs in ((classifier, images), (base["eve"], signals))
+        example(model, inputs, np.asarray(shown.label), psr_db)
+        for model, inputs in (
+            (reader, pictures[1]),
+            (problem.classifier(eve), problem.transmit(shown)),
+        )
     )
     return {f"image_{n}": a for n, a in image.items()} | {
         f"signal_{n}": a for n, a in signal.items()
     }
 
 
-def schedule_of(config, epochs, jit_compile=False):
-    """The `algorithm_1.Schedule` of a stage of this many epochs; XLA pays for pairs alone."""
-    from arn_keras.training import algorithm_1
-
-    return algorithm_1.Schedule(
-        epochs=epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        jit_compile=jit_compile,
-    )
-
-
-def _measure(base, config, point, measured, modules):
+def _measure(problem, point, measured, modules):
     from arn_keras.measure import evaluation
     from arn_keras.measure.baselines import FastGradientSign, RandomNoise
-    from arn_keras.training import algorithm_1
+    from arn_keras.training.algorithm_1 import stage_seed
 
-    seed = algorithm_1.stage_seed(config.seed, "test")
-    cases, power = {"original": {}}, None
+    scenario, seed = problem.scenario, problem.config.seed
+    test, cases, power = problem.dataset.test, {"original": {}}, None
     if modules:
         cases = evaluation.cases(*modules)
-        privacy = Privacy(point.knowledge, point.black_box or "single")
+        stages = scenario.in_loss(point.knowledge, point.black_box or "single")
     rows = []
     for case, eve, snr_db in measured:
-        measure = evaluation.Evaluation(
-            base.transmitter, base.receiver, base[EVE_STAGES[eve]], seed
-        )
+        measure = problem.evaluation(scenario.stage_of(eve))
         if case in ("random_noise", "fgsm"):
             if power is None:  # of the trained pair, whatever the SNR
-                power = measure.row(base.test, snr_db, **cases["paired"])["measured_psr_db"]
+                power = measure.row(test, snr_db, **cases["paired"])["measured_psr_db"]
             module = (
-                RandomNoise(power, algorithm_1.stage_seed(config.seed, case))
+                RandomNoise(power, stage_seed(seed, case))
                 if case == "random_noise"
-                else FastGradientSign([base[stage] for stage in privacy.stages], power)
+                else FastGradientSign([problem.classifier(stage) for stage in stages], power)
             )
-            row = measure.row(base.test, snr_db, transmitter_module=module)
+            row = measure.row(test, snr_db, transmitter_module=module)
         else:
-            row = measure.row(base.test, snr_db, **cases[case])
+            row = measure.row(test, snr_db, **cases[case])
         protection = {"original": "none", "random_noise": "noise", "fgsm": "fgsm"}
         rows.append(
             grid.identity(point, case, eve, snr_db)
@@ -157,26 +119,6 @@ def _measure(base, config, point, measured, modules):
     return rows
 
 
-class _Base:
-    """The frozen models of one data set and seed."""
-
-    def __init__(self, dataset, models):
-        from arn_keras.training.transmit import transmit
-
-        self.test = dataset.test
-        self.train = dataset.train
-        self._files = models
-        self._classifiers = {}
-        self.transmitter = _from_bytes(models["link"]["transmitter"])
-        self.receiver = _from_bytes(models["link"]["receiver"])
-        self.signals = transmit(self.transmitter, dataset.train.images)
-
-    def __getitem__(self, stage):
-        if stage not in self._classifiers:
-            self._classifiers[stage] = _from_bytes(self._files[stage]["classifier"])
-        return self._classifiers[stage]
-
-
 class _Worker:
     """What a process keeps from task to task."""
 
@@ -184,52 +126,49 @@ class _Worker:
         # Several processes of one thread beat one process of several.
         os.environ.update(dict.fromkeys(_THREADS, "1"))
         load_tensorflow()
-        self._dataset = self._base = (None, None)
+        load_plugins()
+        self._dataset = self._problem = (None, None)
         self._links = {}
 
-    def dataset(self, data):
-        """The data set of a handle; the last one is kept."""
+    def problem(self, data, models, config):
+        """The problem of these handles; the last one is kept."""
+        from arn_keras.run.problem import Problem
+
         if self._dataset[0] != data.key:
             self._dataset = data.key, data.get()
-        return self._dataset[1]
+        if self._problem[0] != (data.key, models.key, config):
+            files = models.get()
 
-    def base(self, data, models):
-        """The frozen models of a handle; the last ones are kept."""
-        if self._base[0] != models.key:
-            self._base = models.key, _Base(self.dataset(data), models.get())
-        return self._base[1]
+            def load(stage):
+                return {name: _from_bytes(content) for name, content in files[stage].items()}
 
-    def trained(self, base, config, point):
+            problem = Problem(config, self._dataset[1], load)
+            self._problem = (data.key, models.key, config), problem
+        return self._problem[1]
+
+    def trained(self, problem, point):
         """The link of a point, trained; compiled for the first point of its kind only."""
         from keras.models import clone_model
 
-        from arn_keras.training import algorithm_1
+        from arn_keras.training.privacy import Privacy
 
+        config = problem.config
         privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
-        schedule = schedule_of(config, config.epochs, config.jit_compile)
-        stage = f"arn/{point.knowledge}"
-        frozen = [base.transmitter, base.receiver, *(base[name] for name in privacy.stages)]
-        sources = len(base.train)
-        kind = (privacy, schedule, point.dataset, sources)
+        frozen = problem.frozen(privacy)
+        # Of another seed, too: that is a variable.
+        kind = (privacy, dataclasses.replace(config, seed=0), len(problem.dataset.train))
         if kind not in self._links:
             copies = [clone_model(model) for model in frozen]
-            link = algorithm_1.build_pair_link(
-                privacy, *copies[:2], copies[2:], schedule, sources, stage
-            )
-            self._links[kind] = link, copies
+            self._links[kind] = problem.pair_link(privacy, copies), copies
         link, copies = self._links[kind]
         for copy, model in zip(copies, frozen, strict=True):
             copy.set_weights(model.get_weights())
-        algorithm_1.train_pair(
+        problem.train_pair(
             link,
-            base.train.images,
-            base.signals,
-            base.train.labels,
-            schedule,
+            f"arn/{point.knowledge}",
             snr_db=point.training_snr_db,
             psr_db=point.psr_db,
             seed=config.seed,
-            stage=stage,
             checkpoint_dir=None,
         )
         return link

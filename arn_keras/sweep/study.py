@@ -4,20 +4,18 @@ Folders: DATASET/seed-N/ with base stages, and `arn/POINT/` for each pair; `rows
 """
 
 import collections
-import math
+import dataclasses
+import functools
 import sys
 
 import numpy as np
 
-from arn_keras.data.images import Dataset, Split
 from arn_keras.errors import SweepError
-from arn_keras.eve import EVE_STAGES
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file
 from arn_keras.measure.journal import RowsFile, key, read
 from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.sweep import cost, grid, points
-from arn_keras.training.privacy import Privacy
 
 _FIGURE_1_PSR_DB = -10.0
 _PAIR = ("transmitter", "receiver")
@@ -27,14 +25,16 @@ class Study:
     """What a sweep is to do, and how it is done.
 
     Args:
-        datasets: {name: `data.images.Dataset`}.
+        scenario: `scenario.scenario.Scenario`.
+        datasets: {name: `data.dataset.Dataset`}.
         configs: {(name, seed): resolved `run.config.Config`}.
         plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
         examples: whether the arrays of Fig. 1 are wanted too.
         say: called with each line for the user.
     """
 
-    def __init__(self, datasets, configs, plan, examples, say):
+    def __init__(self, scenario, datasets, configs, plan, examples, say):
+        self._scenario = scenario
         self._datasets = datasets
         self._configs = configs
         self._plan = plan
@@ -175,33 +175,31 @@ class Study:
         needed = {}
         for point, measured in left.items():
             base = point.dataset, point.seed
-            names = ["link", *(EVE_STAGES[eve] for _, eve, _ in measured)]
+            names = ["link", *(self._scenario.stage_of(eve) for _, eve, _ in measured)]
             if point.knowledge:
-                names += Privacy(point.knowledge, point.black_box or "single").stages
+                names += self._in_loss(point)
             needed.update(dict.fromkeys((*base, name) for name in names))
         for base in examples:
-            needed.update(dict.fromkeys([(*base, "link"), (*base, "eve")]))
+            eve = next(iter(self._scenario.measured.values()))
+            needed.update(dict.fromkeys([(*base, "link"), (*base, eve)]))
         return list(needed)
+
+    def _in_loss(self, point):
+        return self._scenario.in_loss(point.knowledge, point.black_box or "single")
 
     @staticmethod
     def _stage(dataset, seed, stage):
         return f"{_base(dataset, seed)}/{stage}"
 
+    @functools.cache  # noqa: B019  as long as this study
     def _cost(self, name, seed):
-        dataset = self._datasets[name]
-        return cost.Cost(
-            math.prod(dataset.source_shape),
-            len(dataset.train),
-            len(dataset.test),
-            dataset.classes,
-            self._configs[name, seed],
-        )
+        return cost.Cost(self._scenario, self._datasets[name], self._configs[name, seed])
 
     def _point_cost(self, point, measured, is_trained):
         costs = self._cost(point.dataset, point.seed)
         operations = costs.rows(len(measured))
         if point.knowledge and not is_trained:
-            operations += costs.pair(Privacy(point.knowledge, point.black_box or "single").stages)
+            operations += costs.pair(self._in_loss(point))
         return operations
 
 
@@ -253,8 +251,5 @@ def _store(directory, stage, files):
 
 def _in_memory(dataset):
     """The data set as plain arrays, which any engine can send."""
-    train, test = (
-        Split(np.array(split.images), np.array(split.labels))
-        for split in (dataset.train, dataset.test)
-    )
-    return Dataset(dataset.name, train, test, dataset.classes)
+    splits = {name: getattr(dataset, name).in_memory() for name in ("train", "test")}
+    return dataclasses.replace(dataset, **splits)

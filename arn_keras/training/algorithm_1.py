@@ -5,19 +5,11 @@ was killed and resumed gives the models of an undisturbed one.
 """
 
 import dataclasses
-import functools
 import zlib
 
 import keras
 import numpy as np
 
-from arn_keras.eve import ENSEMBLE
-from arn_keras.eve.dense import (
-    build_convolutional_eavesdropper,
-    build_eavesdropper,
-    build_substitute,
-)
-from arn_keras.link.dense import build_receiver, build_transmitter
 from arn_keras.loss.composite import PRIVACY_LOSSES, attack_power_loss, mean_attack_power_loss
 from arn_keras.training.checkpoint import EpochCheckpoint
 from arn_keras.training.eavesdropper_link import EavesdropperLink
@@ -25,17 +17,6 @@ from arn_keras.training.optimizer import FusedAdam
 from arn_keras.training.secure_link import SecureLink
 from arn_keras.training.semantic_link import SemanticLink
 
-# Eve of the letter, two others whom no pair is trained against, and what Alice trains herself.
-BUILD_CLASSIFIER = {
-    "eve": build_eavesdropper,
-    "eve_wide": functools.partial(build_eavesdropper, hidden=(512,)),
-    "eve_conv": build_convolutional_eavesdropper,
-    "substitute": build_substitute,
-    **{
-        stage: functools.partial(build_substitute, hidden=hidden)
-        for stage, hidden in ENSEMBLE.items()
-    },
-}
 # (w1, w2, w3) of Eq. (19): the margin is in logits and unbounded, so the budget weighs more.
 _LOSS_WEIGHTS = {
     "confidence": (10.0, 10.0, 1.0),
@@ -106,12 +87,14 @@ def stage_seed(seed, stage):
     return int(np.random.SeedSequence((seed, zlib.crc32(stage.encode()))).generate_state(1)[0])
 
 
-def train_link(sources, schedule, *, snr_db, seed, checkpoint_dir):
-    """Trains the base link by MSE over the noisy channel, Eq. (4)-(8), (21).
+def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir):
+    """Trains the base link over the noisy channel, Eq. (4)-(8); by MSE, Eq. (21), in the letter.
 
     Args:
-        sources: s, [sources, height, width, channels]; 8-bit, or in [0, 1].
+        build: function without arguments that makes (transmitter, receiver).
+        dataset: `data.dataset.Dataset`.
         schedule: `Schedule`.
+        loss: of estimates and targets, as `keras.Model.compile` takes it.
         snr_db: SNR in dB, or (low, high).
         seed: integer.
         checkpoint_dir: where the state after each epoch is kept.
@@ -121,18 +104,21 @@ def train_link(sources, schedule, *, snr_db, seed, checkpoint_dir):
     """
     seed = stage_seed(seed, "link")
     keras.utils.set_random_seed(seed)
-    shape = sources.shape[1:]
-    link = SemanticLink(build_transmitter(shape), build_receiver(shape), seed=seed, name="link")
-    schedule.compile(link, len(sources), loss="mse")
-    schedule.fit(link, sources, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
+    link = SemanticLink(*build(), seed=seed, name="link")
+    train = dataset.train
+    schedule.compile(link, len(train), loss=loss)
+    schedule.fit(link, train.source, train.target, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
     return link
 
 
-def train_eavesdropper(stage, signals, labels, classes, schedule, *, snr_db, seed, checkpoint_dir):
+def train_eavesdropper(
+    stage, build, signals, labels, classes, schedule, *, snr_db, seed, checkpoint_dir
+):
     """Trains Eve, or Alice's substitute for her, on the unprotected noisy signal, Eq. (14).
 
     Args:
-        stage: one of `BUILD_CLASSIFIER`.
+        stage: its name, from which its randomness follows.
+        build: (signal shape, classes) -> classifier, y_eve -> logits.
         signals: y, [sources, ...].
         labels: private labels, integers, [sources].
         classes: number of private labels.
@@ -146,26 +132,27 @@ def train_eavesdropper(stage, signals, labels, classes, schedule, *, snr_db, see
     """
     seed = stage_seed(seed, stage)
     keras.utils.set_random_seed(seed)
-    link = EavesdropperLink(
-        BUILD_CLASSIFIER[stage](signals.shape[1:], classes), seed=seed, name=stage
-    )
+    link = EavesdropperLink(build(signals.shape[1:], classes), seed=seed, name=stage)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     schedule.compile(link, len(signals), loss=loss, metrics=["accuracy"])
     schedule.fit(link, signals, labels, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
     return link.classifier
 
 
-def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sources, stage):
+def build_pair_link(
+    privacy, transmitter, receiver, classifiers, schedule, dataset, stage, *, task_loss
+):
     """A link compiled for training pairs, any number of them, by `train_pair`.
 
     Args:
         privacy: `training.privacy.Privacy`.
         transmitter: trained, s -> y.
         receiver: trained, y -> s_hat.
-        classifiers: those of `privacy.stages`, trained.
+        classifiers: trained, y_eve -> logits: those in the loss.
         schedule: `Schedule`.
-        sources: number of training sources.
+        dataset: `data.dataset.Dataset` that pairs are trained on.
         stage: name of the stage, for example "arn/white".
+        task_loss: L2, (target, estimate) -> scalar or a loss a source.
 
     Returns:
         `SecureLink`.
@@ -176,8 +163,9 @@ def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sourc
         power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
     schedule.compile(
         link,
-        sources,
+        len(dataset.train),
         power_loss=power_loss,
+        task_loss=task_loss,
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
@@ -185,18 +173,15 @@ def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sourc
     return link
 
 
-def train_pair(
-    link, sources, signals, labels, schedule, *, snr_db, psr_db, seed, stage, checkpoint_dir
-):
+def train_pair(link, split, signals, schedule, *, snr_db, psr_db, seed, stage, checkpoint_dir):
     """Trains the two ARNs by the composite loss, Eq. (19), (24), from their beginning.
 
     Nothing that the link was trained for before is left in it, and its step is not traced again.
 
     Args:
         link: `build_pair_link`, or another that is compiled for `schedule`.
-        sources: s, as for `train_link`.
+        split: training sources, `data.dataset.Split`.
         signals: y of these sources.
-        labels: private labels, integers, [sources].
         schedule: `Schedule`, the one that the link was compiled for.
         snr_db: SNR in dB, or (low, high).
         psr_db: P of Eq. (20), in dB relative to signal power 1.
@@ -205,9 +190,10 @@ def train_pair(
         checkpoint_dir: where the state after each epoch is kept.
     """
     link.restart(stage_seed(seed, stage))
+    labels = split.label if split.target is None else {"label": split.label, "target": split.target}
     schedule.fit(
         link,
-        {"source": sources, "signal": signals},
+        {"source": split.source, "signal": signals},
         labels,
         snr_db=snr_db,
         psr_db=psr_db,

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from arn_keras.eve import SUBSTITUTES
-
 
 @dataclasses.dataclass(frozen=True)
 class Privacy:
@@ -29,8 +27,3 @@ class Privacy:
     def ensemble(self):
         """Whether this is the stronger black box."""
         return self.knowledge == "black" and self.black_box == "ensemble"
-
-    @property
-    def stages(self):
-        """Names of the stages whose classifiers are in the loss."""
-        return ("eve",) if self.knowledge == "white" else SUBSTITUTES[self.black_box]

@@ -8,12 +8,11 @@ import pathlib
 import sys
 
 from arn_keras.arguments import Parser
-from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ArnError, ExportError, RunDirError
 from arn_keras.export import runtime
 from arn_keras.export.web import building
 from arn_keras.export.web.server import server
-from arn_keras.run.directory import RunDirectory, read_config
+from arn_keras.run.saved import SavedRun
 
 PORT = 8000
 
@@ -78,12 +77,9 @@ def export(run_dir=None, out=None, data_dir=None):
     if lacking:
         raise ExportError(f"expected {lacking}")
     run_dir = pathlib.Path(run_dir) if run_dir else newest(pathlib.Path("runs"))
-    config, manifest = _made(run_dir)
-    require_tensorflow()
-    from arn_keras.data import images
-
-    dataset = images.load(config["dataset"], data_dir, config["limit"])
-    load_tensorflow()
+    saved, manifest = _made(run_dir)
+    config, problem = saved.config, saved.problem(data_dir)
+    dataset = problem.dataset
     from arn_keras.export.web import contents
     from arn_keras.export.web.eavesdroppers import overhear
     from arn_keras.training.algorithm_1 import stage_seed
@@ -91,10 +87,10 @@ def export(run_dir=None, out=None, data_dir=None):
     contents.check_pictures(dataset)
     out = pathlib.Path(out) if out else run_dir / "page"
     models = contents.trained(run_dir, manifest["knowledge"])
-    levels = {"snr_db": sum(config["snr_db"]) / 2, "psr_db": config["psr_db"]}
-    with RunDirectory(run_dir, config, {}, option="run directory") as directory:
+    levels = {"snr_db": sum(config.snr_db) / 2, "psr_db": config.psr_db}
+    with saved.directory() as directory:
         overheard = overhear(
-            directory, models, dataset, **levels, seed=config["seed"], pair=manifest["pair"]
+            directory, models, problem, **levels, seed=config.seed, pair=manifest["pair"]
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -104,7 +100,7 @@ def export(run_dir=None, out=None, data_dir=None):
             overheard=overheard,
             dataset=dataset,
             bundle=run_dir / "bundle",
-            seed=stage_seed(config["seed"], "page"),
+            seed=stage_seed(config.seed, "page"),
             facts={
                 **{name: manifest[name] for name in ("dataset", "knowledge", "pair", "seed")},
                 **levels,
@@ -129,17 +125,17 @@ def newest(runs):
 
 
 def _made(run_dir):
-    """A run's configuration and its bundle's manifest."""
-    config = read_config(run_dir, ("dataset", "limit", "snr_db", "psr_db", "seed"))
+    """A run and its bundle's manifest."""
+    saved = SavedRun.read(run_dir)
     if not (run_dir / "bundle" / "manifest.json").is_file():
         raise RunDirError(f"{run_dir}: expected a bundle in it: python -m export {run_dir}")
     manifest = runtime.read_manifest(run_dir / "bundle")
-    if "arn" not in manifest["protection"]:
+    if not manifest["modules"]:
         raise RunDirError(
             f"{run_dir}: expected a bundle with a pair of ARNs, which the page compares with keys, "
             f"got one of protection {manifest['protection']}"
         )
-    return config, manifest
+    return saved, manifest
 
 
 def _serve(out, port):

@@ -91,8 +91,8 @@ def write_pictures(out, dataset):
         Fields of `page.json`: `shape`, `labels`, `shown` (numbers of pictures to choose from,
         by label) and `extent` (usual share of a picture's side that its ink takes).
     """
-    images = np.asarray(dataset.test.images[:PICTURES])
-    labels = np.asarray(dataset.test.labels[:PICTURES])
+    images = np.asarray(dataset.test.source[:PICTURES])
+    labels = np.asarray(dataset.test.label[:PICTURES])
     with atomic_file(out / "pictures.bin") as temporary:
         temporary.write_bytes(images.tobytes())
     shown = [n for c in range(dataset.classes) for n in np.flatnonzero(labels == c)[:SHOWN]]
@@ -123,7 +123,7 @@ def check(models, overheard, dataset, shown, *, snr_db, seed):
     """
     from keras import ops
 
-    images = dataset.test.images[np.asarray(shown)].astype("float32") / 255
+    images = np.asarray(dataset.targets(dataset.test.part(np.asarray(shown))))
     signal = models.transmitter(images, training=False)
     generator = np.random.default_rng(seed)
     bob_noise, eve_noise = generator.normal(size=(2, *signal.shape)).astype("float32")

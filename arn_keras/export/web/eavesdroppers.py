@@ -9,10 +9,8 @@ from typing import Any
 
 from arn_keras.audit.keyed_rungs import bob
 from arn_keras.audit.wiretap import Wiretap, predict
-from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.measure.leakage import accuracy
 from arn_keras.pair.chain import protection
-from arn_keras.training.transmit import transmit
 
 #: What the page shows side by side.
 PROTECTIONS = ("none", "arn", "keyed")
@@ -35,13 +33,13 @@ class Overheard:
     measured: dict
 
 
-def overhear(directory, models, dataset, *, snr_db, psr_db, seed, pair, epochs=EPOCHS):
+def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=EPOCHS):
     """Trains, or loads, who listens to each protection, and measures them.
 
     Args:
         directory: `RunDirectory` that the retrained Eves are kept in.
         models: `contents.Models`.
-        dataset: `data.images.Dataset`.
+        problem: `run.problem.Problem`.
         snr_db, psr_db: of the link and of the pair, in dB.
         seed: integer.
         pair: identity of the pair, so that another pair's Eve is not taken for this one's.
@@ -50,15 +48,12 @@ def overhear(directory, models, dataset, *, snr_db, psr_db, seed, pair, epochs=E
     Returns:
         {name of the protection: `Overheard`}.
     """
-    splits = dataset.train, dataset.test
-    signals = tuple(transmit(models.transmitter, split.images) for split in splits)
+    signals = problem.signals, problem.transmit(problem.dataset.test)
     found = {}
     for name in PROTECTIONS:
         tap = Wiretap(
-            models.receiver,
-            models.eve,
+            problem,
             signals,
-            splits,
             snr_db=snr_db,
             psr_db=psr_db,
             protection=protection(name, models.pair),
@@ -87,7 +82,7 @@ def overhear(directory, models, dataset, *, snr_db, psr_db, seed, pair, epochs=E
 
 def _retrained(directory, stage, tap, epochs):
     if not directory.done(stage):
-        attack = tap.train(build_eavesdropper, epochs, name="fresh", keys=tap.keys("training"))
+        attack = tap.train(tap.build_eve, epochs, name="fresh", keys=tap.keys("training"))
         attack.classifier.save(directory.partial(stage) / "classifier.keras")
         directory.finish(stage)
     (classifier,) = directory.load_models(stage, "classifier")

@@ -1,0 +1,119 @@
+"""A user's own data: two `.npz` files with the arrays `source`, `label` and, if need be, `target`.
+
+A transmitter of several inputs has `source/NAME` for each of them in the place of `source`. Files
+are read without pickle, so they run no code.
+"""
+
+import pathlib
+import zipfile
+
+import numpy as np
+
+from arn_keras.data.dataset import Dataset, Split
+from arn_keras.errors import DataError
+
+_PREFIX = "source/"
+
+
+def load(train, test, *, name, preprocessing, limit=None):
+    """The data set of two files.
+
+    Args:
+        train, test: paths.
+        name: what the set is called.
+        preprocessing: name in `data.PREPROCESSING`, or None: then sources of 8 bits are refused,
+            since nobody but their owner knows whether the transmitter scales them itself.
+        limit: number of training sources to use, from the first; None for all.
+
+    Raises:
+        DataError: if a file is not what it should be.
+    """
+    splits = [read(path) for path in (train, test)]
+    classes = 1 + max(int(split.label.max()) for split in splits)
+    for field in ("source", "target"):
+        shapes = [_shapes(getattr(split, field)) for split in splits]
+        if shapes[0] != shapes[1]:
+            raise DataError(f"{test}: expected {field} as in {train}, {shapes[0]}, got {shapes[1]}")
+    stored = splits[0].source
+    kinds = {
+        str(array.dtype) for array in (stored.values() if isinstance(stored, dict) else [stored])
+    }
+    if preprocessing is None and "uint8" in kinds:
+        raise DataError(
+            f"{train}: expected --preprocessing unit_interval (scaled to [0, 1]) or none (given to "
+            "the transmitter as they are) for sources of 8 bits"
+        )
+    return Dataset(
+        name,
+        splits[0].part(slice(limit)),
+        splits[1],
+        classes,
+        preprocessing=preprocessing or "none",
+    )
+
+
+def read(path):
+    """The split of one file.
+
+    Raises:
+        DataError: if it is no such file, or an array in it cannot be used.
+    """
+    arrays = _arrays(path)
+    several = {k.removeprefix(_PREFIX): v for k, v in arrays.items() if k.startswith(_PREFIX)}
+    foreign = sorted(set(arrays) - {"source", "label", "target"} - {_PREFIX + k for k in several})
+    if foreign:
+        raise DataError(f"{path}: expected source, label, target, got {', '.join(foreign)}")
+    if "label" not in arrays or ("source" in arrays) == bool(several):
+        raise DataError(
+            f"{path}: expected the arrays source (or source/NAME for each input of the "
+            f"transmitter) and label, got {', '.join(sorted(arrays)) or 'none'}"
+        )
+    label = arrays["label"]
+    if label.ndim == 2 and label.shape[1] == 1:
+        label = label[:, 0]
+    if label.ndim != 1 or label.dtype.kind not in "iu" or not len(label):
+        raise DataError(
+            f"{path}: expected integer labels [n], got {label.dtype} {list(label.shape)}"
+        )
+    if label.min() < 0:
+        raise DataError(f"{path}: expected labels from 0, got {label.min()}")
+    for name, array in arrays.items():
+        if array.shape[:1] != label.shape:
+            raise DataError(
+                f"{path}: expected {len(label)} rows of {name}, one a label, got {[*array.shape]}"
+            )
+        if array.dtype.kind not in "iufb":
+            raise DataError(f"{path}: expected numbers in {name}, got {array.dtype}")
+        if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
+            raise DataError(f"{path}: expected finite numbers in {name}, got NaN or infinity")
+    return Split(several or arrays["source"], label.astype(np.int64), arrays.get("target"))
+
+
+def write(path, split):
+    """Writes a split as such a file."""
+    source = split.source
+    several = isinstance(source, dict)
+    arrays = {_PREFIX + k: v for k, v in source.items()} if several else {"source": source}
+    arrays["label"] = split.label
+    if split.target is not None:
+        arrays["target"] = split.target
+    with open(path, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _arrays(path):
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: expected an .npz file, found none")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: expected an .npz file of arrays: {reason}") from None
+
+
+def _shapes(nest):
+    if isinstance(nest, dict):
+        return {name: array.shape[1:] for name, array in nest.items()}
+    return None if nest is None else nest.shape[1:]

@@ -1,0 +1,100 @@
+"""Models that a user hands in: loaded without running code of theirs, and checked to fit."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from arn_keras.errors import ModelError
+from arn_keras.power import mean_power
+
+#: How far the mean power of a signal may be from 1, to which SNR and PSR are referred.
+POWER_TOLERANCE = 0.05
+_TRIED = 256  # sources
+
+
+def load(files):
+    """Models of `.keras` files: {name: Keras model}.
+
+    Safe mode: a file with code of its own (a Lambda) is refused, not run.
+
+    Args:
+        files: {name: path}.
+
+    Raises:
+        ModelError: if one cannot be loaded.
+    """
+    models = {}
+    for name, file in files.items():
+        try:
+            models[name] = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelError(f"{file}: expected a Keras model as a {name}: {reason}") from None
+    return models
+
+
+def check_link(models, dataset):
+    """Refuses a link that the data do not fit, or whose signal is not of power 1.
+
+    Args:
+        models: {"transmitter", "receiver"}.
+        dataset: `data.dataset.Dataset`.
+
+    Raises:
+        ModelError: with what was expected and what is there.
+    """
+    few = dataset.test.part(slice(_TRIED))
+    signal = _applied(models["transmitter"], dataset.prepared(few.source), "transmitter", "sources")
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(signal.dtype)):
+        raise ModelError(
+            f"transmitter: expected a real signal, got {signal.dtype}; a complex symbol is a pair "
+            "of reals, I and Q in turn along the last axis"
+        )
+    power = np.asarray(mean_power(ops.convert_to_numpy(signal)), float)
+    if not abs(power.mean() - 1) <= POWER_TOLERANCE:
+        raise ModelError(
+            f"transmitter: expected signals of mean square 1 per real symbol, to which SNR and PSR "
+            f"are referred, got {power.mean():.4g}: end it in UnitNormalization and "
+            f"Rescaling(sqrt(k))"
+        )
+    estimate = _applied(models["receiver"], signal, "receiver", "signals")
+    target = np.asarray(dataset.targets(few))
+    if estimate.shape[1:] != target.shape[1:] and dataset.train.target is None:
+        raise ModelError(
+            f"receiver: expected estimates shaped as the sources, {list(target.shape[1:])}, got "
+            f"{list(estimate.shape[1:])}; give the array target if Bob recovers something else"
+        )
+
+
+def check_classifier(stage, models, signal, classes):
+    """Refuses an eavesdropper who does not take the link's signals, or knows too few labels.
+
+    Args:
+        stage: her name.
+        models: {"classifier"}.
+        signal: a few signals y.
+        classes: number of private labels.
+
+    Raises:
+        ModelError: with what was expected and what is there.
+    """
+    logits = _applied(models["classifier"], signal, stage, "signals")
+    if len(logits.shape) != 2 or logits.shape[1] < classes:
+        raise ModelError(
+            f"{stage}: expected logits of {classes} labels, got outputs shaped "
+            f"{list(logits.shape[1:])}"
+        )
+    logits = ops.convert_to_numpy(logits)
+    if logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
+        raise ModelError(
+            f"{stage}: expected logits, got probabilities: leave out the softmax of the last layer"
+        )
+
+
+def _applied(model, inputs, name, what):
+    try:
+        return model(inputs, training=False)
+    except Exception as error:  # whatever a layer of a foreign model raises
+        shapes = keras.tree.map_structure(lambda each: [*each.shape[1:]], inputs)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{name}: expected to take {what} shaped {shapes}: {reason}") from None

@@ -1,0 +1,206 @@
+"""One problem at work: a scenario on its data, the stages of Algorithm 1, each trained or loaded.
+
+This is the one place that says what each stage is trained from. The main job, a sweep's workers,
+the audit and the export differ in where stages are kept, and say so by `load`.
+"""
+
+import functools
+
+from arn_keras.measure.evaluation import Evaluation
+from arn_keras.run import given
+from arn_keras.training import algorithm_1
+from arn_keras.training.privacy import Privacy
+from arn_keras.training.transmit import transmit
+
+LINK = "link"
+ARN = "arn"
+PAIR = ("transmitter", "receiver")
+CLASSIFIER = ("classifier",)
+
+
+def names(stage):
+    """Names of a stage's models."""
+    return PAIR if stage.partition("/")[0] in (LINK, ARN) else CLASSIFIER
+
+
+class Problem:
+    """A scenario, its data and a configuration.
+
+    Args:
+        config: `run.config.Config`, resolved.
+        dataset: `data.dataset.Dataset`.
+        load: function from a stage, for example "link", "eve" or "arn/white", to its models
+            {name: Keras model}; called once for each stage that is needed.
+        shards: parts of a batch of the ARN stage that are computed side by side.
+        verbose: as in `keras.Model.fit`.
+    """
+
+    def __init__(self, config, dataset, load, *, shards=1, verbose=0):
+        self.config, self.dataset, self.scenario = config, dataset, config.problem
+        self._load = functools.cache(load)
+        self._shards, self._verbose = shards, verbose
+
+    @property
+    def transmitter(self):
+        """The base link's transmitter, s -> y."""
+        return self._load(LINK)["transmitter"]
+
+    @property
+    def receiver(self):
+        """The base link's receiver, y -> s_hat."""
+        return self._load(LINK)["receiver"]
+
+    @property
+    def signal_shape(self):
+        """Shape of one source's signal."""
+        return tuple(self.signals.shape[1:])
+
+    def classifier(self, stage):
+        """A classifier of what is overheard: Eve's, or a substitute that Alice trains."""
+        return self._load(stage)["classifier"]
+
+    def pair(self, knowledge):
+        """The two ARNs trained against Eve ("white") or against substitutes ("black")."""
+        found = self._load(f"{ARN}/{knowledge}")
+        return found["transmitter"], found["receiver"]
+
+    @functools.cached_property
+    def signals(self):
+        """What the frozen transmitter puts out for every training source, computed once."""
+        return self.transmit(self.dataset.train)
+
+    def transmit(self, split):
+        """What the frozen transmitter puts out for the sources of a split."""
+        return transmit(self.transmitter, split.source, self.dataset.prepare)
+
+    def evaluation(self, eve):
+        """`Evaluation` of this link against the eavesdropper of a stage."""
+        return Evaluation(
+            self.transmitter,
+            self.receiver,
+            self.classifier(eve),
+            algorithm_1.stage_seed(self.config.seed, "test"),
+            dataset=self.dataset,
+            task=self.scenario.task,
+        )
+
+    def epochs(self, stage):
+        """Passes over the training sources that a stage takes."""
+        config = self.config
+        of_kind = {LINK: config.link_epochs, ARN: config.epochs}
+        return of_kind.get(stage.partition("/")[0], config.eve_epochs)
+
+    def schedule(self, stage):
+        """The `algorithm_1.Schedule` of a stage; XLA pays for pairs alone."""
+        pair = stage.partition("/")[0] == ARN
+        return algorithm_1.Schedule(
+            epochs=self.epochs(stage),
+            batch_size=self.config.batch_size,
+            learning_rate=self.config.learning_rate,
+            jit_compile=self.config.jit_compile and pair,
+            shards=self._shards,
+            devices=self.config.devices,
+            verbose=self._verbose,
+        )
+
+    def train(self, stage, checkpoint_dir=None):
+        """Trains the models of a stage, or takes those that are given: {name: Keras model}.
+
+        Args:
+            stage: "link", "arn/white", "arn/black", or an eavesdropper's.
+            checkpoint_dir: where the state after each epoch is kept; None for nowhere.
+        """
+        how = {
+            "snr_db": self.config.snr_db,
+            "seed": self.config.seed,
+            "checkpoint_dir": checkpoint_dir,
+        }
+        kind, _, knowledge = stage.partition("/")
+        files = self.scenario.given().get(stage)
+        if files:
+            return self._take(stage, files)
+        if kind == LINK:
+            return self._train_link(how)
+        if kind == ARN:
+            privacy = Privacy(knowledge, self.config.black_box, self.config.privacy_loss)
+            link = self.pair_link(privacy)
+            self.train_pair(link, stage, psr_db=self.config.psr_db, **how)
+            return {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn}
+        return {"classifier": self.train_classifier(stage, self.signals, **how)}
+
+    def _take(self, stage, files):
+        models = given.load(files)
+        if stage == LINK:
+            given.check_link(models, self.dataset)
+        else:
+            few = self.transmit(self.dataset.test.part(slice(100)))
+            given.check_classifier(stage, models, few, self.dataset.classes)
+        return models
+
+    def _train_link(self, how):
+        link = algorithm_1.train_link(
+            lambda: self.scenario.build_link(self.dataset),
+            self.dataset,
+            self.schedule(LINK),
+            loss=self.scenario.task.link_loss,
+            **how,
+        )
+        return {"transmitter": link.transmitter, "receiver": link.receiver}
+
+    def train_classifier(self, stage, signals, build=None, **how):
+        """Trains a classifier on unprotected noisy signals (or on pictures, for Fig. 1)."""
+        return algorithm_1.train_eavesdropper(
+            stage,
+            build or functools.partial(self.scenario.build_classifier, stage),
+            signals,
+            self.dataset.train.label,
+            self.dataset.classes,
+            self.schedule(stage),
+            **how,
+        )
+
+    def train_reader(self, stage, pictures, snr_db):
+        """Trains a reader of the private label off what Bob is to recover, under a little noise."""
+        return self.train_classifier(
+            stage,
+            pictures,
+            build=self.scenario.build_reader,
+            snr_db=snr_db,
+            seed=self.config.seed,
+            checkpoint_dir=None,
+        )
+
+    def frozen(self, privacy):
+        """The frozen models in a pair's loss: [transmitter, receiver, classifier, ...]."""
+        stages = self.scenario.in_loss(privacy.knowledge, privacy.black_box)
+        return [self.transmitter, self.receiver, *map(self.classifier, stages)]
+
+    def pair_link(self, privacy, frozen=None):
+        """A link compiled for training pairs, any number of them, by `train_pair`.
+
+        Args:
+            privacy: `training.privacy.Privacy`.
+            frozen: models in the place of `self.frozen(privacy)`, of the same architecture.
+        """
+        transmitter, receiver, *classifiers = frozen or self.frozen(privacy)
+        return algorithm_1.build_pair_link(
+            privacy,
+            transmitter,
+            receiver,
+            classifiers,
+            self.schedule(ARN),
+            self.dataset,
+            f"{ARN}/{privacy.knowledge}",
+            task_loss=self.scenario.task.task_loss,
+        )
+
+    def train_pair(self, link, stage, **how):
+        """Trains the two ARNs of a link of `pair_link`, from their beginning."""
+        algorithm_1.train_pair(
+            link,
+            self.dataset.train,
+            self.signals,
+            self.schedule(ARN),
+            stage=stage,
+            **how,
+        )

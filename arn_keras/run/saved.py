@@ -1,0 +1,101 @@
+"""A run directory that is there: its configuration, its data, its models.
+
+What is read here may come from a stranger: JSON, arrays without pickle and Keras models in safe
+mode, none of which runs code; the scenario is one that is installed, never one that the run names.
+"""
+
+import dataclasses
+import pathlib
+
+from arn_keras.backend import load_tensorflow, require_tensorflow
+from arn_keras.errors import ConfigError, RunDirError
+from arn_keras.files import read_json
+from arn_keras.rooms import answer
+from arn_keras.run.config import Config
+from arn_keras.run.directory import RunDirectory
+from arn_keras.scenario import SCENARIOS
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedRun:
+    """A finished run, or a part of one.
+
+    Attributes:
+        path: its directory.
+        config: `Config`, resolved.
+        identity: the configuration as it is written there.
+        places: where its data were found, {option: path}.
+    """
+
+    path: pathlib.Path
+    config: Config
+    identity: dict
+    places: dict
+
+    @classmethod
+    def read(cls, path):
+        """The run in a directory.
+
+        Raises:
+            RunDirError: if it is no run directory, or of another make.
+        """
+        path = pathlib.Path(path)
+        file = path / "config.json"
+        for missing, got in ((path, "got none"), (file, "found no config.json")):
+            if not missing.exists():
+                raise RunDirError(f"{path}: expected a run directory of train.py, {got}")
+        found = read_json(file)
+        identity = found.get("config") if isinstance(found, dict) else None
+        if not isinstance(identity, dict):
+            raise RunDirError(f"{file}: expected a run's configuration")
+        places = found.get("places") or {}
+        try:
+            return cls(
+                path, _config(identity), identity, places if isinstance(places, dict) else {}
+            )
+        except (ConfigError, TypeError, ValueError, KeyError) as error:
+            raise RunDirError(f"{file}: expected a run's configuration: {error}") from None
+
+    def directory(self):
+        """The directory, locked inside a `with` block."""
+        return RunDirectory(self.path, self.identity, {}, option="run directory")
+
+    def dataset(self, data_dir=None):
+        """The run's data, from where it found them unless another place is given."""
+        config = self.config
+        return config.problem.dataset(
+            config.dataset, data_dir or self.places.get("data_dir"), config.limit, self.path
+        )
+
+    def problem(self, data_dir=None, shards=1):
+        """The run's problem, its models loaded on first use; loads TensorFlow.
+
+        Args:
+            data_dir: where prepared data sets are; where the run found them by default.
+            shards: as `run.problem.Problem` has it.
+        """
+        require_tensorflow()
+        dataset = self.dataset(data_dir)
+        load_tensorflow()
+        from arn_keras.run.directory import load_models
+        from arn_keras.run.problem import Problem, names
+
+        def load(stage):
+            kept = names(stage)
+            return dict(zip(kept, load_models(self.path, stage, *kept), strict=True))
+
+        return Problem(self.config, dataset, load, shards=shards)
+
+
+def _config(identity):
+    """The configuration of its fields; those of an earlier version have their defaults."""
+    fields = {field.name for field in dataclasses.fields(Config)}
+    foreign = sorted(set(identity) - fields - {"options"})
+    if foreign:
+        raise ConfigError(f"unknown fields {', '.join(foreign)}")
+    given = {name: value for name, value in identity.items() if name != "options"}
+    low, high = given["snr_db"]
+    scenario = answer(SCENARIOS, given.get("scenario", Config.scenario))
+    return Config(
+        **{**given, "snr_db": (low, high)}, problem=scenario(**identity.get("options", {}))
+    )

@@ -1,0 +1,6 @@
+"""Scenarios: one file is one complete problem, which every command runs on."""
+
+SCENARIOS = {
+    "letter": "arn_keras.scenario.letter:Letter",
+    "own": "arn_keras.scenario.own:Own",
+}

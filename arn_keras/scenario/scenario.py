@@ -1,0 +1,136 @@
+"""What a scenario is: data, link, task and eavesdroppers of one complete problem.
+
+A scenario is a frozen object; its fields are the options that it has beside those of every run,
+and the command line is derived from them. Train, sweep, audit, figures, export and page read it,
+and know of no data set, link or task themselves.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from arn_keras.eve import ENSEMBLE, EVES
+from arn_keras.rooms import answer
+from arn_keras.task.image import IMAGE
+from arn_keras.task.task import Task
+
+
+def option(default: Any, help: str, **metadata: Any) -> Any:
+    """A field that is an option of the command line.
+
+    Args:
+        default: its default.
+        help: a sentence.
+        **metadata: `nargs`, as argparse has it; `free`: it does not decide what is trained.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One complete problem.
+
+    Attributes:
+        about: a sentence for the command line's help.
+        task: what Bob is judged by.
+        defaults: of the configuration's fields that have none: `epochs`, `link_epochs`,
+            `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`.
+        measured: stages of the eavesdroppers who are measured, under the names rows have for them;
+            the first is the one that pairs of white-box knowledge are trained against.
+        substitutes: stages of Alice's substitutes, for each kind of black box.
+        rivals: stages of who learns while the frontier's min-max pair does; of other architectures
+            than the first of `larger`.
+        larger: names in `eve.EVES` of the audit's unseen and fresh larger eavesdroppers.
+    """
+
+    about: ClassVar[str] = ""
+    task: ClassVar[Task] = IMAGE
+    defaults: ClassVar[Mapping[str, float]] = {
+        "epochs": 30,
+        "link_epochs": 15,
+        "eve_epochs": 6,
+        "batch_size": 256,
+        "learning_rate": 2e-3,
+    }
+    measured: ClassVar[Mapping[str, str]] = {
+        "frozen": "eve",
+        "frozen_wide": "eve_wide",
+        "frozen_conv": "eve_conv",
+    }
+    substitutes: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "single": ("substitute",),
+        "ensemble": tuple(ENSEMBLE),
+    }
+    rivals: ClassVar[tuple[str, ...]] = ("eve", "eve_wide")
+    larger: ClassVar[tuple[str, ...]] = ("wide", "convolutional", "transformer")
+
+    def identity(self):
+        """The options that decide what is trained, JSON values."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if not field.metadata.get("free")
+        }
+
+    def asked(self):
+        """Those of them that are not as by default, for the name of a run directory."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        return {name: each for name, each in self.identity().items() if each != defaults[name]}
+
+    def dataset(self, name, data_dir, limit, folder=None):
+        """The data, `data.dataset.Dataset`.
+
+        Args:
+            name: of the data set; "auto" for the scenario's own.
+            data_dir: where prepared data sets are, or None.
+            limit: number of training sources to use, or None for all.
+            folder: a run directory that keeps data, or None.
+
+        Raises:
+            DataError: if the set cannot be had or used.
+        """
+        from arn_keras.data import images
+
+        return images.load(name, data_dir, limit)
+
+    @property
+    def judges(self):
+        """Stages of the eavesdroppers of a run's own rows, under their names there."""
+        name, stage = next(iter(self.measured.items()))
+        return {name: stage}
+
+    def given(self):
+        """Models that are not trained but given: {stage: {name: file}}."""
+        return {}
+
+    def kept_data(self):
+        """Files of data that a run directory keeps copies of: {name there: file}."""
+        return {}
+
+    def build_link(self, dataset):
+        """The base link before its training, (transmitter, receiver), Eq. (4)-(8)."""
+        from arn_keras.link.dense import build_receiver, build_transmitter
+
+        return build_transmitter(dataset.source_shape), build_receiver(dataset.source_shape)
+
+    def link(self, dataset):
+        """The base link, trained or not: what it costs to run is seen from it."""
+        return self.build_link(dataset)
+
+    def build_classifier(self, stage, signal_shape, classes):
+        """An eavesdropper, or a substitute for her, before her training: y_eve -> logits."""
+        return answer(EVES, stage)(signal_shape, classes)
+
+    def stage_of(self, eve):
+        """The stage of an eavesdropper by her name in a row: of `measured`, or of `eve.EVES`."""
+        return self.measured.get(eve, eve)
+
+    def in_loss(self, knowledge, black_box):
+        """Stages of the classifiers in a pair's loss: Eve's own, or Alice's substitutes for her."""
+        if knowledge == "white":
+            return (next(iter(self.measured.values())),)
+        return self.substitutes[black_box]
+
+    def build_reader(self, estimate_shape, classes):
+        """Who reads the private label off what Bob recovers: the audit's rung E5."""
+        return answer(EVES, "eve")(estimate_shape, classes)

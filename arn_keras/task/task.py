@@ -1,0 +1,63 @@
+"""What a task is: what every file of this room answers."""
+
+import abc
+from typing import NamedTuple
+
+
+class Measure(NamedTuple):
+    """One figure that Bob is judged by.
+
+    Attributes:
+        field: its name in a row.
+        title: what it is called in tables and on axes, with its unit.
+        form: how it is printed, a format specification.
+        better: "lower" or "higher".
+        log: whether an axis of it is logarithmic.
+    """
+
+    field: str
+    title: str
+    form: str = ".4f"
+    better: str = "higher"
+    log: bool = False
+
+
+class Task(abc.ABC):
+    """What Bob is to do with what he receives.
+
+    Attributes:
+        measures: `Measure`s of a row; the first is what figures and tables are about.
+        link_loss: loss of the base link's training, as `keras.Model.compile` takes it.
+        task_loss: L2 of Eq. (19), (target, estimate) -> scalar or a loss a source; or its name.
+    """
+
+    measures: tuple[Measure, ...]
+    blind_field: str
+    link_loss = "mse"
+
+    @abc.abstractmethod
+    def blind(self, targets, count):
+        """The best estimates without any signal, for so many sources, from training targets.
+
+        Their first measure stands in an audit's row under `blind_field`.
+        """
+
+    @property
+    @abc.abstractmethod
+    def task_loss(self):
+        """L2 of Eq. (19)."""
+
+    @abc.abstractmethod
+    def meter(self):
+        """A new object with `add(target, estimate)`, for each batch, and `fields(sources)`."""
+
+    @abc.abstractmethod
+    def picture(self, path, examples, rows, title):
+        """Draws a few examples.
+
+        Args:
+            path: file to write.
+            examples: arrays of `measure.evaluation.examples`.
+            rows: {case: row}.
+            title: one line above.
+        """
