@@ -2,7 +2,7 @@
 
 Bob's picture against the eavesdropper who moves last, for the letter's pair and the min-max pair at
 several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `frontier.png` and
-`frontier.pdf`, and `finished-frontier.jsonl`, from which it goes on if killed. Nothing heavy is
+`frontier.pdf`, and `finished-frontier.sqlite`, from which it goes on if killed. Nothing heavy is
 imported before the options are known to be good.
 """
 
@@ -82,7 +82,7 @@ def run(options, words):
     dataset = images.load(config["dataset"], options.data_dir, config["limit"])
     load_tensorflow()
     from arn_keras.audit.checks import warnings
-    from arn_keras.audit.ladder import FinishedRungs
+    from arn_keras.audit.ladder import finished_rungs
     from arn_keras.audit.picture import frontier_picture
     from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
     from arn_keras.run.job import SHARDS
@@ -96,7 +96,7 @@ def run(options, words):
     with RunDirectory(path, config, {}) as directory:
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
-        finished = FinishedRungs(folder / "finished-frontier.jsonl")
+        finished = finished_rungs(folder / "finished-frontier.sqlite")
         trade = Trade(
             directory.load_models("link", "transmitter", "receiver"),
             *directory.load_models("eve", "classifier"),
@@ -110,7 +110,7 @@ def run(options, words):
             for point in points(options.psr_db, options.privacy_weight):
                 key = (f"{effort} {schedule}", seed, str(point))  # rows under others are not these
                 if finished.get(key) is None:
-                    finished.add(key, trade.rows(point, seed))
+                    finished.add({key: trade.rows(point, seed)})
                     _say(seed, point, finished.get(key))
                 rows += finished.get(key)
         points_found = summary(rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from arn_keras.figures import curves
 from arn_keras.files import atomic_file, read_json
-from arn_keras.measure.journal import read
+from arn_keras.measure.sweep_rows import read_rows
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
@@ -116,7 +116,7 @@ def draw(path):
         with np.load(saved) as examples:
             name = f"figure-1,{dataset},{seed}"
             files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
-    rows, _ = read(path / "rows.jsonl")
+    rows = list(read_rows(path).values())
     for dataset in sorted({row["dataset"] for row in rows}):
         for eve in sorted({row["eve"] for row in rows}):
             chosen = [row for row in rows if (row["dataset"], row["eve"]) == (dataset, eve)]
