@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from arn_keras.measure import journal as rows
+from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -32,17 +32,13 @@ def start(*options):
 
 
 def measured(path):
-    """Rows of a directory in a fixed order, torn last line refused."""
-    found, torn = rows.read(path / "rows.jsonl")
-    assert torn == b""
-    return sorted(found, key=lambda row: json.dumps(row, sort_keys=True))
+    """Rows of a directory in a fixed order."""
+    return sorted(read_rows(path).values(), key=lambda row: json.dumps(row, sort_keys=True))
 
 
 def await_rows(path, number, process):
     deadline = time.monotonic() + 300
-    while not (path / "rows.jsonl").exists() or (
-        (path / "rows.jsonl").read_bytes().count(b"\n") < number
-    ):
+    while len(read_rows(path)) < number:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -60,5 +56,5 @@ def local(tmp_path_factory):
 def shared_only(local, tmp_path):
     """A directory in which link and eavesdroppers are trained, and nothing else is done."""
     path = tmp_path / "out"
-    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.jsonl", "figures"))
+    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.*", "figures"))
     return path

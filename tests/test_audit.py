@@ -9,7 +9,7 @@ from wiretaps import TINY
 
 from arn_keras.audit import __main__ as audit
 from arn_keras.audit import effort, ladder
-from arn_keras.audit.ladder import LADDER, FinishedRungs
+from arn_keras.audit.ladder import LADDER, finished_rungs
 from arn_keras.audit.report import headline
 from arn_keras.files import read_json, write_json
 
@@ -55,17 +55,19 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     assert "E0" not in capsys.readouterr().out.split("worst case")[0]
 
 
-def test_a_rung_cut_off_by_a_kill_is_run_again_and_the_others_are_not(tmp_path):
-    path = tmp_path / "finished.jsonl"
-    finished = FinishedRungs(path)
-    finished.add(("quick", 0, "none", "E0"), [{"eve_accuracy": 0.5}])
-    finished.add(("quick", 0, "none", "E1"), [{"eve_accuracy": 0.6}])
-    path.write_bytes(path.read_bytes()[:-7])
-    again = FinishedRungs(path)
+def test_finished_rungs_of_before_there_were_checksums_are_named_and_not_used(tmp_path):
+    (tmp_path / "finished-white.jsonl").write_text('{"key": ["quick", 0, "none", "E0"]')
+    said = []
+    finished = finished_rungs(tmp_path / "finished-white.sqlite", said.append)
+    assert len(finished) == 0
+    assert said == [
+        f"note: {tmp_path}/finished-white.jsonl: has no checksums and is not used; its rungs are "
+        "run again"
+    ]
+    finished.add({("quick", 0, "none", "E0"): [{"eve_accuracy": 0.5}]})
+    again = finished_rungs(tmp_path / "finished-white.sqlite", said.append)
     assert again.get(("quick", 0, "none", "E0")) == [{"eve_accuracy": 0.5}]
-    assert again.get(("quick", 0, "none", "E1")) is None
-    again.add(("quick", 0, "none", "E1"), [{"eve_accuracy": 0.7}])
-    assert FinishedRungs(path).get(("quick", 0, "none", "E1")) == [{"eve_accuracy": 0.7}]
+    assert len(said) == 1
 
 
 def _without(name):

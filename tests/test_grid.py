@@ -1,7 +1,7 @@
 import pytest
 
 from arn_keras.errors import ConfigError
-from arn_keras.measure.journal import key
+from arn_keras.measure.sweep_rows import key
 from arn_keras.sweep import grid
 
 

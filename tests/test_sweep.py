@@ -20,6 +20,7 @@ from small_sweeps import (  # noqa: F401
 from arn_keras.data import images
 from arn_keras.figures import __main__ as figures
 from arn_keras.files import read_json
+from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep.engines import LocalEngine
 from arn_keras.sweep.grid import Point
@@ -52,10 +53,10 @@ def test_one_base_serves_all_points_and_every_pair_is_kept(local):
 
 
 def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, capsys):
-    before = (local / "rows.jsonl").read_bytes()
+    before = (local / "rows.jsonl").read_bytes(), (local / "rows.sqlite").read_bytes()
     assert sweep.main([*GRID, "--out", str(local)]) == 0
     assert "done" not in capsys.readouterr().out
-    assert (local / "rows.jsonl").read_bytes() == before
+    assert ((local / "rows.jsonl").read_bytes(), (local / "rows.sqlite").read_bytes()) == before
     for file in (local / "figures").iterdir():
         file.unlink()
     assert figures.main([str(local)]) == 0
@@ -87,13 +88,13 @@ def test_a_killed_sweep_goes_on_with_no_row_lost_or_doubled(local, shared_only):
     await_rows(shared_only, 3, process)
     process.kill()
     process.communicate()
-    file = shared_only / "rows.jsonl"
-    kept = file.read_bytes()
-    file.write_bytes(kept + kept[:40])  # as if the kill had torn a line
-    out, err = start(*GRID, "--jobs", "2", "--out", str(shared_only)).communicate(timeout=300)
-    assert "torn last line is set aside" in out, err
-    assert file.read_bytes().startswith(kept)
+    kept = list(read_rows(shared_only).items())
+    process = start(*GRID, "--jobs", "2", "--out", str(shared_only))
+    assert process.communicate(timeout=300)[1] == ""
+    assert list(read_rows(shared_only).items())[: len(kept)] == kept
     assert measured(shared_only) == measured(local)
+    lines = (shared_only / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == list(read_rows(shared_only).values())
 
 
 def test_other_points_join_a_directory_and_another_configuration_is_refused(
@@ -107,9 +108,24 @@ def test_other_points_join_a_directory_and_another_configuration_is_refused(
     assert "epochs (2 there, 3 asked); choose another --out" in error
     assert error.count("\n") == 1
     row = json.loads(content)
+    (shared_only / "rows.sqlite").unlink()
     (shared_only / "rows.jsonl").write_text(json.dumps({**row, "configuration": "other"}) + "\n")
     assert sweep.main([*SMALL, "--out", str(shared_only)]) == 2
-    assert "line 1 was made with another configuration" in capsys.readouterr().err
+    assert "row 1 was made with another configuration" in capsys.readouterr().err
+
+
+def test_a_directory_of_before_there_were_journals_goes_on_and_measures_nothing_again(
+    local, shared_only, capsys
+):
+    lines = (local / "rows.jsonl").read_bytes().splitlines(keepends=True)
+    (shared_only / "rows.jsonl").write_bytes(b"".join(lines) + lines[0][:30])
+    assert sweep.main([*GRID, "--out", str(shared_only)]) == 0
+    out = capsys.readouterr().out
+    assert (
+        f"rows.jsonl: {ROWS} rows are taken over into rows.sqlite, without its torn last line"
+    ) in out
+    assert "done" not in out
+    assert measured(shared_only) == measured(local)
 
 
 def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys):

@@ -1,7 +1,7 @@
 """`python -m arn_keras.audit RUN_DIR`: what an eavesdropper who moves last gets out of a run.
 
 The ladder of eavesdroppers is in `ladder.py`; this is its command line and what it leaves behind:
-`audit/audit.json`, `audit.png`, `report.md`, and `finished.jsonl`, from which it goes on if killed.
+`audit/audit.json`, `audit.png`, `report.md`, and a journal of finished rungs, to go on from.
 Nothing heavy is imported before the options are known to be good.
 """
 
@@ -69,7 +69,7 @@ def run(options, words):
     dataset = problem.dataset
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.effort import FULL, QUICK
-    from arn_keras.audit.ladder import FinishedRungs, climb
+    from arn_keras.audit.ladder import climb, finished_rungs
     from arn_keras.audit.picture import audit_picture
     from arn_keras.audit.report import headline, report
     from arn_keras.measure.leakage import entropy
@@ -90,7 +90,7 @@ def run(options, words):
             effort=effort,
             snr_db=snr_db,
             psr_db=config.psr_db,
-            finished=FinishedRungs(folder / f"finished-{knowledge}.jsonl"),
+            finished=finished_rungs(folder / f"finished-{knowledge}.sqlite"),
         )
         audit = {
             "scenario": config.scenario,

@@ -2,7 +2,7 @@
 
 Bob's picture against the eavesdropper who moves last, for the letter's pair and the min-max pair at
 several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `frontier.png` and
-`frontier.pdf`, and `finished-frontier.jsonl`, from which it goes on if killed. Nothing heavy is
+`frontier.pdf`, and `finished-frontier.sqlite`, from which it goes on if killed. Nothing heavy is
 imported before the options are known to be good.
 """
 
@@ -83,7 +83,7 @@ def run(options, words):
     problem = dataclasses.replace(saved, config=config).problem(options.data_dir, shards=SHARDS)
     dataset = problem.dataset
     from arn_keras.audit.checks import warnings
-    from arn_keras.audit.ladder import FinishedRungs
+    from arn_keras.audit.ladder import finished_rungs
     from arn_keras.audit.picture import frontier_picture
     from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
 
@@ -93,18 +93,18 @@ def run(options, words):
     with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
-        finished = FinishedRungs(folder / "finished-frontier.jsonl")
+        finished = finished_rungs(folder / "finished-frontier.sqlite")
         trade, measure = Trade(problem, effort), problem.scenario.task.measures[0]
         rows = []
         for seed in seeds:
             for point in points(options.psr_db, options.privacy_weight):
                 key = (f"{effort} {schedule}", seed, str(point))  # rows under others are not these
                 if finished.get(key) is None:
-                    finished.add(key, trade.rows(point, seed))
+                    finished.add({key: trade.rows(point, seed)})
                     _say(seed, point, finished.get(key), measure)
                 rows += finished.get(key)
         points_found = summary(rows, measure.field)
-        title = f"{dataset.name}, SNR {sum(config['snr_db']) / 2:g} dB"
+        title = f"{dataset.name}, SNR {sum(config.snr_db) / 2:g} dB"
         frontier = {
             "scenario": config.scenario,
             "dataset": dataset.name,

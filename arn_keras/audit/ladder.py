@@ -1,14 +1,13 @@
 """The whole ladder: every rung under every protection and seed; a finished one is kept for good."""
 
 import dataclasses
-import json
-import os
 import time
 
 from arn_keras.audit.fresh_rungs import averaged, fresh, larger, planted_norm, simple
 from arn_keras.audit.frozen_rungs import defended, frozen, kerckhoffs, unseen
 from arn_keras.audit.keyed_rungs import bob, key_attacks
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import protection, weakened
 from arn_keras.power import ratio_to_db
@@ -26,42 +25,20 @@ LADDER = {
 PLANTED_PSR_DB = -60.0
 
 
-class FinishedRungs:
-    """Rows on disk, one line a rung: appended when it is done, and never worked out again.
-
-    A line that was cut by a kill is dropped.
+def finished_rungs(path, say=print):
+    """The journal of finished rungs, (settings, seed, protection, rung) -> rows.
 
     Args:
-        path: the file; made if missing.
+        path: its file, made if missing; one of before there were checksums is not used.
+        say: called with each line for the user.
+
+    Raises:
+        RunDirError: as `Journal`.
     """
-
-    def __init__(self, path):
-        self._path = path
-        self._done = {}
-        whole = 0
-        if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    entry = json.loads(line)
-                    self._done[tuple(entry["key"])] = entry["rows"]
-                except (ValueError, KeyError, TypeError):
-                    break
-                whole += len(line)
-            os.truncate(path, whole)
-
-    def get(self, key):
-        """Rows of a rung, or None if it was not finished."""
-        return self._done.get(key)
-
-    def add(self, key, rows):
-        """Keeps the rows of a finished rung, durably."""
-        with open(self._path, "a") as stream:
-            stream.write(json.dumps({"key": key, "rows": rows}, allow_nan=False) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        self._done[key] = rows
+    earlier = path.with_suffix(".jsonl")
+    if earlier.exists() and not path.exists():
+        say(f"note: {earlier}: has no checksums and is not used; its rungs are run again")
+    return Journal(path, say)
 
 
 def climb(
@@ -86,7 +63,7 @@ def climb(
         effort: `effort.Effort`.
         snr_db: SNR in dB of Bob's and of Eve's channel.
         psr_db: budget in dB.
-        finished: `FinishedRungs`.
+        finished: `finished_rungs`.
         say: called with each line for the user.
 
     Returns:
@@ -121,7 +98,7 @@ def climb(
                 if finished.get(key) is None:
                     start = time.monotonic()
                     found = rung_rows(tap, rung, attack, how)
-                    finished.add(key, found)
+                    finished.add({key: found})
                     shown = [row["eve_accuracy"] for row in found if "eve_accuracy" in row]
                     best = f"{max(shown):.1%}" if shown else "measured"
                     say(

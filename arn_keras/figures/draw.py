@@ -9,7 +9,7 @@ import numpy as np
 
 from arn_keras.figures import curves
 from arn_keras.files import atomic_file, read_json
-from arn_keras.measure.journal import read
+from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.rooms import answer
 from arn_keras.scenario import SCENARIOS
@@ -73,7 +73,7 @@ def draw(path):
         with np.load(saved) as examples:
             name = f"figure-1,{dataset},{seed}"
             files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
-    rows, _ = read(path / "rows.jsonl")
+    rows = list(read_rows(path).values())
     measure = _task(path).measures[0] if rows else None
     for dataset in sorted({row["dataset"] for row in rows}):
         for eve in sorted({row["eve"] for row in rows}):

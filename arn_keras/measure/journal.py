@@ -1,116 +1,247 @@
-"""The rows of a sweep: a file of one JSON object a line that survives a kill at any moment.
+"""What is finished, in one file that survives a kill at any moment and is never used altered.
 
-One process writes. What it has appended is on the disk before it goes on; a line that a kill tore
-is set aside at the next start, and every other line is kept.
+A SQLite file (sqlite.org/atomiccommit.html) of numbered records, each with the SHA-256 of its
+number, key and value; the file's `user_version` counts them, so that a lost end is missed too. One
+process writes. A rollback journal and no write-ahead log, on purpose: a damaged end of the latter
+is dropped without a word, it needs shared memory (so no network file system), and who copies the
+file alone loses what is in it. It holds no secret and no signature: who forges a record and its
+sum is believed.
 """
 
+import contextlib
+import hashlib
 import json
-import os
 import pathlib
+import shutil
+import sqlite3
 
 from arn_keras.errors import RunDirError
+from arn_keras.files import atomic_file
 
-# What makes a row this row and no other; the rest of it is measured.
-KEY = (
-    "dataset",
-    "seed",
-    "case",
-    "knowledge",
-    "black_box",
-    "training_snr_db",
-    "psr_db",
-    "snr_db",
-    "eve",
-)
+_TABLE = "CREATE TABLE records (number INTEGER PRIMARY KEY, key TEXT, value TEXT, digest BLOB)"
+# What says nothing of the file's content: busy, locked, memory, rights, device, room, name.
+_OUTSIDE = {3, 5, 6, 7, 8, 10, 13, 14, 22}
 
 
-def key(row):
-    """What identifies a row, hashable."""
-    return tuple(tuple(v) if isinstance(v := row[name], list) else v for name in KEY)
+def hashable(key):
+    """A key as it comes back from JSON, hashable: lists and tuples are tuples."""
+    return tuple(map(hashable, key)) if isinstance(key, list | tuple) else key
 
 
 def read(path):
-    """Rows of a file, whole lines only, without changing it.
+    """All records, without changing the file.
 
     Args:
-        path: the file; a missing one has no rows.
+        path: of a journal; a missing one has no records.
 
     Returns:
-        The rows, and the bytes of a torn last line (empty if there is none).
+        {key: value}, in the order in which they were added.
 
     Raises:
-        RunDirError: if a line before the last is not a row, or a row is there twice.
+        RunDirError: if anything in it is damaged, with what and which record; if it cannot be read.
     """
     path = pathlib.Path(path)
-    try:
-        content = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise RunDirError(f"{path}: expected a readable file: {error.strerror}") from None
-    whole, _, torn = content.rpartition(b"\n")
-    rows, seen = [], {}
-    for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
-        try:
-            row = json.loads(line)
-            identity = key(row)
-        except (ValueError, TypeError, KeyError):
-            raise RunDirError(
-                f"{path}: expected a row in line {number}, got {line[:40]!r}"
-            ) from None
-        if identity in seen:
-            raise RunDirError(f"{path}: line {number} is the row of line {seen[identity]} again")
-        seen[identity] = number
-        rows.append(row)
-    return rows, torn
+    records, damage = _scan(path) if path.exists() else ({}, "")
+    if damage:
+        raise RunDirError(
+            f"{path}: expected a whole journal, got a damaged one: {damage}; the command that "
+            "wrote it sets it aside and makes again what is lost"
+        )
+    return records
 
 
-class RowsFile:
-    """The rows of a sweep, appended to by this process alone.
+class Journal:
+    """The records of a file that this process alone adds to.
+
+    A damaged file is set aside as NAME.damaged, NAME.damaged.2 and so on; what is whole goes on.
 
     Args:
-        path: the file; made with the first row.
-        configuration: written into each row under this name; rows of another are refused.
-        say: called with a line for the user if a torn line was set aside.
+        path: the file; made if missing.
+        say: called with a line for the user if something was cut off or is damaged.
+        first: {key: value} that a journal begins with where there is none yet.
 
     Raises:
-        RunDirError: as `read`, or if the rows belong to another configuration.
-
-    Attributes:
-        keys: of all rows that are there.
+        RunDirError: if the file cannot be read or written.
     """
 
-    def __init__(self, path, configuration, say):
+    def __init__(self, path, say, first=None):
         self._path = pathlib.Path(path)
-        self._configuration = configuration
-        rows, torn = read(path)
-        for number, row in enumerate(rows, start=1):
-            if row.get("configuration") != configuration:
-                raise RunDirError(
-                    f"{path}: line {number} was made with another configuration "
-                    f"({row.get('configuration')}, expected {configuration})"
-                )
-        if torn:
-            aside = self._path.with_name(self._path.name + ".torn")
-            with open(aside, "ab") as file:
-                file.write(torn + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.truncate(self._path, self._path.stat().st_size - len(torn))
-            say(f"note: {path}: the torn last line is set aside in {aside.name}")
-        self.keys = {key(row) for row in rows}
+        if not self._path.exists():
+            self._records = {}
+            self._write({hashable(key): value for key, value in (first or {}).items()})
+            return
+        interrupted = _rollback(self._path).exists()
+        self._records, damage = _scan(self._path)
+        if damage:
+            aside = self._set_aside()
+            self._write(self._records)
+            say(f"note: {path}: {damage}; set aside as {aside.name}, and made again")
+        elif interrupted:
+            say(f"note: {path}: what was being added when a kill came is cut off")
 
-    def append(self, rows):
-        """Adds rows; they are on the disk when this returns.
+    def __contains__(self, key):
+        return hashable(key) in self._records
+
+    def __len__(self):
+        return len(self._records)
+
+    @property
+    def records(self):
+        """All records, {key: value}, in the order in which they were added."""
+        return dict(self._records)
+
+    def get(self, key):
+        """The value of a key, or None if it is not there."""
+        return self._records.get(hashable(key))
+
+    def add(self, records):
+        """Adds records, all or none; they are on the disk when this returns.
+
+        Args:
+            records: {key: value}; keys of strings, numbers, None and tuples of them, JSON values.
 
         Raises:
-            ValueError: if a row is there already, or holds a number that is not finite.
+            ValueError: if a key is there already, or a number is not finite.
+            RunDirError: if the file cannot be written, or another process wrote to it.
         """
-        rows = [{**row, "configuration": self._configuration} for row in rows]
-        new = [key(row) for row in rows]
-        if len(set(new)) != len(new) or not self.keys.isdisjoint(new):
-            raise ValueError("expected rows that are not there yet, got one of them again")
-        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-        with open(self._path, "ab") as file:
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self.keys |= set(new)
+        records = {hashable(key): value for key, value in records.items()}
+        if not self._records.keys().isdisjoint(records):
+            raise ValueError("expected keys that are not there yet, got one of them again")
+        rows = _rows(records, len(self._records))
+        with _opened(self._path) as connection:
+            connection.execute("PRAGMA synchronous = EXTRA")  # FULL, and of the folder too
+            connection.execute("BEGIN IMMEDIATE")
+            [(count,)] = connection.execute("PRAGMA user_version")
+            if count != len(self._records):
+                raise RunDirError(
+                    f"{self._path}: expected {len(self._records)} records, got {count}: another "
+                    "process wrote to it"
+                )
+            _insert(connection, rows)
+            connection.execute("COMMIT")
+        self._records |= _values(rows)
+
+    def _write(self, records):
+        """Makes the file anew, whole or not at all."""
+        rows = _rows(records)
+        try:
+            with atomic_file(self._path) as temporary:
+                with _opened(temporary, "rwc") as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute(_TABLE)
+                    _insert(connection, rows)
+                    connection.execute("COMMIT")
+                _rollback(self._path).unlink(missing_ok=True)  # or it is played back into the new
+        except OSError as error:
+            raise RunDirError(f"{self._path}: cannot be written: {error.strerror}") from None
+        self._records = _values(rows)
+
+    def _set_aside(self):
+        name = aside = self._path.with_name(f"{self._path.name}.damaged")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = name.with_name(f"{name.name}.{number}")
+        try:
+            with atomic_file(aside) as temporary:
+                shutil.copyfile(self._path, temporary)
+        except OSError as error:
+            raise RunDirError(f"{aside}: cannot be written: {error.strerror}") from None
+        return aside
+
+
+def _rows(records, count=0):
+    """Rows of the table for records that come after so many."""
+    rows = []
+    for number, (key, value) in enumerate(records.items(), start=count + 1):
+        key, value = (json.dumps(each, allow_nan=False) for each in (key, value))
+        rows.append((number, key, value, _digest(number, key.encode(), value.encode())))
+    return rows
+
+
+def _values(rows):
+    """{key: value} of rows of the table, as JSON gives them back."""
+    return {hashable(json.loads(key)): json.loads(value) for _, key, value, _ in rows}
+
+
+def _digest(number, key, value):
+    return hashlib.sha256(b"%d\n%s\n%s" % (number, key, value)).digest()
+
+
+def _insert(connection, rows):
+    connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+    if rows:
+        connection.execute(f"PRAGMA user_version = {rows[-1][0]}")
+
+
+def _rollback(path):
+    """SQLite's own record of a transaction that is not finished."""
+    return path.with_name(f"{path.name}-journal")
+
+
+@contextlib.contextmanager
+def _opened(path, mode="rw"):
+    """A connection for one transaction: a file replaced or removed meanwhile is not written to."""
+    try:
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as opened:
+            opened.text_factory = bytes
+            yield opened
+    except sqlite3.Error as error:
+        raise RunDirError(f"{path}: cannot be read or written: {error}") from None
+
+
+def _scan(path):
+    """Whole records, {key: value}, and what is damaged, in words; nothing if nothing is."""
+    with _opened(path) as connection:
+        # Lets a file be read whose end is missing; what is read is checked all the same.
+        connection.execute("PRAGMA writable_schema = ON")
+        schema, error = _fetched(connection, "SELECT sql FROM sqlite_schema")
+        if schema != [(_TABLE.encode(),)]:
+            return {}, f"no record of it can be read ({error or 'it is no journal'})"
+        [(count,)], _ = _fetched(connection, "PRAGMA user_version")
+        structure, error = _fetched(connection, "PRAGMA quick_check(1)")
+        rows = {}
+        for order in ("", " DESC"):  # what is unreadable in the middle does not hide the end
+            found, broken = _fetched(connection, f"SELECT * FROM records ORDER BY number{order}")
+            rows |= {number: (number, *row) for number, *row in found}
+            if not broken:
+                break
+    whole = [rows[number] for number in sorted(rows) if _is_whole(*rows[number])]
+    damage = _lost([number for number, *_ in whole], count)
+    if not damage and (error or structure != [(b"ok",)]):
+        damage = "no record of it, but its structure is damaged"
+    return _values(whole), damage
+
+
+def _is_whole(number, key, value, digest):
+    return (
+        isinstance(key, bytes)
+        and isinstance(value, bytes)
+        and digest == _digest(number, key, value)
+    )
+
+
+def _lost(numbers, count):
+    """What is not there of records 1 to `count`, in words; nothing if all are."""
+    last = numbers[-1] if numbers else 0
+    gaps = sorted(set(range(1, last)) - set(numbers))
+    shown = ", ".join(map(str, gaps[:5])) + (f" and {len(gaps) - 5} more" if gaps[5:] else "")
+    words = [f"damaged: record {shown} of {max(count, last)}"] if gaps else []
+    if count > last:
+        words.append(f"its end is damaged or missing, after record {last} of {count}")
+    if count < last:
+        words.append(f"its count of records is damaged: {count}, and {last} are there")
+    return "; ".join(words)
+
+
+def _fetched(connection, query):
+    """Rows of a query as far as they can be read, and the error that ended them, or None."""
+    rows = []
+    try:
+        rows.extend(connection.execute(query))
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF in _OUTSIDE:
+            raise
+        return rows, error
+    return rows, None

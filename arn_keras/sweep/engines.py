@@ -2,9 +2,11 @@
 
 An engine has `share(value)`, a handle that any number of tasks may take and that reaches each
 worker once; `run(function, tasks)`, which yields (number of the task, its result) as they end, the
-error of the task where a result would be; and `close()`. A task whose worker died is run again.
+error of the task where a result would be; and `close()`. Tasks are taken as workers come free, so
+what a task holds is read when it is needed. A task whose worker died is run again.
 """
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -19,6 +21,7 @@ import warnings
 from arn_keras.errors import ArnError, EngineError
 
 _ATTEMPTS = 5  # of a task whose worker dies
+_AHEAD = 4  # tasks a worker that are taken before they can run: each may hold a pair of modules
 _SECONDS_TO_REACH = 10
 
 
@@ -46,22 +49,27 @@ class LocalEngine:
 
     def run(self, function, tasks):
         """Yields (index, result or error) for each task, in the order in which they end."""
-        from concurrent.futures import as_completed
+        from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
-        waiting = dict(enumerate(tasks))
+        left, held, running = enumerate(tasks), {}, {}
         for _ in range(_ATTEMPTS):
             executor = self._start()
-            futures = {executor.submit(_guarded, function, *task): i for i, task in waiting.items()}
             try:
-                for future in as_completed(futures):
-                    index = futures[future]
-                    result = future.result()
-                    del waiting[index]
-                    yield index, result
-                return
+                while True:
+                    held |= itertools.islice(left, _AHEAD * self.workers - len(held))
+                    if not held:
+                        return
+                    for index in sorted(held.keys() - running.values()):
+                        running[executor.submit(_guarded, function, *held[index])] = index
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        result = future.result()
+                        index = running.pop(future)
+                        del held[index]
+                        yield index, result
             except BrokenProcessPool:
                 self._stop()
+                running = {}
         raise EngineError(f"expected workers to live, {_ATTEMPTS} times one was killed")
 
     def _start(self):
@@ -139,11 +147,12 @@ class RayEngine:
     def run(self, function, tasks):
         """Yields (index, result or error) for each task, in the order in which they end."""
         remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=_ATTEMPTS)(_guarded)
-        waiting, running = list(enumerate(tasks))[::-1], {}
-        while waiting or running:
-            while waiting and len(running) < 4 * self.workers:
-                index, task = waiting.pop()
+        left, running = enumerate(tasks), {}
+        while True:
+            for index, task in itertools.islice(left, max(0, _AHEAD * self.workers - len(running))):
                 running[remote.remote(function, *task)] = index
+            if not running:
+                return
             done = self._ray.wait(list(running))[0][0]
             index = running.pop(done)
             try:

@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 from arn_keras.errors import ConfigError
-from arn_keras.measure.journal import key
+from arn_keras.measure.sweep_rows import key
 
 CASES = ("original", "transmitter_only", "paired", "random_noise", "fgsm")
 # The letter's axes; its Fig. 4 is at one SNR.
@@ -44,7 +44,9 @@ class Point:
 
     @property
     def name(self):
-        """Name of the pair's folder."""
+        """Name of the pair's folder; what the plain link is called in a line for the user."""
+        if self.knowledge is None:
+            return "no modules"
         low, high = self.training_snr_db
         snr = f"{low:g}" if low == high else f"{low:g}..{high:g}"
         box = f"{self.knowledge},{self.black_box}" if self.black_box else self.knowledge
@@ -144,7 +146,7 @@ def remaining(plan, keys):
 
     Args:
         plan: as `Grid.plan` gives it.
-        keys: of the rows that are there, `rows.key`.
+        keys: of the rows that are there, as `sweep_rows.key` gives them: anything that has `in`.
     """
     left = {
         point: [m for m in measured if row_key(point, *m) not in keys]
@@ -169,5 +171,5 @@ def identity(point, case, eve, snr_db):
 
 
 def row_key(point, case, eve, snr_db):
-    """The key of a row that is not measured yet, as `rows.key` gives it of one that is."""
+    """The key of a row that is not measured yet, as `sweep_rows.key` gives it of one that is."""
     return key(identity(point, case, eve, snr_db))

@@ -1,9 +1,10 @@
 """A sweep's plan carried out in one directory: what points share first, then the points.
 
-Folders: DATASET/seed-N/ with base stages, and `arn/POINT/` for each pair; `rows.jsonl`: all rows.
+Folders: DATASET/seed-N/ with base stages, and `arn/POINT/` for each pair; `rows.sqlite`: all rows.
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 from arn_keras.errors import SweepError
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file
-from arn_keras.measure.journal import RowsFile, key, read
+from arn_keras.measure.sweep_rows import SweepRows, key, read_rows
 from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.sweep import cost, grid, points
 
@@ -43,7 +44,7 @@ class Study:
 
     def show_plan(self, out, workers):
         """Says what is left to do in a directory, and what it costs; changes nothing."""
-        left = grid.remaining(self._plan, {key(row) for row in read(out / "rows.jsonl")[0]})
+        left = grid.remaining(self._plan, read_rows(out))
         stages = [s for s in self._stages(left) if not (out / self._stage(*s)).exists()]
         pairs = [p for p in left if p.knowledge and not (out / _folder(p)).exists()]
         rows = sum(map(len, left.values()))
@@ -78,19 +79,19 @@ class Study:
             ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
         """
         with RunDirectory(out, identity, versions(), "--out") as directory:
-            rows = RowsFile(directory.path / "rows.jsonl", configuration, self._say)
-            left = grid.remaining(self._plan, rows.keys)
+            rows = SweepRows(directory.path, configuration, self._say)
+            left = grid.remaining(self._plan, rows)
             examples = [
                 base
                 for base in self._configs
                 if self._examples and not _examples(out, base).exists()
             ]
-            if left or examples:
-                engine = start_engine()
-                try:
-                    self._carry_out(directory, rows, left, examples, engine)
-                finally:
-                    engine.close()
+            try:
+                if left or examples:
+                    with contextlib.closing(start_engine()) as engine:
+                        self._carry_out(directory, rows, left, examples, engine)
+            finally:
+                rows.export()
             for file in draw.draw(directory.path):
                 self._say(f"figure   {file}")
 
@@ -154,9 +155,8 @@ class Study:
             files, measured = result
             if files and not directory.done(_folder(point)):
                 _store(directory, _folder(point), files)
-            rows.append(measured)
-            name = point.name if point.knowledge else "no modules"
-            progress.done(costs[point], f"{point.dataset}, seed {point.seed}: {name}")
+            rows.add({key(row): row for row in measured})
+            progress.done(costs[point], f"{point.dataset}, seed {point.seed}: {point.name}")
         if failed:
             raise SweepError(f"{len(failed)} of {len(todo)} points failed; the first: {failed[0]}")
 

@@ -1,0 +1,116 @@
+"""The rows of a sweep: kept in `rows.sqlite`, a journal, and put out as `rows.jsonl`.
+
+`rows.jsonl`, one JSON object a line, is for people and other programs: it is written whole when a
+sweep ends or is interrupted, and nothing here reads it, but where there is no journal beside it: a
+directory of before there were journals is taken over. For a killed sweep
+`sqlite3 rows.sqlite 'select value from records'` prints the same lines.
+"""
+
+import json
+import pathlib
+
+from arn_keras.errors import RunDirError
+from arn_keras.files import atomic_file
+from arn_keras.measure.journal import Journal, hashable, read
+
+JOURNAL, EXPORT = "rows.sqlite", "rows.jsonl"
+# What makes a row this row and no other; the rest of it is measured.
+KEY = (
+    "dataset",
+    "seed",
+    "case",
+    "knowledge",
+    "black_box",
+    "training_snr_db",
+    "psr_db",
+    "snr_db",
+    "eve",
+)
+
+
+def key(row, fields=KEY):
+    """What identifies a row, hashable; of other rows, by their own fields."""
+    return hashable([row[name] for name in fields])
+
+
+def read_rows(directory):
+    """The rows of a directory, {key: row}, without changing anything; none if it has none.
+
+    Raises:
+        RunDirError: if a row is damaged.
+    """
+    path = pathlib.Path(directory) / JOURNAL
+    return read(path) if path.exists() else _earlier(path.with_name(EXPORT))[0]
+
+
+class SweepRows:
+    """The rows of a sweep's directory, added to by this process alone.
+
+    Args:
+        directory: the sweep's, of this process alone.
+        configuration: written into each row under this name; rows of another are refused.
+        say: called with each line for the user.
+
+    Raises:
+        RunDirError: as `Journal`; if the rows belong to another configuration.
+    """
+
+    def __init__(self, directory, configuration, say):
+        path = pathlib.Path(directory) / JOURNAL
+        self._export = path.with_name(EXPORT)
+        self._configuration = configuration
+        earlier, torn = ({}, b"") if path.exists() else _earlier(self._export)
+        self._check(self._export, earlier)
+        self._journal = Journal(path, say, earlier)
+        if earlier or torn:
+            cut = ", without its torn last line" * bool(torn)
+            say(f"note: {self._export}: {len(earlier)} rows are taken over into {JOURNAL}{cut}")
+        self._check(path, self._journal.records)
+
+    def _check(self, path, rows):
+        for number, row in enumerate(rows.values(), start=1):
+            if row.get("configuration") != self._configuration:
+                raise RunDirError(
+                    f"{path}: row {number} was made with another configuration "
+                    f"({row.get('configuration')}, expected {self._configuration})"
+                )
+
+    def __contains__(self, key):
+        return key in self._journal
+
+    def add(self, rows):
+        """Adds {key: row}; they are on the disk when this returns. Raises: as `Journal.add`."""
+        self._journal.add(
+            {key: {**row, "configuration": self._configuration} for key, row in rows.items()}
+        )
+
+    def export(self):
+        """Writes `rows.jsonl`, whole or not at all."""
+        lines = [json.dumps(row) + "\n" for row in self._journal.records.values()]
+        try:
+            with atomic_file(self._export) as temporary:
+                temporary.write_text("".join(lines))
+        except OSError as error:
+            raise RunDirError(f"{self._export}: cannot be written: {error.strerror}") from None
+
+
+def _earlier(path):
+    """Rows of a `rows.jsonl`, {key: row}, whole lines only; and the bytes of a torn last line."""
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise RunDirError(f"{path}: expected a readable file: {error.strerror}") from None
+    *lines, torn = content.split(b"\n")
+    rows = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            identity = key(row)
+        except (ValueError, TypeError, KeyError):
+            raise RunDirError(
+                f"{path}: expected a row in line {number}, got {line[:40]!r}"
+            ) from None
+        if identity in rows:
+            raise RunDirError(f"{path}: line {number} is a row that is there already")
+        rows[identity] = row
+    return rows, torn
