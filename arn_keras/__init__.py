@@ -23,6 +23,8 @@ _HOMES = {
     "eve_confidence": "loss.composite",
     "forward": "system",
     "mean_squared_error": "loss.composite",
+    "save_run": "run.save",
+    "unit_interval": "data.preprocessing",
 }
 __all__ = sorted(_HOMES)
 

@@ -112,7 +112,9 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
     signs = ends.draw_signs(SOURCES, seed)
     received = ends.protect(signal, signs) + noise[0, 0]
     modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, signs)))
-    (handover / "facts.json").write_text(json.dumps({"dataset": "tiny", **modules}))
+    (handover / "facts.json").write_text(
+        json.dumps({"dataset": "tiny", "task": "image", **modules})
+    )
     write_handover(
         handover,
         ends,

@@ -14,6 +14,8 @@ from arn_keras.data import images
 from arn_keras.errors import ArnError, ExportError
 from arn_keras.export import bundle, manifest, proof, runtime
 from arn_keras.export.__main__ import main
+from arn_keras.rooms import answer
+from arn_keras.task import TASKS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PRECISIONS = ("float32", "float16", "int8")
@@ -122,7 +124,9 @@ def test_the_same_bundle_again_replaces_it_and_another_pair_s_does_not(exported,
 
 
 def test_the_proof_loads_no_tensorflow():
-    code = "import sys, export.proof; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    code = (
+        "import sys, arn_keras.export.proof; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
@@ -163,14 +167,14 @@ def run(untrained, monkeypatch):
             shutil.copytree(made / "bundle", job["bundle"], dirs_exist_ok=True)
             shutil.copytree(made / "handover", job["handover"], dirs_exist_ok=True)
         elif "arn_keras.export.proof" in arguments:
-            _, _, path, handover = arguments
-            measured = proof.measure(runtime, path, handover)
+            _, _, path, handover, task = arguments
+            measured = proof.measure(runtime, path, handover, answer(TASKS, task))
             (handover / "proof.json").write_text(json.dumps(measured))
         else:
             real(*arguments)
 
     monkeypatch.setattr(bundle, "_python", python)
-    monkeypatch.setattr(manifest, "check_parity", lambda rows: None)
+    monkeypatch.setattr(manifest, "check_parity", lambda rows, measure: None)
     return run
 
 
@@ -189,7 +193,7 @@ def test_the_default_is_the_pair_that_was_trained(run, tmp_path, capsys):
     assert "black box" in capsys.readouterr().out
     written = runtime.read_manifest(tmp_path / "b")
     assert written["knowledge"] == "black"
-    assert written["pair"] == bundle.pair_identity(run, "black")
+    assert written["pair"] == bundle.pair_identity(run, "arn/black", False)
 
 
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):
@@ -201,7 +205,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 
 
 def test_a_bundle_that_is_not_proven_leaves_nothing_behind(run, tmp_path, capsys, monkeypatch):
-    def refuse(rows):
+    def refuse(rows, measure):
         raise ExportError("parity not met: by far")
 
     monkeypatch.setattr(manifest, "check_parity", refuse)
@@ -239,7 +243,7 @@ def test_another_pair_a_damaged_bundle_and_a_foreign_directory_are_not_overwritt
     line = _refusal(capsys, run, "--out", out, *precisions)
     assert "holds the bundle of another pair (black box, " in line
     assert main([str(run), "--out", str(out), "--force", *precisions]) == 0
-    assert runtime.read_manifest(out)["pair"] == bundle.pair_identity(run, "black")
+    assert runtime.read_manifest(out)["pair"] == bundle.pair_identity(run, "arn/black", False)
     (out / "manifest.json").write_text("{")
     capsys.readouterr()
     assert "a bundle that cannot be read" in _refusal(capsys, run, "--out", out, *precisions)
@@ -301,17 +305,17 @@ def _row(precision="int8", **measured):
 )
 def test_parity_is_refused_just_beyond_what_is_allowed(precision, field, allowed):
     for sign in (1, -1):
-        manifest.check_parity([_row(precision, **{field: sign * 0.99 * allowed})])
+        manifest.check_parity([_row(precision, **{field: sign * 0.99 * allowed})], "mse")
         for value in (sign * 1.01 * allowed, float("nan")):
             with pytest.raises(ExportError, match=f"parity not met: {precision} .* {field}"):
-                manifest.check_parity([_row(precision, **{field: value})])
+                manifest.check_parity([_row(precision, **{field: value})], "mse")
 
 
 def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):
     mixed = _row("float32", receiver="int8", mse_change=0.009, cleaned_max_abs_difference=0.3)
-    manifest.check_parity([mixed])
+    manifest.check_parity([mixed], "mse")
     with pytest.raises(ExportError, match="float32 at Alice, int8 at Bob"):
-        manifest.check_parity([{**mixed, "sent_max_abs_difference": 1e-3}])
+        manifest.check_parity([{**mixed, "sent_max_abs_difference": 1e-3}], "mse")
 
 
 @pytest.mark.parametrize(
@@ -355,10 +359,14 @@ def test_the_identity_is_that_of_the_weights(untrained, tmp_path):
         module.save(again / "arn" / "black" / f"{name}.keras")
     file = again / "arn" / "black" / "receiver.keras"
     assert file.read_bytes() != (run / "arn" / "black" / "receiver.keras").read_bytes()
-    assert bundle.pair_identity(again, "black") == bundle.pair_identity(run, "black")
+    assert bundle.pair_identity(again, "arn/black", False) == bundle.pair_identity(
+        run, "arn/black", False
+    )
     tiny_pair(3)[1].save(file)
-    assert bundle.pair_identity(again, "black") != bundle.pair_identity(run, "black")
+    assert bundle.pair_identity(again, "arn/black", False) != bundle.pair_identity(
+        run, "arn/black", False
+    )
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", "{}")
     with pytest.raises(ArnError, match="expected a whole Keras model"):
-        bundle.pair_identity(again, "black")
+        bundle.pair_identity(again, "arn/black", False)

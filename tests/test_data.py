@@ -58,7 +58,9 @@ def test_the_digits_are_scikit_learns_each_in_one_split_and_every_class_in_propo
     assert (digits.name, digits.classes, digits.source_shape) == ("digits", 10, (8, 8, 1))
     assert digits.notes == ()
     assert (len(digits.train), len(digits.test)) == (1437, 360)
-    values = np.concatenate([digits.train.sources(), digits.test.sources()])[..., 0] * 16
+    values = (
+        np.concatenate([digits.targets(digits.train), digits.targets(digits.test)])[..., 0] * 16
+    )
     labels = np.concatenate([digits.train.label, digits.test.label])
     truth = load_digits()
     np.testing.assert_allclose(values, np.round(values), atol=16 * 0.5 / 255 + 1e-6)
@@ -242,7 +244,7 @@ def test_own_arrays_of_each_type_give_the_same_sources(images):
     split = check_arrays(images, [0, 1], 2)
     np.testing.assert_array_equal(split.source, [[[[0], [255]]], [[[51], [102]]]])
     assert split.source.dtype == np.uint8
-    assert split.sources().shape == (2, 1, 2, 1)
+    assert split.source.shape == (2, 1, 2, 1)
 
 
 ONES = np.ones((2, 4, 4, 1))

@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from arn_keras.figures.draw import examples_picture
+from arn_keras.task.image import examples_picture
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -12,8 +12,8 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, channels):
         examples = {"source": images, "label": np.array([0, 1])}
         for case in ("original", "transmitter_only", "paired"):
             examples |= {f"bob_{case}": images, f"eve_{case}": np.array([0, 0])}
-            examples |= {f"mse_{case}": 0.01}
-        examples_picture(tmp_path / "picture.png", examples, "title")
+        rows = {case: {"mse": 0.01} for case in ("original", "transmitter_only", "paired")}
+        examples_picture(tmp_path / "picture.png", examples, rows, "title")
         return matplotlib.image.imread(tmp_path / "picture.png")
 
     black, white = drawn(0.0), drawn(1.0)

@@ -8,9 +8,10 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors",
-    "power files backend arguments",
+    "power palette files backend arguments process rooms",
     "data channel link loss pair",
-    "system eve",
+    "system eve task",
+    "scenario",
     "training measure",
     "figures",
     "run",

@@ -421,7 +421,8 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
 def test_the_pair_s_identity_tells_protections_and_keyed_sizes_apart(run, tmp_path):
     from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
-    names = {bundle.pair_identity(run, "white", each) for each in ("arn", "keyed", "arn+keyed")}
+    parts = ("arn/white", False), (None, True), ("arn/white", True)
+    names = {bundle.pair_identity(run, *each) for each in parts}
     assert len(names) == 3
     for place, shape, rounds in (("same", (4, 8), 5), ("other", (32,), 3), ("wide", (64,), 5)):
         (tmp_path / place / "keyed").mkdir(parents=True)
@@ -429,9 +430,9 @@ def test_the_pair_s_identity_tells_protections_and_keyed_sizes_apart(run, tmp_pa
             runtime.ROLES, (build_transmitter_keyed, build_receiver_keyed), strict=True
         ):
             build(shape, rounds).save(tmp_path / place / "keyed" / f"{role}.keras")
-    of_run = bundle.pair_identity(run, None, "keyed")
-    assert bundle.pair_identity(tmp_path / "same", None, "keyed") == of_run
-    others = {bundle.pair_identity(tmp_path / each, None, "keyed") for each in ("other", "wide")}
+    of_run = bundle.pair_identity(run, None, True)
+    assert bundle.pair_identity(tmp_path / "same", None, True) == of_run
+    others = {bundle.pair_identity(tmp_path / each, None, True) for each in ("other", "wide")}
     assert len(others | {of_run}) == 3
 
 

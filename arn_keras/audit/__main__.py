@@ -95,7 +95,7 @@ def run(options, words):
         audit = {
             "scenario": config.scenario,
             "dataset": dataset.name,
-            "measure": problem.scenario.task.measures[0]._asdict(),
+            "measure": problem.task.measures[0]._asdict(),
             "knowledge": knowledge,
             "snr_db": snr_db,
             "psr_db": config.psr_db,

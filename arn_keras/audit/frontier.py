@@ -94,7 +94,7 @@ def run(options, words):
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         finished = finished_rungs(folder / "finished-frontier.sqlite")
-        trade, measure = Trade(problem, effort), problem.scenario.task.measures[0]
+        trade, measure = Trade(problem, effort), problem.task.measures[0]
         rows = []
         for seed in seeds:
             for point in points(options.psr_db, options.privacy_weight):

@@ -49,7 +49,7 @@ def wrong_key(tap):
         lambda batch: tap.protection.clean(batch, guess.signs(batch.shape[0])), heard
     )
     pictures = bob_sees(tap, heard)
-    task = tap.scenario.task
+    task = tap.problem.task
     field = task.measures[0].field
     blind = task.blind(tap.targets(tap.dataset.train), len(pictures))
     more = {field: tap.judged(pictures)[field], task.blind_field: tap.judged(blind)[field]}

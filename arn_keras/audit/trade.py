@@ -123,7 +123,7 @@ def build_min_max_link(problem):
     schedule.compile(
         link,
         len(problem.dataset.train),
-        task_loss=scenario.task.task_loss,
+        task_loss=problem.task.task_loss,
         shards=min(schedule.shards, schedule.batch_size),
     )
     return link

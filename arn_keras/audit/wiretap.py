@@ -94,7 +94,7 @@ class Wiretap:
 
     def judged(self, estimates):
         """The task's measures of estimates of all test sources."""
-        meter, test = self.scenario.task.meter(), self.dataset.test
+        meter, test = self.problem.task.meter(), self.dataset.test
         for start in range(0, len(test), 1000):
             part = slice(start, start + 1000)
             meter.add(self.targets(test.part(part)), estimates[part])

@@ -104,7 +104,8 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     sent = ends.protect(signal, signs)
     heard = ends.unkey(sent + noise(sent, "calibration"), signs)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
-    (handover / "facts.json").write_text(json.dumps({"dataset": dataset.name, **modules}))
+    facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
+    (handover / "facts.json").write_text(json.dumps(facts))
     signal = problem.transmit(dataset.test)
     draws = range(math.ceil(PROOF_SIGNALS / len(signal)))
     eve = next(iter(problem.scenario.judges.values()))
@@ -151,13 +152,13 @@ def write_modules(bundle, ends, precisions, calibration):
 
 
 def _write(bundle, name, module, model, precision="float32"):
-    from arn_keras.export.litert import operators
+    from arn_keras.export.litert import operators, output_names
 
     (bundle / f"{name}.tflite").write_bytes(model)
     return {
         "file": f"{name}.tflite",
         "input": module.inputs[0].name,
-        "output": module.output_names[0],
+        "output": output_names(module)[0],
         "signal_shape": list(module.inputs[0].shape[1:]),
         "dtype": "int8" if precision == "int8-io" else "float32",
         "operators": operators(model),

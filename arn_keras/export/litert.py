@@ -57,6 +57,7 @@ def convert_all(module, precisions, calibration=None):
     import tensorflow as tf
 
     names = [each.name for each in module.inputs]
+    outputs = output_names(module)
 
     def serve(*signals):
         return module(signals[0] if len(signals) == 1 else list(signals), training=False)
@@ -71,11 +72,16 @@ def convert_all(module, precisions, calibration=None):
         converter.experimental_lower_to_saved_model = False
         _set_precision(converter, precision, ends, arrays)
         model = _converted(converter, module.name)
-        files[precision] = _with_signature(model, names, module.output_names)
+        files[precision] = _with_signature(model, names, outputs)
         foreign = [name for name in operators(model) if name not in _NAMES.values()]
         if foreign:
             raise ExportError(_not_builtin(module.name, foreign))
     return files
+
+
+def output_names(module):
+    """Names of a Keras model's outputs; a Sequential one has none of its own."""
+    return getattr(module, "output_names", None) or [module.layers[-1].name]
 
 
 def operators(model):

@@ -14,7 +14,7 @@ import numpy as np
 
 from arn_keras.power import ratio_to_db
 from arn_keras.rooms import answer, load_plugins
-from arn_keras.scenario import SCENARIOS
+from arn_keras.task import TASKS
 from arn_keras.task.image import IMAGE
 
 VECTORS = 8
@@ -220,13 +220,12 @@ def _bundled_runtime(bundle):
     return runtime
 
 
-def main(bundle, handover, scenario):
+def main(bundle, handover, task):
     """Writes `proof.json` into the handover directory; TensorFlow cannot be imported here."""
     sys.modules["tensorflow"] = sys.modules["keras"] = None
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
     load_plugins()
-    task = answer(SCENARIOS, scenario).task
-    proof = measure(_bundled_runtime(bundle), bundle, handover, task)
+    proof = measure(_bundled_runtime(bundle), bundle, handover, answer(TASKS, task))
     (handover / "proof.json").write_text(json.dumps(proof))
 
 

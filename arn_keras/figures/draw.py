@@ -12,7 +12,7 @@ from arn_keras.files import atomic_file, read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.rooms import answer
-from arn_keras.scenario import SCENARIOS
+from arn_keras.task import TASKS
 
 
 def fgsm_picture(path, examples, title):
@@ -68,6 +68,7 @@ def draw(path):
     """
     path = pathlib.Path(path)
     files = [draw_examples(path)] if (path / "examples.npz").exists() else []
+    files = [file for file in files if file]
     for saved in sorted(path.glob("*/seed-*/fgsm.npz")):
         dataset, seed = saved.parts[-3:-1]
         with np.load(saved) as examples:
@@ -103,9 +104,8 @@ def _draw_rows(path, rows, measure, dataset, eve):
 
 
 def _task(path):
-    """What Bob is judged by in the scenario of a directory."""
-    config = read_json(path / "config.json")["config"]
-    return answer(SCENARIOS, config.get("scenario", "letter")).task
+    """What Bob is judged by in a directory; one of before there was a choice has pictures."""
+    return answer(TASKS, read_json(path / "config.json").get("task", "image"))
 
 
 def _chance(rows):
@@ -122,11 +122,14 @@ def _both_formats(path, name, function, *arguments):
 
 
 def draw_examples(path):
-    """Draws the examples of a run of `train.py`; the file that was written.
+    """Draws the examples of a run of `train.py`; the file that was written, None if none can be.
 
     Args:
         path: the run directory.
     """
+    task = _task(path)
+    if not task.has_picture:
+        return None
     config, rows = read_json(path / "config.json")["config"], read_json(path / "results.json")
     snr_db = rows[0]["snr_db"]
     # Of several cases of knowledge, the first.
@@ -141,5 +144,5 @@ def draw_examples(path):
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
     with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
-        _task(path).picture(temporary, dict(examples), shown, ", ".join(title))
+        task.picture(temporary, dict(examples), shown, ", ".join(title))
     return file

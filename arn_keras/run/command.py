@@ -112,8 +112,9 @@ def run(config):
         picture = job.picture()
         protected = answer(PROTECTIONS, config.protection).any
         bundle = job.bundle() if protected and not config.no_export else None
-    say("\n" + table(rows, config.problem.task.measures) + "\n")
-    say(f"picture  {picture}")
+    say("\n" + table(rows, job.problem.task.measures) + "\n")
+    if picture:
+        say(f"picture  {picture}")
     if bundle:
         say(f"bundle   {bundle}")
 

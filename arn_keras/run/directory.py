@@ -26,14 +26,14 @@ class RunDirectory:
         path: the directory; made if missing.
         identity: the configuration's fields that decide what is trained, JSON values.
         versions: versions of what computes, recorded only.
-        places: where data were found, recorded only, {option: path}.
+        notes: what else is recorded for who opens it later, {name: JSON value}.
         option: the option that names the directory, for the error's sake.
 
     Raises:
         RunDirError: if it is not writable, in use, or holds something else.
     """
 
-    def __init__(self, path, identity, versions, option="--run-dir", places=None):
+    def __init__(self, path, identity, versions, option="--run-dir", notes=None):
         self.path = pathlib.Path(path)
         self._option = option
         identity = json.loads(json.dumps(identity))
@@ -51,7 +51,7 @@ class RunDirectory:
         for left in self.path.rglob(f"{TEMPORARY}*"):  # by a killed program
             left.unlink()
         if not (self.path / "config.json").exists():
-            content = {"config": identity, "versions": versions, "places": places or {}}
+            content = {"config": identity, "versions": versions, **(notes or {})}
             write_json(self.path / "config.json", content)
 
     def __enter__(self):

@@ -44,7 +44,8 @@ class Job:
         path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
-        self.run = RunDirectory(path, config.identity(), versions(), places=config.places())
+        notes = {"places": config.places(), "task": config.problem.task(dataset)}
+        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         verbose = int(sys.stdout.isatty() and not config.quiet)
         self.problem = Problem(config, dataset, self._models, shards=SHARDS, verbose=verbose)
         self._keep_data()
@@ -72,12 +73,13 @@ class Job:
             todo = "taken as given" if given else f"training, {self.problem.epochs(stage)} epochs"
             self._say(f"{stage}: {todo}")
             start = time.monotonic()
-            self._keep(stage, self.problem.train(stage, self.run.partial(stage) / "checkpoint"))
+            self.keep(stage, self.problem.train(stage, self.run.partial(stage) / "checkpoint"))
             if not given:
                 self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
         return dict(zip(names(stage), self.run.load_models(stage, *names(stage)), strict=True))
 
-    def _keep(self, stage, models):
+    def keep(self, stage, models):
+        """Keeps the models of a stage, {name: Keras model}: it is finished then."""
         partial = self.run.partial(stage)
         for name, model in models.items():
             model.save(partial / f"{name}.keras")
@@ -86,7 +88,7 @@ class Job:
     def _built(self, stage, build):
         """Modules that nothing trains, kept as a stage."""
         if not self.run.done(stage):
-            self._keep(stage, dict(zip(PAIR, build(), strict=True)))
+            self.keep(stage, dict(zip(PAIR, build(), strict=True)))
         return self.run.load_models(stage, *PAIR)
 
     @functools.cached_property

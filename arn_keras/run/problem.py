@@ -7,7 +7,9 @@ the audit and the export differ in where stages are kept, and say so by `load`.
 import functools
 
 from arn_keras.measure.evaluation import Evaluation
+from arn_keras.rooms import answer
 from arn_keras.run import given
+from arn_keras.task import TASKS
 from arn_keras.training import algorithm_1
 from arn_keras.training.privacy import Privacy
 from arn_keras.training.transmit import transmit
@@ -33,10 +35,14 @@ class Problem:
             {name: Keras model}; called once for each stage that is needed.
         shards: parts of a batch of the ARN stage that are computed side by side.
         verbose: as in `keras.Model.fit`.
+
+    Attributes:
+        task: what Bob is judged by, `task.task.Task`.
     """
 
     def __init__(self, config, dataset, load, *, shards=1, verbose=0):
         self.config, self.dataset, self.scenario = config, dataset, config.problem
+        self.task = answer(TASKS, self.scenario.task(dataset))
         self._load = functools.cache(load)
         self._shards, self._verbose = shards, verbose
 
@@ -81,7 +87,7 @@ class Problem:
             self.classifier(eve),
             algorithm_1.stage_seed(self.config.seed, "test"),
             dataset=self.dataset,
-            task=self.scenario.task,
+            task=self.task,
         )
 
     def epochs(self, stage):
@@ -142,7 +148,7 @@ class Problem:
             lambda: self.scenario.build_link(self.dataset),
             self.dataset,
             self.schedule(LINK),
-            loss=self.scenario.task.link_loss,
+            loss=self.task.link_loss,
             **how,
         )
         return {"transmitter": link.transmitter, "receiver": link.receiver}
@@ -191,7 +197,7 @@ class Problem:
             self.schedule(ARN),
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
-            task_loss=self.scenario.task.task_loss,
+            task_loss=self.task.task_loss,
         )
 
     def train_pair(self, link, stage, **how):

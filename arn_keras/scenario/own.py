@@ -95,6 +95,15 @@ class Own(Scenario):
         name = "own" if name == "auto" else name
         return arrays.load(*files, name=name, preprocessing=self.preprocessing, limit=limit)
 
+    def task(self, dataset):
+        """By the targets: pictures, other real numbers, or a label."""
+        target = dataset.train.target
+        if target is not None:
+            return "label" if target.dtype.kind in "iu" and target.squeeze().ndim == 1 else "signal"
+        shape = dataset.source_shape
+        pictures = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
+        return "image" if pictures else "signal"
+
     def kept_data(self):
         """The files of `--data`: a run directory keeps copies, so that it is whole."""
         return dict(zip(("train.npz", "test.npz"), self.data, strict=False))

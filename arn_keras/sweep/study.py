@@ -36,6 +36,7 @@ class Study:
 
     def __init__(self, scenario, datasets, configs, plan, examples, say):
         self._scenario = scenario
+        self._task = scenario.task(next(iter(datasets.values())))
         self._datasets = datasets
         self._configs = configs
         self._plan = plan
@@ -78,7 +79,7 @@ class Study:
         Raises:
             ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
         """
-        with RunDirectory(out, identity, versions(), "--out") as directory:
+        with RunDirectory(out, identity, versions(), "--out", {"task": self._task}) as directory:
             rows = SweepRows(directory.path, configuration, self._say)
             left = grid.remaining(self._plan, rows)
             examples = [

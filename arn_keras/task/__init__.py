@@ -1,1 +1,7 @@
 """What Bob is judged by: the loss L2 of Eq. (21), the measures of a row, the picture."""
+
+TASKS = {
+    "image": "arn_keras.task.image:IMAGE",
+    "signal": "arn_keras.task.signal:SIGNAL",
+    "label": "arn_keras.task.label:LABEL",
+}

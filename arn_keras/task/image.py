@@ -1,58 +1,35 @@
 """Reconstruction of pictures: the letter's task, L2 = mean((s - s_hat)^2), Eq. (21)."""
 
 from arn_keras.palette import BLUE, GREY, ORANGE
-from arn_keras.power import mean_power, ratio_to_db
-from arn_keras.task.task import Measure, Task
+from arn_keras.power import ratio_to_db
+from arn_keras.task.signal import Signal, SquaredError
+from arn_keras.task.task import Measure
 
 
-class SquaredError:
-    """Mean squared error of estimates, and the peak signal-to-noise ratio of the mean error.
+class PictureError(SquaredError):
+    """Mean squared error, and the peak signal-to-noise ratio of the mean error.
 
     Sources are in [0, 1], so PSNR = -10 log10(MSE).
     """
 
-    def __init__(self):
-        self._total = 0.0
-
-    def add(self, target, estimate):
-        """Adds a batch: targets and estimates, arrays or tensors, [batch, ...]."""
-        import numpy as np
-
-        self._total += float(np.sum(mean_power(target - estimate), dtype=float))
-
     def fields(self, sources):
         """The row's fields over so many sources."""
-        mse = self._total / sources
-        return {"mse": mse, "psnr_db": -ratio_to_db(mse)}
+        found = super().fields(sources)
+        return {**found, "psnr_db": -ratio_to_db(found["mse"])}
 
 
-class Image(Task):
+class Image(Signal):
     """Bob is to see the picture that was sent."""
 
     measures = (
         Measure("mse", "Bob MSE", ".5f", better="lower", log=True),
         Measure("psnr_db", "PSNR dB", ".2f"),
     )
-
-    @property
-    def task_loss(self):
-        """The mean squared error of Eq. (21)."""
-        from arn_keras.loss.composite import mean_squared_error
-
-        return mean_squared_error
-
-    blind_field = "mse_mean_picture"
-
-    def blind(self, targets, count):
-        """The mean picture."""
-        import numpy as np
-
-        mean = np.mean(targets, axis=0)
-        return np.broadcast_to(mean, (count, *mean.shape))
+    has_picture = True
 
     def meter(self):
-        """A new `SquaredError`."""
-        return SquaredError()
+        """A new `PictureError`."""
+        return PictureError()
 
     def picture(self, path, examples, rows, title):
         """Draws sources, what Bob sees of them, and what Eve says."""

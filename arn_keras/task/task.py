@@ -28,11 +28,15 @@ class Task(abc.ABC):
     Attributes:
         measures: `Measure`s of a row; the first is what figures and tables are about.
         link_loss: loss of the base link's training, as `keras.Model.compile` takes it.
+        blind_field: see `blind`.
+        has_picture: whether it draws a few examples: `picture(path, examples, rows, title)`, from
+            the arrays of `measure.evaluation.examples` and {case: row}.
         task_loss: L2 of Eq. (19), (target, estimate) -> scalar or a loss a source; or its name.
     """
 
     measures: tuple[Measure, ...]
     blind_field: str
+    has_picture = False
     link_loss = "mse"
 
     @abc.abstractmethod
@@ -50,14 +54,3 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def meter(self):
         """A new object with `add(target, estimate)`, for each batch, and `fields(sources)`."""
-
-    @abc.abstractmethod
-    def picture(self, path, examples, rows, title):
-        """Draws a few examples.
-
-        Args:
-            path: file to write.
-            examples: arrays of `measure.evaluation.examples`.
-            rows: {case: row}.
-            title: one line above.
-        """

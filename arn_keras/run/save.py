@@ -1,0 +1,88 @@
+"""A link that was trained with `SecureLink.fit` as a run directory, which every command takes."""
+
+import pathlib
+import tempfile
+
+import numpy as np
+
+from arn_keras.data import PREPROCESSING, arrays
+from arn_keras.data.dataset import Split
+from arn_keras.errors import ModelError
+from arn_keras.rooms import answer
+from arn_keras.run.config import Config
+from arn_keras.run.job import Job
+from arn_keras.scenario.own import Own
+
+
+def save_run(path, link, *, train, test, name="own", say=print):
+    """Writes a run directory of one's own link: its models, its data, its measured rows.
+
+        arn_keras.save_run("runs/mine", secure, train=(x, y), test=(x_test, y_test))
+        arn_keras.audit("runs/mine", quick=True)
+        arn_keras.export("runs/mine")
+
+    Args:
+        path: directory, new or empty.
+        link: `SecureLink` after `fit`; its pair counts as of white-box knowledge, since it was
+            trained against the link's own eavesdroppers.
+        train, test: (x, y) as `fit` takes them, arrays: y the private labels, or
+            {"label": labels, "target": what Bob recovers}.
+        name: what the data are called.
+        say: called with each line for the user.
+
+    Returns:
+        The directory, a `pathlib.Path`.
+
+    Raises:
+        ArnError: if link and data cannot be used, or the directory not be written.
+    """
+    low, high = np.asarray(link.snr_range_db, float)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        files = {"transmitter": link.transmitter, "receiver": link.receiver}
+        files |= {f"eve_{n}": eve for n, eve in enumerate(link.eavesdroppers)}
+        for file, model in files.items():
+            model.save(folder / f"{file}.keras")
+        for split, (x, y) in (("train", train), ("test", test)):
+            arrays.write(folder / f"{split}.npz", _split(x, y))
+        own = Own(
+            transmitter=str(folder / "transmitter.keras"),
+            receiver=str(folder / "receiver.keras"),
+            eve=tuple(str(folder / f"eve_{n}.keras") for n in range(len(link.eavesdroppers))),
+            data=tuple(str(folder / f"{split}.npz") for split in ("train", "test")),
+            preprocessing=_name(getattr(link, "preprocessing", None)),
+        )
+        config = Config(
+            scenario="own",
+            dataset=name,
+            run_dir=str(path),
+            snr_db=(float(low), float(high)),
+            psr_db=float(np.asarray(link.psr_db)),
+            knowledge="white",
+            problem=own,
+        )
+        with Job(config, own.dataset(name, None, None), say) as job:
+            job.keep(
+                "arn/white",
+                {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn},
+            )
+            job.results()
+            job.picture()
+    return pathlib.Path(path)
+
+
+def _split(x, y):
+    source = x["source"] if isinstance(x, dict) and "source" in x else x
+    y = y if isinstance(y, dict) else {"label": y}
+    return Split(source, np.asarray(y["label"]), y.get("target"))
+
+
+def _name(preprocessing):
+    """The name of what a link does with its sources first."""
+    for name in PREPROCESSING:
+        if answer(PREPROCESSING, name) is preprocessing:
+            return name
+    raise ModelError(
+        f"expected a preprocessing of {', '.join(PREPROCESSING)}, got {preprocessing}: do it in "
+        "the data, or in the transmitter"
+    )
