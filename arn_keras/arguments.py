@@ -1,6 +1,8 @@
 """Command lines whose every refusal is one line."""
 
 import argparse
+import os
+import pathlib
 import sys
 
 from arn_keras.errors import ArnError
@@ -9,11 +11,20 @@ from arn_keras.errors import ArnError
 class Parser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` without the usage in front of an error: one line, status 2.
 
-    An option of a scenario takes the place of a command's of the same name.
+    An option of a scenario takes the place of a command's of the same name. A value that begins with
+    `~` is a path below a home, also where no shell has seen it so, as in `--out=~/runs`.
     """
 
     def __init__(self, **options):
         super().__init__(**{"conflict_handler": "resolve", **options})
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As `argparse.ArgumentParser.parse_known_args`, with `~` replaced by the home."""
+        found, rest = super().parse_known_args(args, namespace)
+        for name, value in vars(found).items():
+            if isinstance(value, str | pathlib.Path) and str(value).startswith("~"):
+                setattr(found, name, type(value)(os.path.expanduser(value)))
+        return found, rest
 
     def error(self, message):
         """Ends the program with one line on standard error and status 2."""

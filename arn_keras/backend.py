@@ -25,6 +25,13 @@ def require_tensorflow():
         )
 
 
+def usable_cores():
+    """Number of cores that this process may use; all of them where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def load_tensorflow():
     """Imports TensorFlow and Keras without the lines that TensorFlow prints at start.
 
@@ -33,7 +40,7 @@ def load_tensorflow():
     """
     require_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     # Half the cores for each of two operations at a time: the layers are small, and an operation
     # that is split over all cores waits for the last of them (docs/performance.md).
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores // 2)))

@@ -1,13 +1,14 @@
 import json
 import logging
 import os
+import pathlib
 import subprocess
 import sys
 
 import pytest
 from tiny_sets import COLOUR, rows, start_load, write_set
 
-from arn_keras.backend import quiet_stderr, quiet_tensorflow, require_tensorflow
+from arn_keras.backend import quiet_stderr, quiet_tensorflow, require_tensorflow, usable_cores
 from arn_keras.errors import BackendError
 
 
@@ -23,6 +24,23 @@ def test_another_backend_is_refused_by_variable_and_by_file(monkeypatch, tmp_pat
         require_tensorflow()
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     require_tensorflow()
+
+
+def test_the_cores_are_those_of_this_process_or_all_where_the_system_does_not_say(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7}, raising=False)
+    assert usable_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert usable_cores() == 12
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cores() == 1
+
+
+def test_no_file_asks_for_the_cores_in_a_way_of_its_own():
+    root = pathlib.Path(__file__).parents[1]
+    files = [*root.glob("arn_keras/**/*.py"), *root.glob("benchmarks/*.py"), root / "train.py"]
+    asking = [file.name for file in files if "sched_getaffinity" in file.read_text()]
+    assert asking == ["backend.py"]
 
 
 def test_what_is_said_during_a_failure_is_shown(capfd):

@@ -30,6 +30,22 @@ def test_every_task_has_its_result_once_in_any_order(engine):
     assert sorted(found) == [(index, 2 * index) for index in range(20)]
 
 
+def test_tasks_are_taken_as_workers_come_free_and_not_all_at_once(engine):
+    taken, ended, most = 0, 0, 0
+
+    def tasks():
+        nonlocal taken
+        for value in range(40):
+            taken += 1
+            yield (value,)
+
+    for _, _ in engine.run(double, tasks()):
+        ended += 1
+        most = max(most, taken - ended)
+    assert (taken, ended) == (40, 40)
+    assert most < 4 * engine.workers
+
+
 def test_workers_are_kept_for_the_next_tasks(engine):
     def who(_):
         time.sleep(0.05)

@@ -55,6 +55,10 @@ def test_what_is_there_is_not_planned_again():
     assert grid.remaining(plan, everything) == {}
 
 
+def test_the_plain_link_has_a_name_for_the_user_too():
+    assert grid.Point("digits", 0).name == "no modules"
+
+
 def test_names_of_pairs_tell_them_apart():
     plan = grid.Grid(snrs_db=(-5, 0.5), psrs_db=(-10, -10.5), trainings=("matched", "range")).plan()
     names = [p.name for p in plan if p.knowledge]

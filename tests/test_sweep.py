@@ -128,6 +128,27 @@ def test_a_directory_of_before_there_were_journals_goes_on_and_measures_nothing_
     assert measured(shared_only) == measured(local)
 
 
+def test_a_failed_point_of_the_plain_link_is_named_and_the_others_are_kept(
+    local, shared_only, capsys, monkeypatch
+):
+    class Engine(LocalEngine):
+        def run(self, function, tasks):
+            for index, result in super().run(function, tasks):
+                plain = isinstance(result, tuple) and result[0] is None
+                yield index, ArithmeticError("expected finite") if plain else result
+
+    monkeypatch.setattr(sweep, "_engine", lambda options: Engine(2))
+    one = [*SMALL, "--snr-db", "10", "--psr-db", "-5", "--knowledge", "black"]
+    assert sweep.main([*one, "--out", str(shared_only)]) == 2
+    found = capsys.readouterr()
+    assert "failed   no modules: expected finite" in found.out
+    assert found.err == (
+        "arn_keras.sweep: error: 1 of 2 points failed; the first: no modules: expected finite\n"
+    )
+    assert [row["case"] for row in measured(shared_only)] == ["paired"]
+    assert (shared_only / "rows.jsonl").read_text().count("\n") == 1
+
+
 def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys):
     path = tmp_path / "out"
     assert sweep.main([*GRID, "--jobs", "2", "--dry-run", "--out", str(path)]) == 0

@@ -13,6 +13,7 @@ from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.rooms import answer
 from arn_keras.task import TASKS
+from arn_keras.task.image import pixels
 
 
 def fgsm_picture(path, examples, title):
@@ -41,7 +42,7 @@ def fgsm_picture(path, examples, title):
                 continue
             low, high = (-1, 1) if part == "perturbation" else (0, 1)
             shown = (np.clip(values, low, high) - low) / (high - low)
-            axis.imshow(shown.squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(pixels(shown), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         for axis, guess, confidence in zip(
             (row[0], row[2]),

@@ -8,10 +8,10 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 
 from arn_keras.arguments import Parser, exit_status
+from arn_keras.backend import usable_cores
 from arn_keras.errors import ConfigError
 from arn_keras.eve import EVES
 from arn_keras.run import command
@@ -222,7 +222,7 @@ def run(options):
     }
     study = Study(options.problem, datasets, configs, plan, 1 in options.figure, say)
     if options.dry_run:
-        study.show_plan(options.out, options.jobs or len(os.sched_getaffinity(0)))
+        study.show_plan(options.out, options.jobs or usable_cores())
         return
     study.run(
         options.out,

@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 
+from arn_keras.backend import usable_cores
 from arn_keras.errors import ArnError, EngineError
 
 _ATTEMPTS = 5  # of a task whose worker dies
@@ -33,7 +34,7 @@ class LocalEngine:
     """
 
     def __init__(self, jobs=None):
-        self.workers = jobs or len(os.sched_getaffinity(0))
+        self.workers = jobs or usable_cores()
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="arn-keras-"))
         self._executor = None
         self._shared = 0

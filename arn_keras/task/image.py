@@ -36,6 +36,11 @@ class Image(Signal):
         examples_picture(path, examples, rows, title)
 
 
+def pixels(image):
+    """A picture as Matplotlib takes it: without the channel where there is only one."""
+    return image[..., 0] if image.shape[-1] == 1 else image
+
+
 def examples_picture(path, examples, rows, title):
     """Draws sources, what Bob sees with and without the modules, and what Eve says of each.
 
@@ -66,7 +71,7 @@ def examples_picture(path, examples, rows, title):
             name += f"\nMSE {rows[case]['mse']:.4f}"
         for column, image in enumerate(images):
             axis = axes[row, column]
-            axis.imshow(np.clip(image, 0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             truth = int(labels[column])
             if case == "source":
