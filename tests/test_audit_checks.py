@@ -127,6 +127,11 @@ def test_the_report_gives_the_worst_case_a_verdict_and_every_doubt():
     assert "| arn | 0.01000 | 1.0000 | 20.0% | **94.0%** | E3 eve | 1.000 |" in text
     assert "`arn`: Eve is 84.0 points above guessing: not secrecy." in text
     assert "`keyed`: no Eve of this ladder does better than guessing." in text
+    # One look at 100 sources: P(Bin(100, 0.1) > 18) = 0.5 %, > 17) = 1.0 %; ln(36 / 0.01) / 100.
+    luck = "Luck stays below 18.0% and 0.0819 nats in 99% of ladders of 1 looks at 100 sources."
+    assert f"`keyed`: no Eve of this ladder does better than guessing. {luck}" in text
+    leaks = report(_audit(_replace("E3", "keyed", leakage_nats=0.0825)))
+    assert "`keyed`: Eve can use 0.0825 nats of the label: not secrecy." in leaks
     assert "**weaker than what it contains**: arn: E4 0.900, E3 0.940" in text
     assert "| keyed | known plaintext, key reused | 64 | 90.0% |" in text
     assert "None: every self-check passed" in report(_audit(list(SOUND)))

@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from arn_keras.measure.leakage import accuracy, cross_entropy, entropy, leakage_nats, majority_rate
+from arn_keras.measure.leakage import (
+    Leakage,
+    accuracy,
+    cross_entropy,
+    entropy,
+    leakage_nats,
+    majority_rate,
+)
 
 
 def _binary_symmetric(flips, sources=1000):
@@ -36,6 +43,17 @@ def test_an_eve_who_knows_all_gets_the_entropy_and_one_who_guesses_nothing():
     assert entropy(np.arange(8), 8) == pytest.approx(math.log(8))
 
 
+def test_the_leakage_of_batches_is_that_of_all_sources_at_once():
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 3, 90)
+    logits = random.normal(size=(90, 3)) + 2 * np.eye(3)[labels]
+    leakage = Leakage(3)
+    for part in (slice(0, 7), slice(7, 80), slice(80, 90)):
+        leakage.add(logits[part], labels[part])
+    assert leakage.nats == pytest.approx(leakage_nats(logits, labels), rel=1e-12)
+    assert leakage.nats > 0.2
+
+
 def test_a_logit_that_is_no_number_is_refused():
-    with pytest.raises(ValueError, match="expected finite logits"):
+    with pytest.raises(ArithmeticError, match="expected finite logits"):
         leakage_nats(np.array([[0.0, np.nan]]), np.array([0]))

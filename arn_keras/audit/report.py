@@ -1,5 +1,7 @@
 """The audit's report in Markdown, written from its rows only; a reader has two minutes."""
 
+from arn_keras.measure.guessing import RISK, accuracy_limit, leakage_limit
+
 NAMES = {
     "E0": "the letter's Eve, frozen",
     "E1": "unseen frozen Eves",
@@ -20,8 +22,10 @@ def headline(rows):
         rows: as in `audit.json`.
 
     Returns:
-        {protection: row}, in the order of the rows; the largest leakage of any row that counts is
-        added as `worst_leakage_nats`.
+        {protection: row}, in the order of the rows; added are `worst_leakage_nats`, the largest
+        leakage of any row that counts, and what Eves who guess exceed with probability
+        `guessing_risk` only, at `looks` looks at the test sources (each measured epoch of each
+        Eve and restart): `guessing_accuracy` and `guessing_leakage_nats`.
     """
     found = {}
     for row in rows:
@@ -30,7 +34,19 @@ def headline(rows):
     return {
         protection: max(each, key=lambda row: row["eve_accuracy"])
         | {"worst_leakage_nats": max(row["leakage_nats"] for row in each)}
+        | _guessing(each)
         for protection, each in found.items()
+    }
+
+
+def _guessing(rows):
+    looks = sum(max(1, len(row["curve"])) * row.get("restarts", 1) for row in rows)
+    sources = rows[0]["sources"]
+    return {
+        "looks": looks,
+        "guessing_risk": RISK,
+        "guessing_accuracy": accuracy_limit(rows[0]["majority_rate"], sources, looks),
+        "guessing_leakage_nats": leakage_limit(sources, looks),
     }
 
 
@@ -104,14 +120,21 @@ def _mean(rows, field):
 
 def _sentences(worst, majority):
     for protection, row in worst.items():
-        above = row["eve_accuracy"] - majority
         if protection == "none":
             continue
-        if above <= 0.015 and row["worst_leakage_nats"] <= 0.02:
-            verdict = "no Eve of this ladder does better than guessing"
-        else:
+        accuracy, nats = row["guessing_accuracy"], row["guessing_leakage_nats"]
+        if row["eve_accuracy"] > accuracy:
+            above = row["eve_accuracy"] - majority
             verdict = f"Eve is {100 * above:.1f} points above guessing: not secrecy"
-        yield f"- `{protection}`: {verdict}."
+        elif row["worst_leakage_nats"] > nats:
+            verdict = f"Eve can use {row['worst_leakage_nats']:.4f} nats of the label: not secrecy"
+        else:
+            verdict = "no Eve of this ladder does better than guessing"
+        yield (
+            f"- `{protection}`: {verdict}. Luck stays below {accuracy:.1%} and {nats:.4f} nats in "
+            f"{1 - row['guessing_risk']:.0%} of ladders of {row['looks']} looks at "
+            f"{row['sources']} sources."
+        )
 
 
 def _label(row):

@@ -7,13 +7,13 @@ gives the same bytes.
 import hashlib
 import importlib.metadata
 import json
-import math
 import shutil
 from typing import NamedTuple
 
 from arn_keras import errors
 from arn_keras.errors import ExportError
 from arn_keras.export import readme, runtime
+from arn_keras.measure.guessing import accuracy_limit
 from arn_keras.pair import key_schedule, message_number
 
 POWER_CONVENTION = (
@@ -79,11 +79,10 @@ def check_keyed(facts):
 
     Raises:
         ExportError: with what was measured, and what was allowed: 0.1 % of the power; of Eve's
-            accuracy 1.5 points over the commonest label's share, or four standard deviations of
-            chance on a test set so small.
+            accuracy what guessing exceeds once in 10,000 exports.
     """
-    chance, sources = facts["chance"], facts["sources"]
-    allowed = chance + max(0.015, 4 * math.sqrt(chance * (1 - chance) / sources))
+    looks = len(facts["parity"])
+    allowed = accuracy_limit(facts["chance"], facts["sources"], looks, risk=1e-4)
     for row in facts["parity"]:
         if not abs(row["sent_power"] - 1) <= 0.001:
             raise ExportError(f"expected a sent power of 1 within 0.1 %, got {row['sent_power']}")

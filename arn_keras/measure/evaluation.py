@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.measure.leakage import Leakage
 from arn_keras.pair.chain import with_fresh_keys
 from arn_keras.power import mean_power, ratio_to_db
 from arn_keras.system import forward
@@ -89,18 +90,17 @@ class Evaluation:
             `eve_accuracy`, `eve_confidence`, `leakage_nats`, `bob_accuracy`, `sources`.
         """
         meter = self._task.meter()
-        total, counts = {}, np.zeros(self.eavesdropper.output_shape[-1], int)
+        total, leakage = {}, Leakage(self.eavesdropper.output_shape[-1])
         for batch, start in enumerate(range(0, len(split), self._batch_size)):
             part = split.part(slice(start, start + self._batch_size))
             labels = np.asarray(part.label)
             signals = self.signals(part, snr_db, transmitter_module, receiver_module, batch)
             meter.add(self._dataset.targets(part), signals.estimate)
-            for name, value in self._sums(signals, labels).items():
+            overheard = self.eavesdropper(signals.overheard, training=False)
+            for name, value in self._sums(signals, labels, overheard).items():
                 total[name] = total.get(name, 0.0) + value
-            counts += np.bincount(labels, minlength=len(counts))
+            leakage.add(overheard, labels)
         mean = {name: value / len(split) for name, value in total.items()}
-        share = counts[counts > 0] / len(split)
-        entropy = -float(np.sum(share * np.log(share)))
         power = mean["perturbation_power"]
         return {
             "snr_db": float(snr_db),
@@ -109,21 +109,17 @@ class Evaluation:
             **meter.fields(len(split)),
             "eve_accuracy": mean["eve_hit"],
             "eve_confidence": mean["eve_confidence"],
-            "leakage_nats": max(0.0, entropy - mean["eve_cross_entropy"]),
+            "leakage_nats": leakage.nats,
             "bob_accuracy": mean["bob_hit"],
             "sources": len(split),
         }
 
-    def _sums(self, signals, labels):
-        overheard = self.eavesdropper(signals.overheard, training=False)
+    def _sums(self, signals, labels, overheard):
         confidence = tf.gather(tf.nn.softmax(overheard), labels, batch_dims=1)
         each = {
             "sent_power": mean_power(signals.sent),
             "eve_hit": keras.metrics.sparse_categorical_accuracy(labels, overheard),
             "eve_confidence": confidence,
-            "eve_cross_entropy": keras.losses.sparse_categorical_crossentropy(
-                labels, overheard, from_logits=True
-            ),
             "bob_hit": keras.metrics.sparse_categorical_accuracy(
                 labels, self.eavesdropper(signals.cleaned, training=False)
             ),

@@ -9,13 +9,16 @@ on the test labels (Guo et al., ICML 2017): an over-confident Eve is not counted
 
 import numpy as np
 
-_TEMPERATURES = np.logspace(-1, 2.5, 36)
+TEMPERATURES = np.logspace(-1, 2.5, 36)
 
 
 def entropy(labels, classes):
     """Entropy of the label in nats, from its frequencies."""
-    share = np.bincount(labels, minlength=classes) / len(labels)
-    share = share[share > 0]
+    return _entropy(np.bincount(labels, minlength=classes))
+
+
+def _entropy(counts):
+    share = counts[counts > 0] / counts.sum()
     return -float(np.sum(share * np.log(share)))
 
 
@@ -37,20 +40,42 @@ def accuracy(logits, labels):
     return float(np.mean(np.argmax(logits, axis=1) == labels))
 
 
-def leakage_nats(logits, labels):
-    """Usable information about the label; the formula is at the top.
+class Leakage:
+    """Usable information about the label, summed over batches; the formula is at the top.
 
     Args:
-        logits: Eve's, [sources, classes]; log-probabilities will do.
-        labels: true labels, integers, [sources].
-
-    Returns:
-        Nats, from 0 to the label's entropy.
-
-    Raises:
-        ValueError: if a logit is NaN or infinite.
+        classes: number of labels.
     """
-    if not np.all(np.isfinite(logits)):
-        raise ValueError("expected finite logits, got NaN or infinity")
-    best = min(cross_entropy(logits / temperature, labels) for temperature in _TEMPERATURES)
-    return max(0.0, entropy(labels, logits.shape[1]) - best)
+
+    def __init__(self, classes):
+        self._counts = np.zeros(classes, int)
+        self._losses = np.zeros(len(TEMPERATURES))
+
+    def add(self, logits, labels):
+        """Counts a batch.
+
+        Args:
+            logits: Eve's, [sources, classes]; log-probabilities will do.
+            labels: true labels, integers, [sources].
+
+        Raises:
+            ArithmeticError: if a logit is NaN or infinite.
+        """
+        logits = np.asarray(logits, np.float64)
+        if not np.all(np.isfinite(logits)):
+            raise ArithmeticError("expected finite logits, got NaN or infinity")
+        losses = [cross_entropy(logits / temperature, labels) for temperature in TEMPERATURES]
+        self._losses += len(labels) * np.array(losses)
+        self._counts += np.bincount(labels, minlength=len(self._counts))
+
+    @property
+    def nats(self):
+        """The leakage, from 0 to the label's entropy."""
+        return max(0.0, _entropy(self._counts) - float(self._losses.min()) / self._counts.sum())
+
+
+def leakage_nats(logits, labels):
+    """The leakage in nats of one batch that holds all sources; arguments as `Leakage.add`."""
+    leakage = Leakage(logits.shape[1])
+    leakage.add(logits, labels)
+    return leakage.nats
