@@ -48,6 +48,8 @@ def test_an_eve_who_does_better_than_guessing_is_over_the_limit():
     assert accuracy_limit(0.1, 10_000, 60) < 0.112
     assert accuracy_limit(0.1, 360, 200) > accuracy_limit(0.1, 360, 20)
     assert accuracy_limit(0.1, 10, 10**6) <= 1
+    assert accuracy_limit(0.1, 360) == accuracy_limit(0.1, 360, 1)  # one look, unless said
+    assert leakage_limit(360) == leakage_limit(360, 1)
 
 
 def test_every_measured_epoch_and_restart_is_a_look():

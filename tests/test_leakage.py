@@ -41,6 +41,15 @@ def test_an_eve_who_knows_all_gets_the_entropy_and_one_who_guesses_nothing():
     assert 0 <= leakage_nats(noise, labels) < 0.01
     assert majority_rate(labels) == 0.5
     assert entropy(np.arange(8), 8) == pytest.approx(math.log(8))
+    assert entropy(np.arange(8), 11) == pytest.approx(math.log(8))  # three that nobody has
+
+
+def test_the_temperatures_reach_from_too_careful_an_eve_to_one_who_is_sure_of_all_but_noise():
+    logits, labels = _binary_symmetric(0.1)
+    for scale in (1 / 9, 1 / 3, 1.0, 30.0, 300.0):
+        assert leakage_nats(scale * logits, labels) == pytest.approx(
+            leakage_nats(logits, labels), rel=0.02
+        )
 
 
 def test_the_leakage_of_batches_is_that_of_all_sources_at_once():
