@@ -11,8 +11,8 @@ from arn_keras.errors import ArnError
 class Parser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` without the usage in front of an error: one line, status 2.
 
-    An option of a scenario takes the place of a command's of the same name. A value that begins with
-    `~` is a path below a home, also where no shell has seen it so, as in `--out=~/runs`.
+    An option of a scenario takes the place of a command's of the same name. A value that begins
+    with `~` is a path below a home, also where no shell has seen it so, as in `--out=~/runs`.
     """
 
     def __init__(self, **options):

@@ -5,6 +5,7 @@ import pytest
 from arn_keras.audit.checks import CHECKS, warnings
 from arn_keras.audit.picture import audit_picture
 from arn_keras.audit.report import headline, report
+from arn_keras.task.image import IMAGE
 
 
 def _row(rung, protection, accuracy, leakage=1.0, seed=0, **more):
@@ -111,6 +112,7 @@ def _audit(rows, doubts=()):
         "headline": headline(rows),
         "warnings": list(doubts),
         "dataset": "mnist",
+        "measure": IMAGE.measures[0]._asdict(),
         "snr_db": 10.0,
         "psr_db": -10.0,
         "entropy_nats": 2.3,

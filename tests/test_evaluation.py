@@ -52,9 +52,7 @@ def test_a_row_agrees_with_numpy_on_the_signals_it_was_measured_on(models, split
     assert row["sources"] == 40
 
 
-def test_the_leakage_of_a_row_is_that_of_the_audit_whatever_the_batches(
-    models, split, dataset
-):
+def test_the_leakage_of_a_row_is_that_of_the_audit_whatever_the_batches(models, split, dataset):
     transmitter, receiver, _ = models
     logits = 8 * np.random.default_rng(1).normal(size=(40, 3)) + 9 * np.eye(3)[split.label]
     heard = []
