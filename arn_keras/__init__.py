@@ -26,10 +26,14 @@ _HOMES = {
     "save_run": "run.save",
     "unit_interval": "data.preprocessing",
 }
-__all__ = sorted(_HOMES)
+# Packages that are functions too.
+_ROOMS = ("audit", "export")
+__all__ = sorted((*_HOMES, *_ROOMS))
 
 
 def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from arn_keras.backend import require_tensorflow

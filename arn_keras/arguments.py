@@ -22,13 +22,19 @@ class Parser(argparse.ArgumentParser):
         """As `argparse.ArgumentParser.parse_known_args`, with `~` replaced by the home."""
         found, rest = super().parse_known_args(args, namespace)
         for name, value in vars(found).items():
-            if isinstance(value, str | pathlib.Path) and str(value).startswith("~"):
-                setattr(found, name, type(value)(os.path.expanduser(value)))
+            several = isinstance(value, list)
+            setattr(found, name, list(map(_at_home, value)) if several else _at_home(value))
         return found, rest
 
     def error(self, message):
         """Ends the program with one line on standard error and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _at_home(value):
+    if isinstance(value, str | pathlib.Path) and str(value).startswith("~"):
+        return type(value)(os.path.expanduser(value))
+    return value
 
 
 def exit_status(program, run):

@@ -9,6 +9,8 @@ command. A run directory or a bundle never names code.
 import functools
 import importlib
 import os
+import sys
+import types
 
 from arn_keras.errors import ConfigError
 
@@ -35,6 +37,16 @@ def answer(room, name):
 def _loaded(place):
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def make_callable(room, place):
+    """Lets a package be called: `arn_keras.audit(run_dir)` is the function at "module:name"."""
+
+    class Callable(types.ModuleType):
+        def __call__(self, *args, **kwargs):
+            return _loaded(place)(*args, **kwargs)
+
+    sys.modules[room].__class__ = Callable
 
 
 def load_plugins():

@@ -1,22 +1,15 @@
 """`python -m arn_keras.audit RUN_DIR`: what an eavesdropper who moves last gets out of a run.
 
-The ladder of eavesdroppers is in `ladder.py`; this is its command line and what it leaves behind:
-`audit/audit.json`, `audit.png`, `report.md`, and a journal of finished rungs, to go on from.
-Nothing heavy is imported before the options are known to be good.
+The ladder of eavesdroppers is in `ladder.py`, what is left behind in `conduct.py`. Nothing heavy is
+imported before the options are known to be good.
 """
 
 import pathlib
 import sys
-import time
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file, write_json
+from arn_keras.audit.conduct import DEFAULT_PROTECTIONS, conduct
 from arn_keras.pair import PROTECTIONS
-from arn_keras.rooms import answer
-from arn_keras.run.saved import SavedRun
-
-DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
 
 
 def parse(arguments=None):
@@ -61,80 +54,16 @@ def main(arguments=None):
 
 def run(options, words):
     """Audits one run directory; the words of the command line go into the report."""
-    path = pathlib.Path(options.run_dir)
-    saved = SavedRun.read(path)
-    knowledge = trained(saved, options.knowledge)
-    config = saved.config
-    problem = saved.problem(options.data_dir)
-    dataset = problem.dataset
-    from arn_keras.audit.checks import warnings
-    from arn_keras.audit.effort import FULL, QUICK
-    from arn_keras.audit.ladder import climb, finished_rungs
-    from arn_keras.audit.picture import audit_picture
-    from arn_keras.audit.report import headline, report
-    from arn_keras.measure.leakage import entropy
-
-    effort = QUICK if options.quick else FULL
-    seeds = list(range(options.seeds or (1 if options.quick else 3)))
-    protections = [name for name in PROTECTIONS if name in ("none", *options.protection)]
-    snr_db = sum(config.snr_db) / 2
-    start = time.monotonic()
-    with saved.directory():
-        folder = path / "audit"
-        folder.mkdir(exist_ok=True)
-        rows = climb(
-            problem,
-            problem.pair(knowledge),
-            protections=protections,
-            seeds=seeds,
-            effort=effort,
-            snr_db=snr_db,
-            psr_db=config.psr_db,
-            finished=finished_rungs(folder / f"finished-{knowledge}.sqlite"),
-        )
-        audit = {
-            "scenario": config.scenario,
-            "dataset": dataset.name,
-            "measure": problem.task.measures[0]._asdict(),
-            "knowledge": knowledge,
-            "snr_db": snr_db,
-            "psr_db": config.psr_db,
-            "effort": effort.name,
-            "seeds": seeds,
-            "command": f"python -m arn_keras.audit {' '.join(words)}",
-            "seconds": time.monotonic() - start,
-            "entropy_nats": entropy(dataset.test.label, dataset.classes),
-            "headline": headline(rows),
-            "warnings": warnings(rows, config.psr_db),
-            "rows": rows,
-        }
-        write_json(folder / "audit.json", audit)
-        with atomic_file(folder / "audit.png") as temporary:
-            audit_picture(temporary, rows, f"{dataset.name}, SNR {snr_db:g} dB")
-        with atomic_file(folder / "report.md") as temporary:
-            temporary.write_text(report(audit))
-    _tell(audit, folder)
-
-
-def trained(saved, knowledge=None):
-    """The knowledge ("white" or "black") of the pair that is audited.
-
-    Args:
-        saved: `run.saved.SavedRun`.
-        knowledge: "white", "black", or None for the first that is there.
-
-    Raises:
-        RunDirError: if the run has no trained pair.
-    """
-    stages = ("link", *saved.config.problem.judges.values())
-    for name in (knowledge,) if knowledge else ("white", "black"):
-        if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
-            return name
-    wanted = f"{knowledge} pair" if knowledge else "pair"
-    protection, todo = saved.config.protection, "run train.py to its end"
-    if not answer(PROTECTIONS, protection).arns:
-        todo = f"its --protection is {protection}, audit a run with ARNs"
-    raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
+    audit = conduct(
+        options.run_dir,
+        quick=options.quick,
+        protections=options.protection,
+        knowledge=options.knowledge,
+        seeds=options.seeds,
+        data_dir=options.data_dir,
+        command=f"python -m arn_keras.audit {' '.join(words)}",
+    )
+    _tell(audit, pathlib.Path(options.run_dir) / "audit")
 
 
 def _tell(audit, folder):

@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.audit.__main__ import trained
+from arn_keras.audit.conduct import trained
 from arn_keras.files import atomic_file, write_json
 from arn_keras.run.config import SHARDS
 from arn_keras.run.saved import SavedRun

@@ -2,4 +2,10 @@
 
 `python -m export RUN_DIR` runs `bundle`, which converts in one process (`conversion`), proves in
 another that has no TensorFlow (`proof`), and puts the device's client (`runtime`) beside the files.
+
+`arn_keras.export(run_dir)` is `bundle.export`, `python -m arn_keras.export RUN_DIR` its command.
 """
+
+from arn_keras.rooms import make_callable
+
+make_callable(__name__, "arn_keras.export.bundle:export")

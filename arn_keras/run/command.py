@@ -47,7 +47,7 @@ def parse_with_scenario(parser, arguments):
     Returns:
         The namespace, with `problem` in the place of the scenario's own options.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--scenario", nargs="?", default=Config.scenario)
     name = first.parse_known_args(arguments)[0].scenario
     scenario, own = None, ()

@@ -1,0 +1,121 @@
+"""An audit of one run directory; it leaves `audit/audit.json`, `audit.png` and `report.md` there.
+
+A journal of finished rungs lies beside them, from which a killed audit goes on.
+"""
+
+import pathlib
+import time
+
+from arn_keras.errors import RunDirError
+from arn_keras.files import atomic_file, write_json
+from arn_keras.pair import PROTECTIONS
+from arn_keras.rooms import answer
+from arn_keras.run.saved import SavedRun
+
+DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
+
+
+def conduct(
+    run_dir,
+    *,
+    quick=False,
+    protections=DEFAULT_PROTECTIONS,
+    knowledge=None,
+    seeds=None,
+    data_dir=None,
+    command="arn_keras.audit",
+    say=print,
+):
+    """Audits the pair of a run, beside other protections of the same link.
+
+    Args:
+        run_dir: a finished run directory, of `train.py` or of `arn_keras.save_run`.
+        quick: one seed and the rungs that matter.
+        protections: names of `pair.PROTECTIONS`; "none" is always measured, to compare with.
+        knowledge: which pair of ARNs, "white" or "black"; None for the first that is there.
+        seeds: how many; 3 by default, 1 if quick.
+        data_dir: where prepared data sets are; where the run found them by default.
+        command: what the report says it was made by.
+        say: called with each line for the user.
+
+    Returns:
+        Contents of `audit.json` (docs/audit.md).
+
+    Raises:
+        ArnError: if run directory or data cannot be used.
+    """
+    path = pathlib.Path(run_dir)
+    saved = SavedRun.read(path)
+    knowledge = trained(saved, knowledge)
+    config = saved.config
+    problem = saved.problem(data_dir)
+    dataset = problem.dataset
+    from arn_keras.audit.checks import warnings
+    from arn_keras.audit.effort import FULL, QUICK
+    from arn_keras.audit.ladder import climb, finished_rungs
+    from arn_keras.audit.picture import audit_picture
+    from arn_keras.audit.report import headline, report
+    from arn_keras.measure.leakage import entropy
+
+    effort = QUICK if quick else FULL
+    seeds = list(range(seeds or (1 if quick else 3)))
+    protections = [name for name in PROTECTIONS if name in ("none", *protections)]
+    snr_db = sum(config.snr_db) / 2
+    start = time.monotonic()
+    with saved.directory():
+        folder = path / "audit"
+        folder.mkdir(exist_ok=True)
+        rows = climb(
+            problem,
+            problem.pair(knowledge),
+            protections=protections,
+            seeds=seeds,
+            effort=effort,
+            snr_db=snr_db,
+            psr_db=config.psr_db,
+            finished=finished_rungs(folder / f"finished-{knowledge}.sqlite", say),
+            say=say,
+        )
+        audit = {
+            "scenario": config.scenario,
+            "dataset": dataset.name,
+            "measure": problem.task.measures[0]._asdict(),
+            "knowledge": knowledge,
+            "snr_db": snr_db,
+            "psr_db": config.psr_db,
+            "effort": effort.name,
+            "seeds": seeds,
+            "command": command,
+            "seconds": time.monotonic() - start,
+            "entropy_nats": entropy(dataset.test.label, dataset.classes),
+            "headline": headline(rows),
+            "warnings": warnings(rows, config.psr_db),
+            "rows": rows,
+        }
+        write_json(folder / "audit.json", audit)
+        with atomic_file(folder / "audit.png") as temporary:
+            audit_picture(temporary, rows, f"{dataset.name}, SNR {snr_db:g} dB")
+        with atomic_file(folder / "report.md") as temporary:
+            temporary.write_text(report(audit))
+    return audit
+
+
+def trained(saved, knowledge=None):
+    """The knowledge ("white" or "black") of the pair that is audited.
+
+    Args:
+        saved: `run.saved.SavedRun`.
+        knowledge: "white", "black", or None for the first that is there.
+
+    Raises:
+        RunDirError: if the run has no trained pair.
+    """
+    stages = ("link", *saved.config.problem.judges.values())
+    for name in (knowledge,) if knowledge else ("white", "black"):
+        if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
+            return name
+    wanted = f"{knowledge} pair" if knowledge else "pair"
+    protection, todo = saved.config.protection, "run train.py to its end"
+    if not answer(PROTECTIONS, protection).arns:
+        todo = f"its --protection is {protection}, audit a run with ARNs"
+    raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
