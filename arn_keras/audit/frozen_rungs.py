@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.wiretap import predict
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.eve.larger import BUILD_LARGER
 from arn_keras.measure.fgsm import fgsm
 from arn_keras.pair.chain import RandomKeys
-from arn_keras.system import unit_interval
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
 

@@ -16,10 +16,10 @@ from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import bob_sees
 from arn_keras.audit.wiretap import predict
 from arn_keras.channel.awgn import AWGN
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.eve.structural import build_structural_eavesdropper
 from arn_keras.power import mean_power, noise_variance
-from arn_keras.system import unit_interval
 from arn_keras.training.transmit import in_batches
 
 #: SNR of an Eve who hears as good as no noise.

@@ -9,6 +9,7 @@ from arn_keras.audit.fresh_rungs import averaged, fresh, larger, planted_norm, s
 from arn_keras.audit.frozen_rungs import defended, frozen, kerckhoffs, unseen
 from arn_keras.audit.keyed_rungs import bob, key_attacks
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import protection, weakened
 from arn_keras.power import ratio_to_db
@@ -99,7 +100,7 @@ def climb(
     """
     for part in (*link, eavesdropper, *pair):
         part.trainable = False
-    signals = tuple(transmit(link[0], split.images) for split in splits)
+    signals = tuple(transmit(link[0], split.images, unit_interval) for split in splits)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
     for seed in seeds:
         clean = {}

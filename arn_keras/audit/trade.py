@@ -13,6 +13,7 @@ from arn_keras.audit.fresh_rungs import fresh, larger
 from arn_keras.audit.frozen_rungs import frozen, kerckhoffs
 from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.pair.chain import Protection, protection
 from arn_keras.training.algorithm_1 import BUILD_CLASSIFIER, build_pair_link, train_pair
 from arn_keras.training.min_max_link import MinMaxLink
@@ -69,7 +70,7 @@ class Trade:
             part.trainable = False
         self._link, self._eavesdropper, self._splits = link, eavesdropper, splits
         self._schedule, self._effort, self._snr_db = schedule, effort, snr_db
-        self._signals = tuple(transmit(link[0], split.images) for split in splits)
+        self._signals = tuple(transmit(link[0], split.images, unit_interval) for split in splits)
         classes, sources = eavesdropper.output_shape[-1], len(splits[0])
         white = Privacy("white")
         # One of each for all points: another budget or weight costs no new trace.
@@ -143,7 +144,7 @@ def build_min_max_link(transmitter, receiver, classes, schedule, sources):
     """
     shape = transmitter.output_shape[1:]
     rivals = [BUILD_CLASSIFIER[name](shape, classes) for name in RIVALS]
-    link = MinMaxLink(transmitter, receiver, rivals, name="min_max")
+    link = MinMaxLink(transmitter, receiver, rivals, preprocessing=unit_interval, name="min_max")
     schedule.compile(link, sources, shards=min(schedule.shards, schedule.batch_size))
     return link
 

@@ -87,6 +87,7 @@ def convert_run(run_dir, config, pair, data_dir, bundle, handover):
     require_tensorflow()
     dataset = images.load(config["dataset"], data_dir, config["limit"])
     load_tensorflow()
+    from arn_keras.data.preprocessing import unit_interval
     from arn_keras.pair import rotation  # noqa: F401  the layer that keyed modules are made of
     from arn_keras.run.directory import load_models
     from arn_keras.training.algorithm_1 import stage_seed
@@ -115,13 +116,13 @@ def convert_run(run_dir, config, pair, data_dir, bundle, handover):
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
     chosen = np.sort(chosen[:CALIBRATION_SIGNALS])
-    signal = transmit(transmitter, np.asarray(dataset.train.images)[chosen])
+    signal = transmit(transmitter, np.asarray(dataset.train.images)[chosen], unit_interval)
     signs = ends.draw_signs(len(signal), seed("calibration keys"))
     sent = ends.protect(signal, signs)
     heard = ends.unkey(sent + noise(sent, "calibration"), signs)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
     (handover / "facts.json").write_text(json.dumps({"dataset": dataset.name, **modules}))
-    signal = transmit(transmitter, dataset.test.images)
+    signal = transmit(transmitter, dataset.test.images, unit_interval)
     draws = range(math.ceil(PROOF_SIGNALS / len(signal)))
     write_handover(
         handover,

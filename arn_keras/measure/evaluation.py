@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.pair.chain import with_fresh_keys
 from arn_keras.power import mean_power, ratio_to_db
-from arn_keras.system import forward, unit_interval
+from arn_keras.system import forward
 
 
 class Evaluation:

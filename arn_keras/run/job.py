@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.errors import ExportError
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file, read_json, write_json
@@ -72,7 +73,7 @@ class Job:
     @functools.cached_property
     def signals(self):
         """What the frozen transmitter puts out for every training source, computed once."""
-        return transmit(self.link[0], self._data.train.images)
+        return transmit(self.link[0], self._data.train.images, unit_interval)
 
     def classifier(self, stage):
         """A classifier of what is overheard: Eve's, or a substitute that Alice trains."""

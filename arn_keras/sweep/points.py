@@ -161,6 +161,7 @@ class _Base:
     """The frozen models of one data set and seed."""
 
     def __init__(self, dataset, models):
+        from arn_keras.data.preprocessing import unit_interval
         from arn_keras.training.transmit import transmit
 
         self.test = dataset.test
@@ -169,7 +170,7 @@ class _Base:
         self._classifiers = {}
         self.transmitter = _from_bytes(models["link"]["transmitter"])
         self.receiver = _from_bytes(models["link"]["receiver"])
-        self.signals = transmit(self.transmitter, dataset.train.images)
+        self.signals = transmit(self.transmitter, dataset.train.images, unit_interval)
 
     def __getitem__(self, stage):
         if stage not in self._classifiers:

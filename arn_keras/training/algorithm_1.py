@@ -11,6 +11,7 @@ import zlib
 import keras
 import numpy as np
 
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.eve import ENSEMBLE
 from arn_keras.eve.dense import (
     build_convolutional_eavesdropper,
@@ -122,7 +123,8 @@ def train_link(sources, schedule, *, snr_db, seed, checkpoint_dir):
     seed = stage_seed(seed, "link")
     keras.utils.set_random_seed(seed)
     shape = sources.shape[1:]
-    link = SemanticLink(build_transmitter(shape), build_receiver(shape), seed=seed, name="link")
+    parts = build_transmitter(shape), build_receiver(shape)
+    link = SemanticLink(*parts, seed=seed, preprocessing=unit_interval, name="link")
     schedule.compile(link, len(sources), loss="mse")
     schedule.fit(link, sources, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
     return link
@@ -170,7 +172,13 @@ def build_pair_link(privacy, transmitter, receiver, classifiers, schedule, sourc
     Returns:
         `SecureLink`.
     """
-    link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
+    link = SecureLink(
+        transmitter,
+        receiver,
+        classifiers,
+        preprocessing=unit_interval,
+        name=stage.replace("/", "_"),
+    )
     power_loss, weights = attack_power_loss, _LOSS_WEIGHTS
     if privacy.ensemble:
         power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS

@@ -1,10 +1,11 @@
 """What is computed once, before a training: a frozen transmitter's output, functions of arrays."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from arn_keras.files import empty_rows
-from arn_keras.system import full_precision, unit_interval
+from arn_keras.system import full_precision
 
 
 def in_batches(function, *arrays, batch_size=2000):
@@ -16,12 +17,13 @@ def in_batches(function, *arrays, batch_size=2000):
     return np.concatenate(parts)
 
 
-def transmit(transmitter, sources, batch_size=1024):
+def transmit(transmitter, sources, preprocessing=None, batch_size: int = 1024):
     """Runs a frozen transmitter once over all sources.
 
     Args:
         transmitter: s -> y.
-        sources: s, array, [sources, ...]; 8-bit, or in [0, 1].
+        sources: s, array, [sources, ...], or a nest of them for several inputs.
+        preprocessing: function of a batch of sources, or None; `unit_interval` for 8-bit images.
         batch_size: sources at a time.
 
     Returns:
@@ -30,10 +32,16 @@ def transmit(transmitter, sources, batch_size=1024):
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(batch):
-        return transmitter(unit_interval(batch), training=False)
+        batch = batch if preprocessing is None else preprocessing(batch)
+        return full_precision(transmitter(batch, training=False))
 
-    signals = empty_rows((len(sources), *transmitter.output_shape[1:]))
-    for start in range(0, len(sources), batch_size):
+    count, signals = len(keras.tree.flatten(sources)[0]), None
+    for start in range(0, count, batch_size):
         part = slice(start, start + batch_size)
-        signals[part] = full_precision(step(tf.convert_to_tensor(sources[part])))
+        signal = step(
+            keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[part]), sources)  # noqa: B023
+        )
+        if signals is None:
+            signals = empty_rows((count, *signal.shape[1:]))
+        signals[part] = signal
     return signals
