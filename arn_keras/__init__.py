@@ -6,6 +6,8 @@ TensorFlow is loaded before it is needed.
 
 import importlib
 
+from arn_keras import registration
+
 _HOMES = {
     "AWGN": "channel.awgn",
     "EavesdropperLink": "training.eavesdropper_link",
@@ -22,6 +24,7 @@ _HOMES = {
     "build_transmitter_arn": "pair.dense",
     "eve_confidence": "loss.composite",
     "forward": "system",
+    "keep_power": "pair.power_kept",
     "mean_squared_error": "loss.composite",
     "save_run": "run.save",
     "unit_interval": "data.preprocessing",
@@ -44,3 +47,6 @@ def __getattr__(name):
 
 def __dir__():
     return [*globals(), *__all__]
+
+
+registration.register()

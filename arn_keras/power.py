@@ -29,6 +29,27 @@ def noise_variance(snr_db):
     return db_to_ratio(-snr_db)
 
 
+def with_power_of(signal, sent):
+    """What is to be sent, scaled to the power that the plain signal has, source by source.
+
+        z sqrt(mean(y^2) / mean(z^2))
+
+    Args:
+        signal: y, real tensor, [batch, ...].
+        sent: z, shaped like `signal`; a silent one stays silent.
+
+    Returns:
+        Tensor shaped like `signal`.
+    """
+    from keras import ops
+
+    axes = tuple(range(1, len(signal.shape)))
+    wanted, found = (
+        ops.mean(ops.square(each), axis=axes, keepdims=True) for each in (signal, sent)
+    )
+    return sent * ops.sqrt(wanted / ops.maximum(found, 1e-12))
+
+
 def mean_power(signal):
     """Mean square per real symbol of each source of a batch.
 

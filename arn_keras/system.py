@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from arn_keras.channel.awgn import refuse_complex
+from arn_keras.power import with_power_of
+
 
 class Signals(NamedTuple):
     """What passes each point of the block diagram; all real, [batch, ...].
@@ -40,6 +43,7 @@ def forward(
     transmitter_module=None,
     receiver_module=None,
     training=False,
+    keep_power=False,
 ):
     """Sends a batch of transmitter outputs over the air, Eq. (9)-(13).
 
@@ -55,6 +59,7 @@ def forward(
         transmitter_module: y -> z, or None for none.
         receiver_module: y_bob -> y_clean, or None for none.
         training: whether the modules run in training mode.
+        keep_power: whether z is scaled to the power of y, source by source, before it is sent.
 
     Returns:
         Signals.
@@ -63,6 +68,7 @@ def forward(
     sent, perturbation = signal, None
     if transmitter_module is not None:
         sent = full_precision(transmitter_module(signal, training=training))
+        sent = with_power_of(signal, sent) if keep_power else sent
         perturbation = sent - signal
     received = bob_channel(sent, snr_db=snr_db)
     overheard = eve_channel(sent, snr_db=snr_db)
@@ -75,11 +81,5 @@ def forward(
 
 def full_precision(tensor):
     """What a model puts out, as Keras's `floatx`: in mixed precision only its layers have less."""
+    refuse_complex(tensor)
     return ops.cast(tensor, keras.config.floatx())
-
-
-def unit_interval(images):
-    """Sources as the models take them: 8-bit images scaled to [0, 1], anything else unchanged."""
-    if keras.backend.standardize_dtype(images.dtype) == "uint8":
-        return ops.cast(images, "float32") / 255.0
-    return images

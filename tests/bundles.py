@@ -28,6 +28,7 @@ def trained_run(run, dataset, epochs=4):
     import keras
 
     from arn_keras import EavesdropperLink, SecureLink, SemanticLink
+    from arn_keras.data.preprocessing import unit_interval
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
     from arn_keras.training.transmit import transmit
@@ -35,7 +36,9 @@ def trained_run(run, dataset, epochs=4):
     keras.utils.set_random_seed(0)
     sources, labels = np.asarray(dataset.train.source), np.asarray(dataset.train.label)
     shape, how = dataset.source_shape, {"epochs": epochs, "batch_size": 64, "verbose": 0}
-    link = SemanticLink(build_transmitter(shape), build_receiver(shape))
+    link = SemanticLink(
+        build_transmitter(shape), build_receiver(shape), preprocessing=unit_interval
+    )
     link.compile(keras.optimizers.Adam(2e-3), "mse")
     link.fit(sources, snr_db=10.0, **how)
     signals = transmit(link.transmitter, sources, dataset.prepare)
@@ -45,7 +48,7 @@ def trained_run(run, dataset, epochs=4):
         keras.optimizers.Adam(2e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     spy.fit(signals, labels, snr_db=10.0, **how)
-    pair = SecureLink(link.transmitter, link.receiver, eve)
+    pair = SecureLink(link.transmitter, link.receiver, eve, preprocessing=unit_interval)
     pair.compile(keras.optimizers.Adam(2e-3))
     pair.fit(sources, labels, snr_db=10.0, psr_db=-10.0, **how)
     write_config(run, dataset=dataset.name, limit=len(sources))

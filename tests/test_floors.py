@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
-    "errors",
+    "errors registration",
     "power palette files backend arguments process rooms",
     "data channel link loss pair",
     "system eve task",

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
+from arn_keras.data.preprocessing import unit_interval
 from arn_keras.loss.composite import mean_attack_power_loss
 from arn_keras.training.transmit import transmit
 
@@ -177,7 +178,7 @@ def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
     losses = []
     for array in (images, images.astype("float32") / 255):
         keras.utils.set_random_seed(0)
-        link = SecureLink(*models, seed=1)
+        link = SecureLink(*models, seed=1, preprocessing=unit_interval)
         link.compile()
         losses.append(link.fit(array, labels, epochs=2, verbose=0).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

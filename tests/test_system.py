@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from arn_keras.channel.awgn import AWGN
-from arn_keras.system import forward, unit_interval
+from arn_keras.data.preprocessing import unit_interval
+from arn_keras.system import forward
 
 
 class _Shift:

@@ -119,7 +119,13 @@ def build_min_max_link(problem):
         scenario.build_classifier(name, problem.signal_shape, problem.dataset.classes)
         for name in scenario.rivals
     ]
-    link = MinMaxLink(problem.transmitter, problem.receiver, rivals, name="min_max")
+    link = MinMaxLink(
+        problem.transmitter,
+        problem.receiver,
+        rivals,
+        preprocessing=problem.dataset.prepare,
+        name="min_max",
+    )
     schedule.compile(
         link,
         len(problem.dataset.train),

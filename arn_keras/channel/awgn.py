@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from arn_keras.errors import DataError
 from arn_keras.power import noise_variance
 
 _in_xla = contextvars.ContextVar("in_xla", default=False)
@@ -29,6 +30,20 @@ def traced_by_xla(traced):
         yield
     finally:
         _in_xla.reset(token)
+
+
+def refuse_complex(tensor):
+    """Refuses a complex tensor: all that is sent is real, and a cast would drop half of it.
+
+    Raises:
+        DataError: for a complex type.
+    """
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if dtype.startswith("complex"):
+        raise DataError(
+            f"expected a real signal, got {dtype}: interleave it in the last axis, I, Q, I, Q, ... "
+            "(in NumPy: iq.view('float32'))"
+        )
 
 
 def draw_uniform(shape, dtype, seed_generator):
@@ -79,7 +94,7 @@ class AWGN(keras.layers.Layer):
         seed: integer seed of this layer's noise.
     """
 
-    def __init__(self, seed=0, **kwargs):
+    def __init__(self, seed: int = 0, **kwargs):
         super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -93,9 +108,15 @@ class AWGN(keras.layers.Layer):
 
         Returns:
             Received signal, shaped like `signal`.
+
+        Raises:
+            DataError: for a complex signal, or SNRs that are neither one nor one a source.
         """
+        refuse_complex(signal)
         deviation = ops.sqrt(noise_variance(ops.cast(snr_db, signal.dtype)))
         if len(deviation.shape):
+            if any(length != 1 for length in deviation.shape[1:]):
+                raise DataError(f"expected snr_db of shape [batch], got {tuple(deviation.shape)}")
             deviation = ops.reshape(deviation, (-1,) + (1,) * (len(signal.shape) - 1))
         return signal + deviation * draw_normal(signal, self.seed_generator)
 

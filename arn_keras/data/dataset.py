@@ -75,7 +75,7 @@ class Dataset:
 
     def prepared(self, sources):
         """Stored sources as the transmitter takes them."""
-        return sources if self.prepare is None else _each(self.prepare, sources)
+        return sources if self.prepare is None else self.prepare(sources)
 
     def targets(self, split):
         """What Bob is to recover of a split (or a part of one)."""

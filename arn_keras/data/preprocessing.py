@@ -1,19 +1,24 @@
-"""What is done with stored sources before a transmitter gets them; a choice, never silent."""
+"""What is done to sources before a transmitter takes them: explicit, and part of the data.
+
+Nothing is scaled unasked. Every link takes `preprocessing=`, a Keras layer or a registered
+function; `unit_interval` is that of the letter's images.
+"""
 
 import keras
 from keras import ops
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-def unit_interval(sources):
-    """Pictures of 8 bits scaled to [0, 1], floats unchanged: s = stored / 255.
+def unit_interval(images):
+    """8-bit images scaled to [0, 1], s = image / 255 in float32; anything else unchanged.
 
     Args:
-        sources: tensor or array, [batch, ...].
-
-    Returns:
-        float32 in [0, 1] for uint8, anything else as it is.
+        images: array or tensor, [batch, ...], or a nest of them.
     """
-    if keras.backend.standardize_dtype(sources.dtype) == "uint8":
-        return ops.cast(sources, "float32") / 255.0
-    return sources
+    return keras.tree.map_structure(_scaled, images)
+
+
+def _scaled(array):
+    if keras.backend.standardize_dtype(array.dtype) == "uint8":
+        return ops.cast(array, "float32") / 255.0
+    return array

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from arn_keras.loss.shapes import class_numbers, one_a_source, shaped_like
 from arn_keras.power import mean_power
 
 MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
@@ -27,7 +28,8 @@ def attack_power_loss(perturbation, budget):
     Returns:
         Scalar, 0 where every source keeps the budget.
     """
-    return ops.mean(ops.relu(mean_power(perturbation) - budget))
+    power = mean_power(perturbation)
+    return ops.mean(ops.relu(power - one_a_source(budget, power)))
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -45,7 +47,8 @@ def mean_attack_power_loss(perturbation, budget):
     Returns:
         Scalar, 0 where the batch keeps the budget.
     """
-    return ops.relu(ops.mean(mean_power(perturbation) / budget) - 1.0)
+    power = mean_power(perturbation)
+    return ops.relu(ops.mean(power / one_a_source(budget, power)) - 1.0)
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -54,12 +57,15 @@ def mean_squared_error(source, estimate):
 
     Args:
         source: s, real, [batch, ...].
-        estimate: s_hat, shaped like `source`.
+        estimate: s_hat, shaped like `source`; [batch] and [batch, 1] are one.
 
     Returns:
         Scalar.
+
+    Raises:
+        DataError: for other shapes, or a source of integers.
     """
-    error = estimate - source
+    error = estimate - shaped_like(estimate, source)
     # Half of the passes over memory that a mean of squares takes, with its gradient.
     return 2.0 * tf.nn.l2_loss(error) / tf.cast(tf.size(error), error.dtype)
 
@@ -72,13 +78,13 @@ def eve_confidence(logits, labels):
 
     Args:
         logits: o, outputs of Eve's last layer before any softmax, [batch, classes].
-        labels: c, true labels, integers, [batch].
+        labels: c, true labels, integers, [batch] or [batch, 1].
 
     Returns:
         Scalar in [0, 1].
     """
     confidence = ops.softmax(logits, axis=-1)
-    truth = ops.one_hot(labels, logits.shape[-1], dtype=confidence.dtype)
+    truth = ops.one_hot(class_numbers(labels), logits.shape[-1], dtype=confidence.dtype)
     return ops.mean(ops.sum(truth * confidence, axis=-1))
 
 
@@ -93,12 +99,12 @@ def eve_logit_margin(logits, labels):
 
     Args:
         logits: o, outputs of Eve's last layer before any softmax, [batch, classes].
-        labels: c, true labels, integers, [batch].
+        labels: c, true labels, integers, [batch] or [batch, 1].
 
     Returns:
         Scalar, 0 where every source is mistaken by at least kappa.
     """
-    truth = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    truth = ops.one_hot(class_numbers(labels), logits.shape[-1], dtype=logits.dtype)
     true_logit = ops.sum(truth * logits, axis=-1)
     other_logit = ops.max(ops.where(truth > 0, -np.inf, logits), axis=-1)
     return ops.mean(ops.relu(true_logit - other_logit + MARGIN))

@@ -104,7 +104,7 @@ def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir):
     """
     seed = stage_seed(seed, "link")
     keras.utils.set_random_seed(seed)
-    link = SemanticLink(*build(), seed=seed, name="link")
+    link = SemanticLink(*build(), seed=seed, preprocessing=dataset.prepare, name="link")
     train = dataset.train
     schedule.compile(link, len(train), loss=loss)
     schedule.fit(link, train.source, train.target, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
@@ -157,7 +157,13 @@ def build_pair_link(
     Returns:
         `SecureLink`.
     """
-    link = SecureLink(transmitter, receiver, classifiers, name=stage.replace("/", "_"))
+    link = SecureLink(
+        transmitter,
+        receiver,
+        classifiers,
+        preprocessing=dataset.prepare,
+        name=stage.replace("/", "_"),
+    )
     power_loss, weights = attack_power_loss, _LOSS_WEIGHTS
     if privacy.ensemble:
         power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS

@@ -50,6 +50,12 @@ def twin_on_devices(link, count):
     Raises:
         DeviceError: if there are fewer devices.
     """
+    compiled = link.get_compile_config()
+    if compiled is None:
+        raise DeviceError(
+            f"expected {count} devices to share a link that Keras can serialise, got functions "
+            "that are not registered in compile"
+        )
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(found) < count:
         names = ", ".join(device.name.removeprefix("/device:") for device in found)
@@ -60,7 +66,7 @@ def twin_on_devices(link, count):
     with strategy.scope():
         twin = type(link).from_config(link.get_config())
         # Keras's loop of several steps does not run under this strategy.
-        twin.compile_from_config({**link.get_compile_config(), "steps_per_execution": 1})
+        twin.compile_from_config({**compiled, "steps_per_execution": 1})
         twin.optimizer.build(twin.trainable_variables)
     _copy(link, twin)
     try:

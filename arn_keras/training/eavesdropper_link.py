@@ -1,36 +1,95 @@
 """The Alice-Eve link as a Keras model: Eve, or a substitute for her, learns from what she hears."""
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.errors import DataError
+from arn_keras.loss.shapes import class_numbers
+from arn_keras.system import full_precision
+from arn_keras.training import given
 from arn_keras.training.noisy_link import NoisyLink
+from arn_keras.training.parts import classes_of, gives_probabilities
 
 
 @keras.saving.register_keras_serializable("arn_keras")
 class EavesdropperLink(NoisyLink):
     """The Alice-Eve link: signal -> protection -> y_eve -> logits, Eq. (11), (14).
 
-    `fit(signals, labels)` trains the classifier only.
+    `fit(signals, labels)` trains the classifier only; labels are class numbers, [n] or [n, 1],
+    unless the compiled loss is another than one of class numbers.
 
     Args:
         classifier: Keras model from y_eve to logits.
-        protection: frozen Keras model y -> z in front of the channel, or None for none.
+        protection: Keras model y -> z in front of the channel, which is not trained; or None.
         seed: integer seed of noise and order.
+        preprocessing: Keras layer or registered function of the signals; None for nothing.
     """
 
     parts = ("classifier", "protection")
 
-    def __init__(self, classifier, protection=None, seed=0, **kwargs):
-        super().__init__(seed=seed, **kwargs)
+    def __init__(
+        self,
+        classifier: keras.Model,
+        protection: keras.Layer | None = None,
+        seed: int = 0,
+        preprocessing=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         self.classifier = classifier
         self.protection = protection
-        if protection is not None:
-            protection.trainable = False
         self.channel = AWGN(seed, name="eve_channel")
+
+    def trained(self):
+        """The classifier."""
+        return [self.classifier]
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """As `keras.Model.compile`, all of it.
+
+        Raises:
+            ConfigError: if a loss of logits meets a classifier of probabilities, or the reverse.
+        """
+        if isinstance(loss, str) or callable(loss):
+            given.refuse_wrong_end(keras.losses.get(loss), gives_probabilities(self.classifier))
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def _of_class_numbers(self):
+        loss = self.loss
+        return (isinstance(loss, str) or callable(loss)) and given.takes_class_numbers(
+            keras.losses.get(loss)
+        )
+
+    def arrays(self, x, y):
+        """Signals and labels."""
+        x = given.named(x, ("signal",))["signal"]
+        if y is None:
+            raise DataError("expected labels of the signals, got none")
+        if self._of_class_numbers():
+            y = np.asarray(class_numbers(y))
+            given.refuse_labels_outside(y, classes_of(self.classifier, x.shape[1:]))
+        return x, y
+
+    def prepared(self, data, looked_at=False):
+        """Signals under no name, labels as class numbers."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        signal = given.real(given.named(x, ("signal",))["signal"])
+        if y is None:
+            raise DataError("expected labels of the signals, got none")
+        if self._of_class_numbers():
+            y = class_numbers(y)
+            if not looked_at:
+                given.refuse_labels_outside(y, classes_of(self.classifier, signal.shape[1:]))
+        return keras.utils.pack_x_y_sample_weight(signal, y, sample_weight)
 
     def call(self, signal, training=False):
         """Signal y to Eve's logits."""
+        signal = given.named(signal, ("signal",))["signal"]
+        signal = full_precision(given.prepared_by(self.preprocessing, signal))
         if self.protection is not None:
-            signal = self.protection(signal, training=False)
+            protected = self.protection(signal, training=False)
+            signal = tf.stop_gradient(full_precision(protected))
         overheard = self.channel(signal, self.draw_snr_db(signal))
-        return self.classifier(overheard, training=training)
+        return full_precision(self.classifier(overheard, training=training))

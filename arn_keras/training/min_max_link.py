@@ -23,10 +23,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from arn_keras.errors import DeviceError
+from arn_keras.errors import ConfigError, DeviceError
 from arn_keras.loss.composite import eve_entropy_gap
 from arn_keras.system import full_precision
+from arn_keras.training.guards import as_list
 from arn_keras.training.optimizer import FusedAdam, forget
+from arn_keras.training.parts import fresh_weights
 from arn_keras.training.secure_link import SecureLink
 
 
@@ -42,14 +44,18 @@ class MinMaxLink(SecureLink):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         for rival in self.eavesdroppers:
-            rival.trainable = True
+            if rival.built and not rival.trainable_variables:
+                raise ConfigError(
+                    f"expected rivals that can learn, got {rival.name!r} without trainable weights"
+                )
 
-    @property
-    def trainable_variables(self):
-        """What the composite loss moves: the two modules. Each rival's are her own."""
+    def moving_variables(self):
+        """Those of the pair, and of every rival with her optimiser."""
+        rivals = [v for rival in self.eavesdroppers for v in rival.variables]
         return [
-            *self.transmitter_arn.trainable_variables,
-            *self.receiver_arn.trainable_variables,
+            *super().moving_variables(),
+            *rivals,
+            *(v for optimizer in self.rival_optimizers for v in optimizer.variables),
         ]
 
     def compile(
@@ -57,7 +63,7 @@ class MinMaxLink(SecureLink):
         optimizer="adam",
         *,
         privacy_loss=eve_entropy_gap,
-        rival_learning_rate=2e-3,
+        rival_learning_rate: float = 2e-3,
         **kwargs,
     ):
         """As `SecureLink.compile`; the rivals have an Adam each.
@@ -74,9 +80,8 @@ class MinMaxLink(SecureLink):
         for rival, rivals_optimizer in self._rivals():
             rivals_optimizer.build(rival.trainable_variables)
 
-    def get_compile_config(self):
-        """What `compile` was given, for saving."""
-        return {**super().get_compile_config(), "rival_learning_rate": self.rival_learning_rate}
+    def _compile_arguments(self):
+        return {**super()._compile_arguments(), "rival_learning_rate": self.rival_learning_rate}
 
     def restart(self, seed):
         """As `SecureLink.restart`, with new rivals."""
@@ -94,10 +99,10 @@ class MinMaxLink(SecureLink):
         word = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0]
         keras.utils.set_random_seed(int(word))
         rival = self.eavesdroppers[index]
-        rival.set_weights(type(rival).from_config(rival.get_config()).get_weights())
-        forget(self.rival_optimizers[index])
+        rival.set_weights(fresh_weights(rival, self._shape))
+        forget(self.rival_optimizers[index], rival.trainable_variables)
 
-    def fit(self, *args, renew_every=4, callbacks=None, devices=1, **kwargs):
+    def fit(self, *args, renew_every: int = 4, callbacks=None, devices: int = 1, **kwargs):
         """As `SecureLink.fit`; at the end of every so many epochs the next rival is made new.
 
         Args:
@@ -113,17 +118,16 @@ class MinMaxLink(SecureLink):
         if devices != 1:
             raise DeviceError(f"expected one device for rivals who learn too, got {devices}")
         if renew_every < 1:
-            raise ValueError(f"expected renew_every >= 1, got {renew_every}")
-        callbacks = [_RenewRivals(renew_every), *(callbacks or [])]
+            raise ConfigError(f"expected renew_every >= 1, got {renew_every}")
+        callbacks = [_RenewRivals(renew_every), *as_list(callbacks)]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def train_step(self, data):
         """One step of the pair against the rivals as they are, then one of each rival."""
         logs = super().train_step(data)
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, y = data
         labels = y["label"] if isinstance(y, dict) else y
-        with self.tracing():
-            overheard = self.signals(x, training=True).overheard
+        overheard = self.signals(x, training=True).overheard
         for rival, optimizer in self._rivals():
             weights = rival.trainable_variables
             with tf.GradientTape() as tape:
@@ -131,7 +135,7 @@ class MinMaxLink(SecureLink):
                 loss = tf.reduce_mean(
                     keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
                 )
-                loss = optimizer.scale_loss(loss)
+                loss = optimizer.scale_loss(sum(map(full_precision, rival.losses), loss))
             optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return logs
 
@@ -145,6 +149,7 @@ class _RenewRivals(keras.callbacks.Callback):
         self._every = every
 
     def on_epoch_begin(self, epoch, logs=None):
+        epoch = self.model.epoch
         turn, rest = divmod(epoch, self._every)
         if turn and not rest:
             self.model.renew((turn - 1) % len(self.model.eavesdroppers), epoch)

@@ -6,7 +6,8 @@ tenth of a training step of networks as small as the ARNs.
 
 import keras
 import tensorflow as tf
-from keras import ops
+
+from arn_keras.errors import ConfigError
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -37,8 +38,26 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
-def forget(optimizer):
-    """Sets all that an optimiser has learnt back to the beginning."""
-    for state in optimizer.variables:
+def forget(optimizer, variables):
+    """Sets all that an optimiser has learnt back to the beginning, which is not zero for all of it
+    (a loss scale, Nadam's product of momenta); the learning rate stays as it is set.
+
+    Args:
+        optimizer: any Keras optimiser that can be made from its configuration.
+        variables: that it moves.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
+    if not optimizer.built:
+        return
+    try:
+        new = type(optimizer).from_config(optimizer.get_config())
+        new.build(variables)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ConfigError(
+            f"expected an optimizer that from_config makes anew, got {optimizer.name!r}: {error}"
+        ) from None
+    for state, first in zip(optimizer.variables, new.variables, strict=True):
         if state.name != "learning_rate":
-            state.assign(ops.zeros_like(state))
+            state.assign(first)

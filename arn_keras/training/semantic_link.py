@@ -3,38 +3,78 @@
 import keras
 
 from arn_keras.channel.awgn import AWGN
-from arn_keras.system import full_precision, unit_interval
-from arn_keras.training.noisy_link import NoisyLink, signal_shape
+from arn_keras.system import full_precision
+from arn_keras.training import given
+from arn_keras.training.noisy_link import NoisyLink
+from arn_keras.training.parts import gives_probabilities, signal_shape
 
 
 @keras.saving.register_keras_serializable("arn_keras")
 class SemanticLink(NoisyLink):
     """The base link s -> y -> y + n -> s_hat, Eq. (4)-(8).
 
-    `fit(sources)` learns to give back the sources; `fit(sources, targets)` learns another task.
+    `fit(sources)` learns to give back the sources; `fit(sources, targets)` learns another task. A
+    transmitter of several inputs takes them as a tuple, or as {"source": {name: array}}.
 
     Args:
         transmitter: Keras model from s to the signal y, of mean power 1, real, [batch, ...].
         receiver: Keras model from a received signal to s_hat.
         seed: integer seed of noise and order.
+        preprocessing: Keras layer or registered function of the sources, and of the target where
+            that is the source; None for nothing (8-bit images want `arn_keras.unit_interval`).
     """
 
     parts = ("transmitter", "receiver")
 
-    def __init__(self, transmitter, receiver, seed=0, **kwargs):
-        super().__init__(seed=seed, **kwargs)
+    def __init__(
+        self,
+        transmitter: keras.Model,
+        receiver: keras.Model,
+        seed: int = 0,
+        preprocessing=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         signal_shape(transmitter, receiver)
         self.transmitter = transmitter
         self.receiver = receiver
         self.channel = AWGN(seed, name="bob_channel")
 
+    def trained(self):
+        """Both."""
+        return [self.transmitter, self.receiver]
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """As `keras.Model.compile`, all of it.
+
+        Raises:
+            ConfigError: if a loss of logits meets a receiver of probabilities, or the reverse.
+        """
+        if isinstance(loss, str) or callable(loss):
+            given.refuse_wrong_end(keras.losses.get(loss), gives_probabilities(self.receiver))
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def arrays(self, x, y):
+        """Sources under no name, and targets."""
+        return super().arrays(given.named(x, ("source",))["source"], y)
+
+    def prepared(self, data, looked_at=False):
+        """Sources under no name, and their target: by default the sources themselves (Eq. 21)."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        source = given.real(given.named(x, ("source",))["source"])
+        target = given.target_of(source, self.preprocessing) if y is None else given.real(y)
+        return keras.utils.pack_x_y_sample_weight(source, target, sample_weight)
+
     def call(self, source, training=False):
         """Source s to estimate s_hat over the noisy channel."""
-        signal = full_precision(self.transmitter(unit_interval(source), training=training))
+        source = given.named(source, ("source",))["source"]
+        source = given.prepared_by(self.preprocessing, source)
+        signal = full_precision(self.transmitter(source, training=training))
         received = self.channel(signal, self.draw_snr_db(signal))
-        return self.receiver(received, training=training)
+        return full_precision(self.receiver(received, training=training))
 
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
-        """The compiled loss against the targets, by default the sources themselves (Eq. 21)."""
-        target = unit_interval(x) if y is None else y
-        return super().compute_loss(x, target, y_pred, *args, **kwargs)
+        """The compiled loss, against a target in the shape and type that it compares."""
+        if isinstance(self.loss, str) or callable(self.loss):
+            y = given.fitted_target(keras.losses.get(self.loss), y, y_pred)
+        return super().compute_loss(x, y, y_pred, *args, **kwargs)

@@ -33,7 +33,7 @@ def transmit(transmitter, sources, preprocessing=None, batch_size=1024):
     @tf.function(autograph=False, reduce_retracing=True)
     def step(batch):
         if preprocessing is not None:
-            batch = keras.tree.map_structure(preprocessing, batch)
+            batch = preprocessing(batch)
         return full_precision(transmitter(batch, training=False))
 
     count, signals = len(keras.tree.flatten(sources)[0]), None

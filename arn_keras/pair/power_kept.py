@@ -1,0 +1,26 @@
+"""A transmitter module that keeps the power: what is deployed of a pair trained with `keep_power`.
+
+A perturbation along the signal sends more than the plain link does, and Bob looks better for that
+alone. Of built-in operations only, so that it is saved and converted as any other module.
+"""
+
+import keras
+
+from arn_keras.power import with_power_of
+
+
+def keep_power(module: keras.Model) -> keras.Model:
+    """The module with its output scaled to the power of its signal, source by source.
+
+        z sqrt(mean(y^2) / mean(z^2))
+
+    Args:
+        module: Alice's, a Functional or Sequential model y -> z, or of several inputs whose first
+            is y. It is shared, not copied.
+
+    Returns:
+        Functional model of the same inputs and shape.
+    """
+    taken = [keras.Input(each.shape[1:], name=each.name) for each in module.inputs]
+    inputs = taken[0] if len(taken) == 1 else taken
+    return keras.Model(inputs, with_power_of(taken[0], module(inputs)), name=module.name)

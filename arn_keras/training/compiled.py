@@ -1,0 +1,66 @@
+"""The arguments of Keras's `compile` that a link has no place for, and those it cannot save."""
+
+import contextlib
+import re
+import warnings
+
+import keras
+import tensorflow as tf
+
+from arn_keras.errors import ConfigError, DataError
+
+_EXPECTED = re.compile(r"expected labels from 0 to \d+, got others")
+
+
+def refuse(options, reasons):
+    """Refuses arguments by name.
+
+    Args:
+        options: {name: value} that were given; None is not given.
+        reasons: {name: what to do instead} of those without a place.
+
+    Raises:
+        ConfigError: for the first that was given.
+    """
+    for name, reason in reasons.items():
+        if options.get(name) is not None:
+            raise ConfigError(f"expected no {name}=: {reason}")
+
+
+@contextlib.contextmanager
+def clear_errors():
+    """Turns what a check in the graph found into an error of one line.
+
+    Raises:
+        DataError: for it.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = _EXPECTED.search(error.message)
+        if not found:
+            raise
+        raise DataError(found[0]) from None
+
+
+def loadable_config(config):
+    """What a link was compiled with, or None, and a warning, where that cannot be loaded again."""
+    try:
+        keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except (TypeError, ValueError):
+        names = [name for name, value in config.items() if not _loads(value)]
+        warnings.warn(
+            f"saved without {', '.join(names)}: the loaded link must be compiled again; expected "
+            "functions registered with keras.saving.register_keras_serializable",
+            stacklevel=3,
+        )
+        return None
+    return config
+
+
+def _loads(value):
+    try:
+        keras.saving.deserialize_keras_object(value, safe_mode=True)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""One step of Algorithm 1: the terms of Eq. (19) of a batch, and the gradient of their sum."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from arn_keras.loss.composite import eve_confidence
+from arn_keras.power import db_to_ratio, mean_power
+from arn_keras.system import forward, full_precision
+from arn_keras.training import given
+from arn_keras.training.batches import in_shards
+from arn_keras.training.noisy_link import NoisyLink
+
+_TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
+REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
+
+
+class CompositeStep(NoisyLink):
+    """The steps of `SecureLink`, which has the parts, the losses and their weights."""
+
+    def signals(self, x, training=False):
+        """The named signals of the block diagram for sources x, `system.Signals`."""
+        x = inputs(x)
+        signal = x.get("signal")
+        if signal is None:
+            source = given.prepared_by(self.preprocessing, x["source"])
+            signal = self.transmitter(source, training=False)
+        return forward(
+            signal,
+            self.draw_snr_db(signal),
+            receiver=self.receiver,
+            bob_channel=self.bob_channel,
+            eve_channel=self.eve_channel,
+            transmitter_module=self.transmitter_arn,
+            receiver_module=self.receiver_arn,
+            training=training,
+            keep_power=self.keep_power,
+        )
+
+    def _terms(self, data, training):
+        x, y = data
+        y, source = outputs(y), inputs(x)["source"]
+        target = y.get("target")
+        target = given.target_of(source, self.preprocessing) if target is None else target
+        signals = self.signals(x, training)
+        added = self.losses
+        logits = [
+            full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
+        ]
+        power = self.power_loss(signals.perturbation, db_to_ratio(self.psr_db))
+        target = given.fitted_target(self.task_loss, target, signals.estimate)
+        task = ops.mean(self.task_loss(target, signals.estimate))
+        privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
+        weights = ops.cast(self.loss_weights, keras.config.floatx())
+        hits = [keras.metrics.sparse_categorical_accuracy(y["label"], each) for each in logits]
+        loss = weights[0] * power + weights[1] * task + weights[2] * privacy
+        return {
+            "loss": sum((full_precision(each) for each in added), loss),
+            "attack_power_loss": power,
+            "task_loss": task,
+            "eve_confidence": _average([eve_confidence(each, y["label"]) for each in logits]),
+            "perturbation_power": ops.mean(mean_power(signals.perturbation)),
+            "sent_power": ops.mean(mean_power(signals.sent)),
+            "eve_accuracy": ops.mean(_average(hits)),
+        }
+
+    def train_step(self, data):
+        """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
+        weights, gradients, shares = self.trainable_variables, [], []
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
+        for part, share in in_shards(data, self.shards):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([weight.value for weight in weights])
+                terms = self._terms(part, training=True)
+                loss = self.optimizer.scale_loss(share * terms["loss"] / replicas)
+            gradients.append(tape.gradient(loss, weights))
+            shares.append({name: share * value for name, value in terms.items()})
+        self.optimizer.apply_gradients(zip(_total(gradients), weights, strict=True))
+        return self._report(_total(shares), data)
+
+    def test_step(self, data):
+        """The same terms without an update."""
+        return self._report(self._terms(data, training=False), data)
+
+    def _report(self, terms, data):
+        sources = ops.shape(keras.tree.flatten(data)[0])[0]
+        for name, value in terms.items():
+            self._means[name].update_state(value, sample_weight=sources)
+        return {name: mean.result() for name, mean in self._means.items()}
+
+    @property
+    def metrics(self):
+        """The running means of all terms, weighted by batch size."""
+        return list(self._means.values())
+
+
+def inputs(x):
+    """x as {"source": s} or {"source": s, "signal": y}."""
+    return given.named(x, ("source", "signal"))
+
+
+def outputs(y):
+    """y as {"label": labels} or {"label": labels, "target": target}."""
+    return given.named(y, ("label", "target"))
+
+
+def _average(values):
+    return sum(values) / len(values)
+
+
+def _total(parts):
+    return keras.tree.map_structure(lambda *each: tf.add_n(each), *parts)

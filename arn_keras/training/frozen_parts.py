@@ -1,0 +1,97 @@
+"""A Keras model made of other models, of which it trains some and leaves the others as they are.
+
+Frozen is what the step does not differentiate: no `trainable` flag of a model that the caller
+handed in is ever set, for the caller may train it elsewhere.
+"""
+
+import keras
+
+from arn_keras.training.compiled import loadable_config
+from arn_keras.training.parts import loadable
+from arn_keras.training.steps import given_batches
+
+
+class FrozenParts(keras.Model):
+    """What links share as Keras models: their parts, what is trained of them, and saving.
+
+    Args:
+        seed: integer.
+        preprocessing: Keras layer or registered function, or None.
+
+    Attributes:
+        parts: names of the constructor arguments that are Keras models.
+    """
+
+    parts = ()
+
+    def __init_subclass__(cls, **kwargs):
+        """Lets the steps of a subclass have batches."""
+        super().__init_subclass__(**kwargs)
+        for name in {"train_step", "test_step"} & vars(cls).keys():
+            setattr(cls, name, given_batches(vars(cls)[name]))
+
+    def __init__(self, seed, preprocessing, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.preprocessing = loadable(preprocessing)
+
+    def trained(self):
+        """The models whose weights the optimiser moves; all others stay as they are."""
+        raise NotImplementedError
+
+    def moving_variables(self):
+        """All state that training changes."""
+        found = [variable for part in self.trained() for variable in part.variables]
+        return found + list(self.optimizer.variables if self.optimizer else ())
+
+    @property
+    def trainable_variables(self):
+        """Those of the trained models alone, whatever the flags of the others say."""
+        return [v for part in self.trained() for v in part.trainable_variables]
+
+    @property
+    def trainable_weights(self):
+        """As `trainable_variables`."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables."""
+        moved = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.variables if id(variable) not in moved]
+
+    @property
+    def non_trainable_weights(self):
+        """All other weights."""
+        moved = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.weights if id(variable) not in moved]
+
+    @property
+    def losses(self):
+        """What the trained models add to the loss: regularisation, `add_loss`."""
+        return self._get_own_losses() + [loss for part in self.trained() for loss in part.losses]
+
+    def get_config(self):
+        """Configuration for saving: the seed and the models that the link is made of."""
+        names = (*self.parts, "preprocessing")
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
+        return {**super().get_config(), "seed": self.seed, **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the link and the models that it is made of."""
+        names = [name for name in (*cls.parts, "preprocessing") if name in config]
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
+        return cls(**{**config, **parts})
+
+    def get_compile_config(self):
+        """What `compile` was given, for saving; None (and a warning) if it could not be loaded."""
+        return loadable_config(self._compile_arguments()) if self.compiled else None
+
+    def _compile_arguments(self):
+        return super().get_compile_config()
+
+    def compile_from_config(self, config):
+        """Compiles as it was when saved, ready for the optimiser's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)

@@ -1,0 +1,80 @@
+"""Callbacks of every `fit`: epochs that count on from call to call, and a way back from a NaN."""
+
+import keras
+import numpy as np
+
+from arn_keras.errors import ConfigError, TrainingDiverged
+
+
+class CountedEpochs(keras.callbacks.Callback):
+    """Gives each epoch its number in the life of the link, from which its noise and order follow.
+
+    Keras counts from 0 in each call of `fit`; here a loop of `fit(epochs=1)` is one longer `fit`.
+
+    Args:
+        first: number of the epoch that Keras calls 0.
+        batches: `batches.EpochBatches` whose order follows from it, or None.
+    """
+
+    def __init__(self, first, batches=None):
+        super().__init__()
+        self._first, self._batches = first, batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the noise and the order of this epoch."""
+        self.model.epoch = self._first + epoch
+        self.model.reseed(self.model.epoch)
+        if self._batches is not None:
+            self._batches.on_epoch_begin(self.model.epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Counts it."""
+        self.model.epochs_done.assign(self.model.epoch + 1)
+
+
+class KeepLastGood(keras.callbacks.Callback):
+    """Stops where a loss term is no number, with all state of the last good epoch.
+
+    Weights alone would not do: the moments of an optimiser that saw a NaN are NaN for good.
+    """
+
+    def on_train_begin(self, logs=None):
+        """Keeps what there is."""
+        self._keep()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the terms.
+
+        Raises:
+            TrainingDiverged: if one is NaN or infinite.
+        """
+        bad = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        if bad:
+            for variable, value in self._good:
+                variable.assign(value)
+            raise TrainingDiverged(
+                f"{self.model.name}: {', '.join(bad)} became NaN or infinite in epoch "
+                f"{self.model.epoch + 1}; the weights of the last good epoch are kept"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keeps the state of a good epoch."""
+        self._keep()
+
+    def _keep(self):
+        self._good = [(variable, variable.numpy()) for variable in self.model.moving_variables()]
+
+
+def as_list(callbacks):
+    """Callbacks as a list: none, one, or several.
+
+    Raises:
+        ConfigError: for what is no callback.
+    """
+    if callbacks is None:
+        return []
+    found = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks)
+    for each in found:
+        if not isinstance(each, keras.callbacks.Callback):
+            raise ConfigError(f"expected Keras callbacks, got {type(each).__name__}")
+    return found

@@ -1,0 +1,170 @@
+"""Every public Keras class goes through one checker."""
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras_model_checker import (
+    Subject,
+    check_callbacks,
+    check_compiled,
+    check_counting,
+    check_feeds,
+    check_handed_in,
+    check_saved,
+)
+
+import arn_keras
+from arn_keras import EavesdropperLink, MinMaxLink, SecureLink, SemanticLink, registration
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.link.dense import build_receiver, build_transmitter
+from arn_keras.training.frozen_parts import FrozenParts
+
+SOURCES = np.random.default_rng(0).uniform(size=(40, 6)).astype("float32")
+SIGNALS = np.random.default_rng(1).normal(size=(40, 8)).astype("float32")
+LABELS = np.arange(40, dtype="int32") % 3
+
+
+def _models():
+    return {
+        "transmitter": build_transmitter((6,), symbols=8, hidden=8),
+        "receiver": build_receiver((6,), symbols=8, hidden=8),
+        "eve": build_eavesdropper((8,), 3, hidden=(8,)),
+    }
+
+
+def _semantic():
+    handed = {name: model for name, model in _models().items() if name != "eve"}
+    return SemanticLink(**handed), handed
+
+
+def _eavesdropper():
+    models = _models()
+    pair = SecureLink(*models.values())
+    handed = {"classifier": models["eve"], "protection": pair.transmitter_arn}
+    return EavesdropperLink(**handed), handed
+
+
+def _secure(kind=SecureLink):
+    handed = _models()
+    return kind(*handed.values()), handed
+
+
+CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+SUBJECTS = {
+    "SemanticLink": Subject(
+        _semantic,
+        {"loss": "mse", "metrics": ["mae"]},
+        SOURCES,
+        None,
+        "source",
+        ("transmitter", "receiver"),
+    ),
+    "EavesdropperLink": Subject(
+        _eavesdropper,
+        {"loss": CROSS_ENTROPY, "metrics": ["accuracy"]},
+        SIGNALS,
+        LABELS,
+        "signal",
+        ("classifier",),
+    ),
+    "SecureLink": Subject(_secure, {}, SOURCES, LABELS, "source", ()),
+    "MinMaxLink": Subject(lambda: _secure(MinMaxLink), {}, SOURCES, LABELS, "source", ("eve",)),
+}
+every = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+
+
+def test_every_public_model_is_checked():
+    links = {
+        name
+        for name in arn_keras.__all__
+        if isinstance(getattr(arn_keras, name), type)
+        and issubclass(getattr(arn_keras, name), FrozenParts)
+    }
+    assert links == SUBJECTS.keys()
+
+
+@every
+@pytest.mark.parametrize(
+    "check",
+    [check_feeds, check_counting, check_handed_in, check_callbacks],
+    ids=lambda c: c.__name__,
+)
+def test_it_is_an_ordinary_keras_model(subject, check):
+    check(subject)
+
+
+@pytest.mark.parametrize("options", [{"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize("name", ["SemanticLink", "EavesdropperLink", "SecureLink"])
+def test_it_is_compiled_as_any_other(name, options):
+    check_compiled(SUBJECTS[name], **options)
+
+
+@every
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_it_trains_in_any_precision(subject, policy):
+    floatx = keras.config.floatx()
+    if policy == "float64":
+        keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy(policy)
+    try:
+        check_compiled(subject, run_eagerly=True)
+        link, _ = subject.link(run_eagerly=True)
+        found = link.predict(subject.x, verbose=0)
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy("float32")
+    assert found.dtype == ("float64" if policy == "float64" else "float32")
+
+
+FRESH = """
+import sys
+import arn_keras
+assert not {"keras", "tensorflow"} & sys.modules.keys()
+import keras, numpy as np
+for name in sys.argv[2:]:
+    given = np.load(f"{sys.argv[1]}/{name}.npz")
+    link = keras.saving.load_model(f"{sys.argv[1]}/{name}.keras")
+    found = link.predict(given["x"], verbose=0)
+    np.testing.assert_allclose(found, given["y"], rtol=1e-5, atol=1e-6)
+    labels = given["labels"] if "labels" in given else None
+    link.fit(given["x"], labels, batch_size=16, verbose=0)
+    for part, value in enumerate(v for model in link.trained() for v in model.weights):
+        np.testing.assert_allclose(value, given[f"w{part}"], rtol=1e-4, atol=1e-6)
+model = keras.saving.load_model(f"{sys.argv[1]}/plain.keras")
+assert model.loss.__name__ == "mean_squared_error", model.loss
+model.fit(np.ones((4, 6)), np.ones((4, 6)), verbose=0)
+print("as before")
+"""
+
+
+def test_a_file_is_loaded_after_import_arn_keras_alone_and_trains_on_as_before(tmp_path):
+    for name, subject in SUBJECTS.items():
+        expected, after = check_saved(subject, tmp_path / f"{name}.keras")
+        arrays = {f"w{index}": array for index, array in enumerate(after)}
+        if subject.y is not None:
+            arrays["labels"] = subject.y
+        np.savez(tmp_path / f"{name}.npz", x=subject.x, y=expected, **arrays)
+    plain = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+    plain.compile("adam", arn_keras.mean_squared_error)
+    plain.save(tmp_path / "plain.keras")
+    command = [sys.executable, "-c", FRESH, str(tmp_path), *SUBJECTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "as before\n", done.stderr[-3000:]
+
+
+def test_the_list_of_what_is_registered_is_whole():
+    found = {}
+    package = pathlib.Path(arn_keras.__file__).parent
+    for path in package.rglob("*.py"):
+        home = ".".join(path.relative_to(package).with_suffix("").parts)
+        for node in ast.parse(path.read_text()).body:
+            decorators = map(ast.unparse, getattr(node, "decorator_list", ()))
+            if any("register_keras_serializable" in each for each in decorators):
+                found[node.name] = home
+    assert found == registration.CLASSES | registration.FUNCTIONS, json.dumps(found)
