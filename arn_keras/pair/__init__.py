@@ -1,3 +1,10 @@
 """What is plugged in: residual networks, keyed rotations, the key schedule, a chain of both."""
 
 PROTECTIONS = ("none", "arn", "keyed", "arn+keyed")
+
+#: Blocks F of an ARN, Eq. (15), (17): (signal, its options) -> residual, see `pair.arn`.
+BLOCKS = {
+    "dense": "arn_keras.pair.dense:dense_residual",
+    "conv": "arn_keras.pair.conv:conv_residual",
+    "transformer": "arn_keras.pair.transformer:transformer_residual",
+}

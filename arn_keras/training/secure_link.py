@@ -9,7 +9,7 @@ from keras import ops
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
-from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.power import db_to_ratio, mean_power
 from arn_keras.system import forward, full_precision, unit_interval
 from arn_keras.training.batches import in_shards
