@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from arn_keras.errors import ConfigError
+from arn_keras.export.litert import convert_all, operators
 from arn_keras.link.deepjscc import build_receiver, build_transmitter, signal_shape
 from arn_keras.training.semantic_link import SemanticLink
 
@@ -62,6 +63,14 @@ def test_a_link_learns_pictures_better_than_their_mean():
     link.compile(keras.optimizers.Adam(3e-3), "mse")
     link.fit(pictures, batch_size=32, epochs=8, snr_db=20.0, verbose=0)
     assert link.evaluate(pictures, pictures, snr_db=20.0, verbose=0) < 0.2 * pictures.var()
+
+
+@pytest.mark.parametrize(
+    ("build", "needed"), [(build_transmitter, "CONV_2D"), (build_receiver, "TRANSPOSE_CONV")]
+)
+def test_both_ends_are_builtin_operators(build, needed):
+    model = convert_all(build((8, 8, 3), filters=(4, 4)), ["float32"])["float32"]
+    assert needed in operators(model)
 
 
 @pytest.mark.parametrize(
