@@ -92,3 +92,32 @@ def test_pictures_and_compressions_that_do_not_fit_are_refused_in_one_line(
         with pytest.raises(ConfigError, match=message) as error:
             build(shape, compression)
         assert "\n" not in str(error.value)
+
+
+def test_one_step_of_a_conv_pair_moves_nothing_else_not_even_statistics():
+    from arn_keras.eve.residual import build_residual_eavesdropper
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
+    from arn_keras.training.secure_link import SecureLink
+
+    shape = (8, 8, 3)
+    transmitter, receiver = (
+        build(shape, filters=(4, 4)) for build in (build_transmitter, build_receiver)
+    )
+    signals = transmitter.output_shape[1:]
+    eve = build_residual_eavesdropper(signals, 5, width=4, depth=1)
+    pair = [
+        build(signals, block="conv", width=4, depth=1)
+        for build in (build_transmitter_arn, build_receiver_arn)
+    ]
+    link = SecureLink(transmitter, receiver, eve, *pair)
+    link.compile(keras.optimizers.Adam(1e-2), shards=2)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(256, size=(8, *shape), dtype=np.uint8)
+    frozen, moved = [transmitter, receiver, eve], pair
+    before = [model.get_weights() for model in frozen + moved]
+    link.fit(pictures, rng.integers(5, size=8), batch_size=8, verbose=0)
+    for model, weights in zip(frozen + moved, before, strict=True):
+        same = [
+            np.array_equal(one, two) for one, two in zip(weights, model.get_weights(), strict=True)
+        ]
+        assert all(same) if model in frozen else not any(same), model.name
