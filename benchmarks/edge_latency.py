@@ -38,7 +38,7 @@ def make(bundle):
     load_tensorflow()
     from arn_keras.export import manifest
     from arn_keras.export.litert import convert_all
-    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(0)
     facts = {"pair": "0" * 64, "knowledge": "white", "precisions": list(PRECISIONS), "modules": {}}

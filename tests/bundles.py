@@ -83,7 +83,7 @@ def tiny_pair(seed, shape=SHAPE):
     """Two ARNs with random weights of everyday size."""
     import keras
 
-    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(seed)
     pair = build_transmitter_arn(shape, (16,)), build_receiver_arn(shape, (16,))

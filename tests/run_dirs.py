@@ -17,7 +17,7 @@ def untrained_run(path):
     """Makes a run directory of the digits at `path`."""
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
-    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     models = {
         "link/transmitter": build_transmitter((8, 8, 1), 16, 16),

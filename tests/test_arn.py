@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
 
 def _block(model, signal):

@@ -360,7 +360,7 @@ def run(tmp_path_factory):
     from arn_keras.data import images
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
-    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
     from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
     path = tmp_path_factory.mktemp("runs") / "run"

@@ -3,7 +3,7 @@ import pytest
 
 from arn_keras.errors import ExportError
 from arn_keras.export.litert import PRECISIONS, convert, convert_all, operators
-from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.rotation import ROUNDS, build_receiver_keyed, build_transmitter_keyed
 
 SHAPE, HIDDEN = (128,), (256, 256)

@@ -7,3 +7,10 @@ PROTECTIONS = {
     "keyed": "arn_keras.pair.protection:KEYED",
     "arn+keyed": "arn_keras.pair.protection:ARN_KEYED",
 }
+
+#: Blocks F of an ARN, Eq. (15), (17): (signal, its options) -> residual, see `pair.arn`.
+BLOCKS = {
+    "dense": "arn_keras.pair.dense:dense_residual",
+    "conv": "arn_keras.pair.conv:conv_residual",
+    "transformer": "arn_keras.pair.transformer:transformer_residual",
+}

@@ -1,70 +1,51 @@
-"""The pair of adversarial residual networks, Eq. (9), (12), (15)-(18).
+"""The letter's block of an ARN: fully connected, Eq. (15), (17), with neurons of our choice.
 
-One builder makes both; only the sign of the residual and the names differ. They are Functional
-Keras models of built-in layers: saving, `summary()` and conversion need no custom object.
-The idea of a residual network that perturbs a sent signal to evade a listener's classifier is
-from Flowers, Buehrer and Headley, MILCOM 2019.
+Every symbol sees every other, at a cost that grows with their number: signals of a million
+symbols are for the other blocks.
 """
 
+import itertools
 import math
 
-import keras
 from keras import layers
 
+from arn_keras.errors import ConfigError
+from arn_keras.pair.arn import nearly_zero
 
-def _build_arn(signal_shape, hidden, *, merge, name, input_name, output_name):
-    signal = keras.Input(signal_shape, name=input_name)
-    residual = layers.Flatten(name="flatten")(signal) if len(signal_shape) > 1 else signal
+#: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
+MOST_PARAMETERS = 20_000_000
+
+
+def dense_residual(signal, width=256, depth=2, hidden=None):
+    """F(y) = W_d relu(... relu(W_0 y + b_0) ...) + b_d.
+
+    Args:
+        signal: y or y_bob, symbolic, [batch, ...] with k symbols in all.
+        width: neurons of a hidden layer.
+        depth: hidden layers.
+        hidden: neurons of each hidden layer, instead of width and depth.
+
+    Returns:
+        Residual, shaped like the signal.
+
+    Raises:
+        ConfigError: for a block of more than `MOST_PARAMETERS`.
+    """
+    shape = signal.shape[1:]
+    symbols = math.prod(shape)
+    hidden = (width,) * depth if hidden is None else tuple(hidden)
+    sizes = itertools.pairwise((symbols, *hidden, symbols))
+    parameters = sum((given + 1) * made for given, made in sizes)
+    if parameters > MOST_PARAMETERS:
+        raise ConfigError(
+            f"expected a dense block of at most {MOST_PARAMETERS:,} parameters, got {parameters:,} "
+            f"for signals of {symbols:,} symbols: take the conv or the transformer block, "
+            "or a smaller width"
+        )
+    residual = layers.Flatten(name="flatten")(signal) if len(shape) > 1 else signal
     for index, neurons in enumerate(hidden, start=1):
         residual = layers.Dense(neurons, activation="relu", name=f"hidden_{index}")(residual)
-    # A tenth of Glorot's scale: a module starts near the identity, and the first epochs do not go
-    # into undoing a random perturbation. Made here, for an initialiser draws its seed when made.
-    nearly_zero = keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
-    residual = layers.Dense(
-        math.prod(signal_shape), kernel_initializer=nearly_zero, name="residual"
-    )(residual)
-    if len(signal_shape) > 1:
-        residual = layers.Reshape(signal_shape, name="signal_shape")(residual)
-    return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)
-
-
-def build_transmitter_arn(signal_shape, hidden=(256, 256)):
-    """Alice's module, Eq. (9), (15), (16): z = y + delta, delta = F_A(y).
-
-    Args:
-        signal_shape: shape of one source's signal, for example (128,).
-        hidden: neurons of the hidden layers of the block F_A.
-
-    Returns:
-        Model from y, [batch, *signal_shape], to z of the same shape.
-    """
-    return _build_arn(
-        tuple(signal_shape),
-        hidden,
-        merge=layers.Add,
-        name="transmitter_arn",
-        input_name="signal",
-        output_name="sent",
-    )
-
-
-def build_receiver_arn(signal_shape, hidden=(256, 256)):
-    """Bob's module, Eq. (12), (17), (18): y_clean = y_bob - r, r = F_B(y_bob).
-
-    The residual r estimates delta + n_bob: the attack and the channel's noise together.
-
-    Args:
-        signal_shape: shape of one source's signal, for example (128,).
-        hidden: neurons of the hidden layers of the block F_B.
-
-    Returns:
-        Model from y_bob, [batch, *signal_shape], to y_clean of the same shape.
-    """
-    return _build_arn(
-        tuple(signal_shape),
-        hidden,
-        merge=layers.Subtract,
-        name="receiver_arn",
-        input_name="received",
-        output_name="cleaned",
-    )
+    residual = layers.Dense(symbols, kernel_initializer=nearly_zero(), name="residual")(residual)
+    if len(shape) > 1:
+        residual = layers.Reshape(shape, name="signal_shape")(residual)
+    return residual

@@ -11,7 +11,7 @@ from arn_keras.channel.awgn import AWGN
 from arn_keras.errors import ConfigError
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.loss.shapes import class_numbers
-from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.training import given
 from arn_keras.training.compiled import refuse
 from arn_keras.training.composite_step import REPORTED, CompositeStep, inputs, outputs

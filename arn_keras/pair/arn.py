@@ -1,0 +1,98 @@
+"""The pair of adversarial residual networks, Eq. (9), (12), (15)-(18).
+
+One builder makes both; only the sign of the residual and the names differ. They are Functional
+Keras models of built-in layers: saving, `summary()` and conversion need no custom object.
+The idea of a residual network that perturbs a sent signal to evade a listener's classifier is
+from Flowers, Buehrer and Headley, MILCOM 2019. What computes the residual is a block, one of
+`pair.BLOCKS`: the letter's is dense.
+"""
+
+import inspect
+
+import keras
+from keras import layers
+
+from arn_keras.errors import ConfigError
+from arn_keras.pair import BLOCKS
+from arn_keras.rooms import answer
+
+
+def nearly_zero():
+    """Initialiser of a block's last kernel: a tenth of Glorot's scale.
+
+    A module starts near the identity, and the first epochs do not go into undoing a random
+    perturbation. To be made with its layer, for an initialiser draws its seed when made.
+    """
+    return keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
+
+
+def _build_arn(signal_shape, hidden, block, options, *, merge, name, input_name, output_name):
+    residual_of = answer(BLOCKS, block)
+    if hidden is not None:
+        options = {"hidden": hidden, **options}
+    # By what the block itself says it takes, so that one from outside needs no list here.
+    known = list(inspect.signature(residual_of).parameters)[1:]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"expected options of the {block} block ({', '.join(known)}), got {', '.join(unknown)}"
+        )
+    signal = keras.Input(tuple(signal_shape), name=input_name)
+    residual = residual_of(signal, **options)
+    return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)
+
+
+def build_transmitter_arn(signal_shape, hidden=None, *, block="dense", **options):
+    """Alice's module, Eq. (9), (15), (16): z = y + delta, delta = F_A(y).
+
+    Args:
+        signal_shape: shape of one source's signal, for example (128,) or (8, 8, 16).
+        hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
+        block: name of the block F_A, one of `pair.BLOCKS`.
+        **options: of the block: `width`, `depth` and what else it has.
+
+    Returns:
+        Model from y, [batch, *signal_shape], to z of the same shape.
+
+    Raises:
+        ConfigError: for an unknown block or option, or signals that the block is not made for.
+    """
+    return _build_arn(
+        signal_shape,
+        hidden,
+        block,
+        options,
+        merge=layers.Add,
+        name="transmitter_arn",
+        input_name="signal",
+        output_name="sent",
+    )
+
+
+def build_receiver_arn(signal_shape, hidden=None, *, block="dense", **options):
+    """Bob's module, Eq. (12), (17), (18): y_clean = y_bob - r, r = F_B(y_bob).
+
+    The residual r estimates delta + n_bob: the attack and the channel's noise together.
+
+    Args:
+        signal_shape: shape of one source's signal, for example (128,) or (8, 8, 16).
+        hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
+        block: name of the block F_B, one of `pair.BLOCKS`.
+        **options: of the block: `width`, `depth` and what else it has.
+
+    Returns:
+        Model from y_bob, [batch, *signal_shape], to y_clean of the same shape.
+
+    Raises:
+        ConfigError: for an unknown block or option, or signals that the block is not made for.
+    """
+    return _build_arn(
+        signal_shape,
+        hidden,
+        block,
+        options,
+        merge=layers.Subtract,
+        name="receiver_arn",
+        input_name="received",
+        output_name="cleaned",
+    )

@@ -1,0 +1,135 @@
+"""An attentive block of an ARN: the letter's outlook ("transformers"), small and pre-norm.
+
+Vaswani et al., *Attention Is All You Need*, NeurIPS 2017; normalised before each part as in
+Xiong et al., ICML 2020; patches as tokens as in Dosovitskiy et al. (ViT), ICLR 2021. ReLU stands
+where those have GELU, which microcontrollers lack. Positions are learnt: a bias of its own for
+each token where it is embedded. Left out: masks, dropout, a class token.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+from arn_keras.errors import ConfigError
+from arn_keras.pair.arn import nearly_zero
+
+#: Tokens that a signal is cut into, at most, where the patch is not given: the work of attention
+#: grows with the square of their number.
+MOST_TOKENS = 64
+
+
+def transformer_residual(signal, width=48, depth=2, heads=4, patch=None):
+    """F(y): patches as tokens, `depth` layers of attention and of two dense layers each, and back.
+
+    Args:
+        signal: y or y_bob, symbolic, [batch, k], [batch, tokens, d] or [batch, h, w, c].
+        width: features of a token.
+        depth: layers.
+        heads: attention heads of a layer; a divisor of the width.
+        patch: see `cut`.
+
+    Returns:
+        Residual, shaped like the signal.
+
+    Raises:
+        ConfigError: for signals of another rank, or a patch or heads that do not divide.
+    """
+    tokens, patch = cut(signal, patch)
+    features = encode(tokens, width, depth, heads)
+    residual = layers.Dense(tokens.shape[-1], kernel_initializer=nearly_zero(), name="residual")(
+        features
+    )
+    return joined(residual, signal.shape[1:], patch)
+
+
+def cut(signal, patch=None):
+    """A signal as tokens: its patches.
+
+    Args:
+        signal: symbolic, [batch, k], [batch, tokens, d] or [batch, h, w, c].
+        patch: side of a square patch of [h, w]; of the others, how many neighbours share a token.
+            By default the smallest that leaves at most `MOST_TOKENS` tokens.
+
+    Returns:
+        (tokens, [batch, count, values each]; the patch).
+
+    Raises:
+        ConfigError: for signals of another rank, or a patch that does not divide them.
+    """
+    shape = tuple(signal.shape[1:])
+    if not 1 <= len(shape) <= 3:
+        raise ConfigError(
+            "expected signals [k], [tokens, d] or [h, w, c] for the transformer block, "
+            f"got {list(shape)}"
+        )
+    sides = shape[:-1] or shape
+    patch = _smallest_patch(sides) if patch is None else patch
+    if patch < 1 or any(side % patch for side in sides):
+        raise ConfigError(f"expected a patch that divides {list(sides)}, got {patch}")
+    if len(shape) == 3 and patch > 1:
+        height, width, channels = shape
+        rows = layers.Reshape(
+            (height // patch, patch, width // patch, patch * channels), name="rows"
+        )(signal)
+        signal = layers.Permute((1, 3, 2, 4), name="patches")(rows)
+    count = math.prod(side // patch for side in sides)
+    return layers.Reshape((count, math.prod(shape) // count), name="tokens")(signal), patch
+
+
+def encode(tokens, width, depth, heads):
+    """Tokens embedded with learnt positions, through pre-norm layers, normalised.
+
+    Args:
+        tokens: symbolic, [batch, count, values each].
+        width: features of a token.
+        depth: layers of attention and of two dense layers.
+        heads: attention heads of a layer.
+
+    Returns:
+        [batch, count, width].
+
+    Raises:
+        ConfigError: if the heads do not divide the width.
+    """
+    if width % heads:
+        raise ConfigError(f"expected heads that divide the width {width}, got {heads}")
+    count = tokens.shape[1]
+    # The matrix is shared, the bias is each token's own: that is its position.
+    features = layers.EinsumDense(
+        "btd,de->bte",
+        (count, width),
+        bias_axes="te",
+        bias_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        name="embedded",
+    )(tokens)
+    for index in range(1, depth + 1):
+        seen = layers.LayerNormalization(name=f"norm_{index}a")(features)
+        seen = layers.MultiHeadAttention(heads, width // heads, name=f"attention_{index}")(
+            seen, seen
+        )
+        features = layers.Add(name=f"add_{index}a")([features, seen])
+        seen = layers.LayerNormalization(name=f"norm_{index}b")(features)
+        seen = layers.Dense(2 * width, activation="relu", name=f"hidden_{index}")(seen)
+        seen = layers.Dense(width, name=f"back_{index}")(seen)
+        features = layers.Add(name=f"add_{index}b")([features, seen])
+    return layers.LayerNormalization(name="norm")(features)
+
+
+def _smallest_patch(sides):
+    """The smallest divisor of all sides that leaves at most `MOST_TOKENS` patches."""
+    common = math.gcd(*sides)
+    divisors = [each for each in range(1, common + 1) if common % each == 0]
+    few = [p for p in divisors if math.prod(side // p for side in sides) <= MOST_TOKENS]
+    return (few or divisors[-1:])[0]
+
+
+def joined(tokens, shape, patch):
+    """`cut` undone: tokens to a signal of this shape."""
+    if len(shape) == 3 and patch > 1:
+        height, width, channels = shape
+        patches = layers.Reshape(
+            (height // patch, width // patch, patch, patch * channels), name="joined_patches"
+        )(tokens)
+        tokens = layers.Permute((1, 3, 2, 4), name="joined_rows")(patches)
+    return layers.Reshape(shape, name="signal_shape")(tokens)
