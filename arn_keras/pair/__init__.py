@@ -7,3 +7,12 @@ PROTECTIONS = {
     "keyed": "arn_keras.pair.protection:KEYED",
     "arn+keyed": "arn_keras.pair.protection:ARN_KEYED",
 }
+
+#: How a keyed module rotates a signal, `pair.keyed.Rotation`.
+ROTATIONS = {
+    "fast": "arn_keras.pair.rotation:FAST",
+    "haar": "arn_keras.pair.haar:HAAR",
+}
+
+#: Names that a module's input drawn from the keystream may have.
+KEY_INPUTS = ("signs", "rotation")
