@@ -67,7 +67,7 @@ class TinyBundle(NamedTuple):
     """A bundle and the Keras models it was made of.
 
     `signal` is what the transmitter puts out for the test sources, `received` what Bob hears;
-    `alice` and `bob` are the ARNs of `ends`, `signs` those that keyed modules rotated with.
+    `alice` and `bob` are the ARNs of `ends`, `keys` those that keyed modules rotated with.
     """
 
     path: Any
@@ -76,7 +76,7 @@ class TinyBundle(NamedTuple):
     signal: Any
     received: Any
     ends: Any
-    signs: Any
+    keys: Any
 
 
 def tiny_pair(seed, shape=SHAPE):
@@ -93,17 +93,18 @@ def tiny_pair(seed, shape=SHAPE):
     return pair
 
 
-def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"):
+def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn", rotation="fast"):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.export.conversion import Ends, write_handover, write_modules
     from arn_keras.link.dense import build_receiver
-    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
+    from arn_keras.pair.keyed import chosen_rotation
 
+    chosen = chosen_rotation(rotation, SHAPE)
     generator = np.random.default_rng(seed)
     ends = Ends(
         tiny_pair(seed) if "arn" in protection else None,
-        (build_transmitter_keyed(SHAPE), build_receiver_keyed(SHAPE))
+        (chosen.build_transmitter(SHAPE), chosen.build_receiver(SHAPE))
         if "keyed" in protection
         else None,
     )
@@ -112,9 +113,9 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         return generator.normal(size=shape).astype("float32")
 
     signal, noise = normal(SOURCES, *SHAPE), 0.3 * normal(2, 1, SOURCES, *SHAPE)
-    signs = ends.draw_signs(SOURCES, seed)
-    received = ends.protect(signal, signs) + noise[0, 0]
-    modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, signs)))
+    keys = ends.draw_keys(seed)
+    received = ends.protect(signal, keys) + noise[0, 0]
+    modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, keys)))
     (handover / "facts.json").write_text(
         json.dumps({"dataset": "tiny", "task": "image", **modules})
     )
@@ -122,24 +123,25 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         handover,
         ends,
         (build_receiver((4, 4, 1), SHAPE[0], 16), build_eavesdropper(SHAPE, 3, (16,))),
-        signs=signs,
+        keys=keys,
         target=generator.uniform(size=(SOURCES, 4, 4, 1)).astype("float32"),
         label=generator.integers(0, 3, SOURCES),
         signal=signal,
         bob_noise=noise[0],
         eve_noise=noise[1],
     )
-    return ends, signal, signs, received
+    return ends, signal, keys, received
 
 
-def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn"):
+def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn", rotation="fast"):
     """A whole bundle, its figures measured by `export.proof`."""
     from arn_keras.export import manifest, proof, runtime
 
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()
     handover.mkdir()
-    ends, signal, signs, received = conversion(bundle, handover, seed, precisions, protection)
+    how = seed, precisions, protection, rotation
+    ends, signal, keys, received = conversion(bundle, handover, *how)
     is_keyed = "keyed" in protection
     manifest.copy_code(bundle, is_keyed)
     facts = {
@@ -157,4 +159,4 @@ def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn")
     manifest.write(bundle, manifest.draft(bundle, facts))
     facts |= proof.measure(runtime, bundle, handover)
     manifest.finish(bundle, facts, handover, key)
-    return TinyBundle(bundle, *(ends.arns or (None, None)), signal, received, ends, signs)
+    return TinyBundle(bundle, *(ends.arns or (None, None)), signal, received, ends, keys)

@@ -35,6 +35,12 @@ def keyed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def haar(tmp_path_factory):
+    path = tmp_path_factory.mktemp("haar")
+    return tiny_bundle(path, 2, precisions=("float32",), protection="keyed", rotation="haar")
+
+
+@pytest.fixture(scope="module")
 def both(tmp_path_factory):
     path = tmp_path_factory.mktemp("both")
     return tiny_bundle(path, 1, precisions=("float32", "int8"), protection="arn+keyed")
@@ -44,7 +50,13 @@ def both(tmp_path_factory):
 def key(keyed, tmp_path):
     """A key of the keyed bundle, with its counter beside it."""
     runtime.new_key(keyed.path, tmp_path / "key")
+    _copy_key(tmp_path / "key")
     return tmp_path / "key"
+
+
+def _copy_key(key):
+    """What Bob gets: a copy of the key under a name of his own."""
+    shutil.copy(key, f"{key}.bob")
 
 
 def _alice(made, key, **options):
@@ -52,7 +64,7 @@ def _alice(made, key, **options):
 
 
 def _bob(made, key, **options):
-    return Pair.load(made.path, role="receiver", key=key, **options)
+    return Pair.load(made.path, role="receiver", key=f"{key}.bob", **options)
 
 
 def _unit_power(signal):
@@ -60,14 +72,14 @@ def _unit_power(signal):
 
 
 def _number(header):
-    return int.from_bytes(header[8:], "little")
+    return int.from_bytes(header[8:16], "little")
 
 
 def test_bob_gets_alice_s_signal_at_power_one_single_and_in_a_batch(keyed, key):
     truth = _unit_power(keyed.signal)
     with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
         header, sent = at_alice.alice.protect(keyed.signal[0])
-        assert (type(header), len(header), sent.shape) == (bytes, 16, SHAPE)
+        assert (type(header), len(header), sent.shape) == (bytes, 32, SHAPE)
         assert header[:8] == at_alice.alice.key_identity == at_bob.bob.key_identity
         np.testing.assert_allclose(at_bob.bob.clean(sent, header), truth[0], atol=1e-5)
         headers, sent = at_alice.alice.protect(keyed.signal)
@@ -79,6 +91,161 @@ def test_bob_gets_alice_s_signal_at_power_one_single_and_in_a_batch(keyed, key):
         assert (headers, sent.shape) == ([], (0, *SHAPE))
 
 
+def test_the_uniform_rotation_goes_the_same_way(haar, tmp_path):
+    truth = _unit_power(haar.signal)
+    runtime.new_key(haar.path, tmp_path / "key")
+    _copy_key(tmp_path / "key")
+    with _alice(haar, tmp_path / "key") as at_alice, _bob(haar, tmp_path / "key") as at_bob:
+        assert at_alice.manifest["rotation"] == "haar"
+        entry = at_alice.manifest["keyed"]["transmitter"]
+        assert (entry["key_input"], entry["key_shape"]) == ("rotation", [8, 8])
+        headers, sent = at_alice.alice.protect(haar.signal)
+        np.testing.assert_allclose(np.mean(sent**2, axis=1), 1, atol=1e-5)
+        # What is sent has nothing in common with the signal: 1600 products of power 1.
+        assert abs(np.mean(sent * truth)) < 5 / np.sqrt(truth.size)
+        np.testing.assert_allclose(at_bob.bob.clean(sent, headers), truth, atol=1e-5)
+
+
+def test_two_directions_of_one_key_have_nothing_in_common(keyed, tmp_path):
+    key = tmp_path / "key"
+    identities = runtime.new_key(keyed.path, key, labels=("up", "down"))
+    assert len(set(identities)) == 2
+    for name in ("up", "down"):
+        shutil.copy(key, tmp_path / f"{name}.alice")
+        shutil.copy(key, tmp_path / f"{name}.bob")
+    sent = {}
+    for name in ("up", "down"):
+        end = {"key": tmp_path / f"{name}.alice", "counter": f"{key}.{name}.counter"}
+        with Pair.load(keyed.path, role="transmitter", label=name, **end) as pair:
+            sent[name] = pair.alice.protect(keyed.signal[0])
+    assert not np.allclose(sent["up"][1], sent["down"][1])
+    end = {"key": tmp_path / "up.bob", "window": f"{key}.up.window"}
+    with Pair.load(keyed.path, role="receiver", label="up", **end) as pair:
+        with pytest.raises(RefusedMessageError, match="expected a message of pair"):
+            pair.bob.clean(sent["down"][1], sent["down"][0])
+        pair.bob.clean(sent["up"][1], sent["up"][0])
+    with pytest.raises(KeyingError, match=r"expected the window of pair .*, got that of"):
+        Pair.load(keyed.path, role="receiver", label="down", **end)
+
+
+def test_a_window_with_a_file_outlives_bob(keyed, key):
+    options = {"window": f"{key}.window"}
+    with _alice(keyed, key) as at_alice:
+        headers, sent = at_alice.alice.protect(keyed.signal[:5])
+    with _bob(keyed, key, **options) as at_bob:
+        at_bob.bob.clean(sent[:4], headers[:4])
+    with _bob(keyed, key, **options) as at_bob:
+        for index in range(4):
+            with pytest.raises(RefusedMessageError, match="a replay"):
+                at_bob.bob.clean(sent[index], headers[index])
+        at_bob.bob.clean(sent[4], headers[4])
+
+
+def test_silence_and_noise_of_another_scale_are_refused_before_a_number_is_taken(keyed, key):
+    bad = [np.zeros(SHAPE, "float32"), np.full(SHAPE, 1e-30, "float32")]
+    bad += [np.full(SHAPE, value, "float32") for value in (1e20, np.nan, np.inf)]
+    with _alice(keyed, key) as pair:
+        for wrong in bad:
+            batch = keyed.signal[:3].copy()
+            batch[1] = wrong
+            for given in (wrong, batch):
+                with pytest.raises(SignalError, match="expected"):
+                    pair.alice.protect(given)
+        assert _number(pair.alice.protect(keyed.signal[0])[0]) == 0
+
+
+def test_ten_thousand_headers_of_a_forger_move_nothing(keyed, key):
+    random_ = random.Random(0)
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        genuine, sent = at_alice.alice.protect(keyed.signal[:50])
+        at_bob.bob.clean(sent[:25], genuine[:25])
+
+        def forged():
+            header = bytearray(random_.choice(genuine))
+            kind = random_.randrange(5)
+            if kind == 0:  # a number of her own, far ahead, under an old tag
+                header[8:16] = random_.randrange(26, 2**64).to_bytes(8, "little")
+            elif kind == 1:
+                header[random_.randrange(32)] ^= random_.randrange(1, 256)
+            elif kind == 2:
+                del header[random_.randrange(32) :]
+            elif kind == 3:
+                header[16:] = random_.randbytes(16)
+            else:
+                return random_.choice(genuine[:25])  # a replay, in any order
+            return bytes(header)
+
+        for _ in range(10_000):
+            with pytest.raises(KeyingError, match="expected"):
+                at_bob.bob.clean(sent[0], forged())
+        truth = _unit_power(keyed.signal[25:50])
+        np.testing.assert_allclose(at_bob.bob.clean(sent[25:], genuine[25:]), truth, atol=1e-5)
+
+
+def test_two_threads_with_the_same_messages_lose_none(keyed, key):
+    with _alice(keyed, key) as at_alice, _bob(keyed, key) as at_bob:
+        headers, sent = at_alice.alice.protect(keyed.signal[:40])
+
+        def clean(index):
+            try:
+                at_bob.bob.clean(sent[index], headers[index])
+            except RefusedMessageError:
+                return 0
+            return 1
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(clean, [*range(40), *range(40)])) == 40
+
+
+def _signed(keyed, tmp_path):
+    """A signed copy of a bundle, the private key, and the public one's file."""
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    copy = shutil.copytree(keyed.path, tmp_path / "signed")
+    private = ed25519.Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(
+        pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo
+    )
+    (tmp_path / "public").write_bytes(public)
+    (copy / "manifest.json.sig").write_bytes(private.sign((copy / "manifest.json").read_bytes()))
+    return copy, tmp_path / "public"
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_changed_bit_of_the_code_is_refused(keyed, key, tmp_path, public):
+    copy, public_key = _signed(keyed, tmp_path)
+    end = {"role": "receiver", "key": f"{key}.bob", "public_key": public_key if public else None}
+    Pair.load(copy, **end).close()
+    for name in runtime.CODE:
+        file = copy / f"{name}.py"
+        whole = file.read_text()
+        file.write_text(whole.replace("1 - 2 * bits", "1 - 0 * bits") + "\n")
+        with pytest.raises(BundleError, match=f"{name}.py: damaged"):
+            Pair.load(copy, **end)
+        file.write_text(whole)
+    Pair.load(copy, **end).close()
+
+
+def test_the_code_that_runs_is_what_was_checked_whatever_lies_about(keyed, key, tmp_path):
+    copy, _ = _signed(keyed, tmp_path)
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import numpy as np
+import runtime
+with runtime.Pair.load({str(copy)!r}, role="receiver", key={str(key)!r} + ".bob") as pair:
+    names = [name for name in sys.modules if name.startswith("_arn_keras_bundle_")]
+    assert len(names) == {len(runtime.CODE) + 2}, names
+    assert not any(getattr(sys.modules[name], "__file__", None) for name in names)
+"""
+    shutil.copy(copy / "runtime.py", tmp_path)  # the trusted way: a copy outside the bundle
+    (copy / "__pycache__").mkdir()
+    forged = copy / "__pycache__" / f"key_schedule.{sys.implementation.cache_tag}.pyc"
+    forged.write_bytes(b"not even Python's")
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+
+
 def test_a_repeated_signal_is_sent_as_another_each_time(keyed, key):
     with _alice(keyed, key) as pair:
         _, sent = pair.alice.protect(np.tile(keyed.signal[:1], (50, 1)))
@@ -88,6 +255,7 @@ def test_a_repeated_signal_is_sent_as_another_each_time(keyed, key):
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_behind_arns_the_keyed_modules_change_nothing_but_the_power(both, tmp_path, precision):
     runtime.new_key(both.path, tmp_path / "key")
+    _copy_key(tmp_path / "key")
     options = {"precision": precision}
     with (
         _alice(both, tmp_path / "key", **options) as at_alice,
@@ -123,8 +291,8 @@ def test_replays_are_refused_and_a_refused_batch_takes_nothing(keyed, key):
             bob.clean(sent[1:3], [headers[1]] * 2)
         with pytest.raises(KeyingError, match="expected a header for each message, got 2"):
             bob.clean(sent[1:], headers[1:3])
-        with pytest.raises(KeyingError, match="expected a header of 16 bytes, got 15"):
-            bob.clean(sent[1], headers[1][:15])
+        with pytest.raises(KeyingError, match="expected a header of 32 bytes, got 31"):
+            bob.clean(sent[1], headers[1][:31])
         bob.clean(sent[1:], headers[1:])
 
 
@@ -142,16 +310,16 @@ def test_a_bad_signal_uses_up_no_number_and_takes_no_message(keyed, key):
         at_bob.bob.clean(sent, header)
 
 
-def test_under_a_wrong_key_bob_is_refused_and_a_forged_header_gives_noise(keyed, key, tmp_path):
-    identity = bytes.fromhex(runtime.new_key(keyed.path, tmp_path / "other"))
+def test_under_a_wrong_key_bob_is_refused_and_so_is_a_forged_header(keyed, key, tmp_path):
+    identity = bytes.fromhex(runtime.new_key(keyed.path, tmp_path / "other")[0])
+    _copy_key(tmp_path / "other")
     with _alice(keyed, key) as at_alice, _bob(keyed, tmp_path / "other") as stranger:
         headers, sent = at_alice.alice.protect(keyed.signal)
         with pytest.raises(RefusedMessageError, match=r"expected a message of pair .*, got one of"):
             stranger.bob.clean(sent, headers)
-        noise = stranger.bob.clean(sent, [identity + header[8:] for header in headers])
-    truth = _unit_power(keyed.signal)
-    # 1600 independent products of two values of power 1.
-    assert abs(np.mean(noise * truth)) < 5 / np.sqrt(truth.size)
+        for header in headers:
+            with pytest.raises(RefusedMessageError, match="a forged or damaged one"):
+                stranger.bob.clean(sent[0], identity + header[8:])
 
 
 def test_a_restarted_transmitter_repeats_no_number(keyed, key):
@@ -251,7 +419,9 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 from runtime import Pair
 role, file = sys.argv[2:]
-key = {"key": "key", "counter": "key.counter"} if role == "transmitter" else {"key": "key"}
+key = {"key": "key.bob", "window": "key.window"}
+if role == "transmitter":
+    key = {"key": "key", "counter": "key.counter"}
 with Pair.load(sys.argv[1], role=role, **key) as pair:
     if role == "transmitter":
         headers, sent = pair.alice.protect(np.load("signal.npy"))
@@ -301,7 +471,7 @@ def test_the_self_test_runs_every_module_and_finds_a_wrong_answer(which, request
 
 def test_the_key_schedule_in_a_bundle_is_the_project_s_own_and_listed(both):
     files = {entry["file"] for entry in runtime.read_manifest(both.path)["files"]}
-    for original in ("pair/key_schedule.py", "pair/message_number.py", "errors.py"):
+    for original in ("errors.py", *(f"pair/{name}.py" for name in runtime.CODE[1:])):
         original = ROOT / "arn_keras" / original
         assert (both.path / original.name).read_bytes() == original.read_bytes()
         assert original.name in files
@@ -319,17 +489,18 @@ def test_damaged_keyed_bundles_are_refused_or_give_the_same_answer(keyed, both, 
         header, sent = pair.alice.protect(keyed.signal[0])
     files = whole
 
-    def read(path):
+    def read(path, limit=None):
         if path.name not in files:
             raise BundleError(f"{path}: expected a readable file: No such file or directory")
         return files[path.name]
 
     monkeypatch.setattr(runtime, "_read", read)
+    monkeypatch.setattr(runtime, "_names", lambda bundle: list(files))
     refused = 0
     for _ in range(1000):
         files = mutated(random_, whole, theirs)
         try:
-            with Pair.load("bundle", role="receiver", key=key) as pair:
+            with Pair.load("bundle", role="receiver", key=f"{key}.bob") as pair:
                 cleaned = pair.bob.clean(sent, header)
             np.testing.assert_allclose(
                 cleaned, _unit_power(keyed.signal[0]), atol=1e-5, err_msg=str(seed)
@@ -406,7 +577,7 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
     assert {file.name for file in out.iterdir()} == {
         *(f"{role}_{each}.float32.tflite" for role in runtime.ROLES for each in modules),
         *("manifest.json", "README.md", "vectors.npz"),
-        *("runtime.py", "key_schedule.py", "message_number.py", "errors.py"),
+        *("runtime.py", *(f"{name}.py" for name in runtime.CODE)),
     }
     assert (written["protection"], written["precisions"]) == (protection, ["float32"])
     assert written["knowledge"] == (None if protection == "keyed" else "white")
@@ -418,22 +589,27 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
     assert "keyed" in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_the_pair_s_identity_tells_protections_and_keyed_sizes_apart(run, tmp_path):
-    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
+def test_the_pair_s_identity_tells_protections_rotations_and_keyed_sizes_apart(run, tmp_path):
+    from arn_keras.pair.haar import HAAR
+    from arn_keras.pair.rotation import fast
 
-    parts = ("arn/white", False), (None, True), ("arn/white", True)
-    names = {bundle.pair_identity(run, *each) for each in parts}
-    assert len(names) == 3
-    for place, shape, rounds in (("same", (4, 8), 5), ("other", (32,), 3), ("wide", (64,), 5)):
+    parts = (("arn/white", False), (None, True), ("arn/white", True))
+    assert len({bundle.pair_identity(run, *each) for each in parts}) == 3
+    for place, shape, rotation in (
+        ("same", (4, 8), fast(5)),
+        ("other", (32,), fast(3)),
+        ("wide", (64,), fast(5)),
+        ("haar", (32,), HAAR),
+    ):
         (tmp_path / place / "keyed").mkdir(parents=True)
-        for role, build in zip(
-            runtime.ROLES, (build_transmitter_keyed, build_receiver_keyed), strict=True
-        ):
-            build(shape, rounds).save(tmp_path / place / "keyed" / f"{role}.keras")
+        builds = rotation.build_transmitter, rotation.build_receiver
+        for role, build in zip(runtime.ROLES, builds, strict=True):
+            build(shape).save(tmp_path / place / "keyed" / f"{role}.keras")
     of_run = bundle.pair_identity(run, None, True)
     assert bundle.pair_identity(tmp_path / "same", None, True) == of_run
-    others = {bundle.pair_identity(tmp_path / each, None, True) for each in ("other", "wide")}
-    assert len(others | {of_run}) == 3
+    names = ("other", "wide", "haar")
+    others = {bundle.pair_identity(tmp_path / each, None, True) for each in names}
+    assert len(others | {of_run}) == 4
 
 
 @pytest.mark.parametrize(

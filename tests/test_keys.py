@@ -1,6 +1,7 @@
 """The key schedule, recomputed from the `cryptography` primitives, and its two guarded ends."""
 
 import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -15,74 +16,90 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_haar import by_definition
 from test_keyed import dense_matrix
 
-from arn_keras.pair.key_schedule import (
-    Header,
-    PairKey,
-    ReceiverKeys,
-    TransmitterKeys,
-    generate_key,
-    make_key,
-    read_key,
-    write_key,
-)
-from arn_keras.pair.message_number import (
-    END,
-    KeyingError,
-    MessageCounter,
-    RefusedMessageError,
-    ReplayWindow,
-)
+from arn_keras.pair.key_ends import ReceiverKeys, TransmitterKeys
+from arn_keras.pair.key_file import KeyFile, generate_key, make_key, read_key, write_key
+from arn_keras.pair.key_schedule import EPOCH, STEPS, Header, PairKey, drawn
+from arn_keras.pair.message_number import MessageCounter, ReplayWindow
+from arn_keras.pair.refusal import END, KeyingError, RefusedMessageError
 
 VECTORS = json.loads((pathlib.Path(__file__).parent / "keystream_vectors.json").read_text())
 SECRET = bytes(range(100, 132))
+SIGNS = ("signs", (2, 8))
 
 
-def vector_of(key, message, n, rounds, modules=b""):
-    """One entry of keystream_vectors.json, without any code of the project."""
-    identity = HKDF(SHA256(), 8, None, b"arn-keras keyed v1 identity" + modules).derive(key)
-    stream = HKDF(SHA256(), 32, identity, b"arn-keras keyed v1 keystream").derive(key)
-    nonce = b"\0\0\0\0" + b"\0\0\0\0" + message.to_bytes(8, "little")
-    blocks = rounds * n // 512 + 1
-    keystream = (
-        Cipher(algorithms.ChaCha20(stream, nonce), None).encryptor().update(bytes(64 * blocks))
-    )
-    signs = [-1 if keystream[k // 8] & 2 ** (k % 8) else 1 for k in range(rounds * n)]
-    signal = np.array([(37 * i % 101 - 50) / 32 for i in range(n)])
-    rotated = dense_matrix(np.array(signs, "float64").reshape(rounds, n)) @ signal
-    return {
+def hkdf(key, salt, info, length=32):
+    return HKDF(SHA256(), length, salt, b"arn-keras keyed v2 " + info).derive(key)
+
+
+def vector_of(key, message, n, rounds=0, modules=b"", label=""):
+    """One entry of keystream_vectors.json, without any code of the project; 0 rounds: haar."""
+    identity = hkdf(key, None, b"identity" + bytes([len(modules)]) + modules + label.encode(), 8)
+    chain = hkdf(key, identity, b"chain")
+    for _ in range(message // 1024):
+        chain = hkdf(chain, identity, b"step")
+    stream = hkdf(chain, identity, b"signs" if rounds else b"rotation")
+    number = message.to_bytes(8, "little")
+    tag = hmac.new(hkdf(key, identity, b"header"), identity + number, "sha256").digest()[:16]
+    nonce = b"\0\0\0\0" + b"\0\0\0\0" + number
+    count = rounds * n // 8 + 1 if rounds else 12 * -(-n * (n + 1) // 4)
+    keystream = Cipher(algorithms.ChaCha20(stream, nonce), None).encryptor().update(bytes(count))
+    vector = {
         "key": key.hex(),
         **({"modules": modules.hex()} if modules else {}),
+        **({"label": label} if label else {}),
         "message": str(message),
         "n": n,
-        "rounds": rounds,
         "pair": identity.hex(),
-        "header": (identity + message.to_bytes(8, "little")).hex(),
-        "first_signs": signs[:16],
-        "signs_sha256": hashlib.sha256(np.array(signs, np.int8).tobytes()).hexdigest(),
+        "header": (identity + number + tag).hex(),
+    }
+    if rounds:
+        signs = [-1 if keystream[k // 8] & 2 ** (k % 8) else 1 for k in range(rounds * n)]
+        matrix = dense_matrix(np.array(signs, "float64").reshape(rounds, n))
+        vector |= {
+            "rounds": rounds,
+            "first_signs": signs[:16],
+            "signs_sha256": hashlib.sha256(np.array(signs, np.int8).tobytes()).hexdigest(),
+        }
+    else:
+        matrix = by_definition(keystream, n, np.float64)
+        vector["first_of_q"] = [round(value, 6) for value in matrix[0, :4].tolist()]
+    rotated = matrix @ np.array([(37 * i % 101 - 50) / 32 for i in range(n)])
+    return vector | {
         "rotated": [round(value, 6) for value in rotated[:16].tolist()],
         "rotated_last": round(rotated[-1].item(), 6),
     }
 
 
-@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda v: f"{v['n']}-{v['message']}")
+def _id(vector):
+    return f"{'signs' if 'rounds' in vector else 'haar'}-{vector['n']}-{vector['message']}"
+
+
+@pytest.mark.parametrize("vector", VECTORS["vectors"], ids=_id)
 def test_the_vectors_follow_from_the_primitives_and_from_the_project(vector):
     key, message = bytes.fromhex(vector["key"]), int(vector["message"])
-    n, rounds = vector["n"], vector["rounds"]
-    modules = bytes.fromhex(vector.get("modules", ""))
-    assert vector_of(key, message, n, rounds, modules) == vector
+    n, rounds = vector["n"], vector.get("rounds", 0)
+    bound = bytes.fromhex(vector.get("modules", "")), vector.get("label", "")
+    assert vector_of(key, message, n, rounds, *bound) == vector
 
+    from arn_keras.pair.haar import MatrixRotation
     from arn_keras.pair.rotation import KeyedRotation
 
-    pair = PairKey(key, modules)
-    assert Header(pair.identity, message).pack().hex() == vector["header"]
-    signs = pair.signs(message, n, rounds)
-    assert (signs.dtype, signs.shape) == (np.float32, (rounds, n))
-    digest = hashlib.sha256(signs.astype(np.int8).tobytes()).hexdigest()
-    assert digest == vector["signs_sha256"]
+    pair = PairKey(key, *bound)
+    assert pair.header(message).pack().hex() == vector["header"]
+    pair.check(Header.unpack(bytes.fromhex(vector["header"])))
     signal = ((37 * np.arange(n) % 101 - 50) / 32).astype("float32")
-    rotated = np.asarray(KeyedRotation(rounds)(signal[None], signs[None]))[0]
+    if rounds:
+        keys, layer = pair.signs(message, n, rounds), KeyedRotation(rounds)
+        digest = hashlib.sha256(keys.astype(np.int8).tobytes()).hexdigest()
+        assert digest == vector["signs_sha256"]
+    else:
+        keys, layer = pair.rotation(message, n), MatrixRotation()
+        np.testing.assert_allclose(keys[0, :4], vector["first_of_q"], atol=1e-6)
+    assert (keys.dtype, keys.shape) == (np.float32, (rounds or n, n))
+    rotated = np.asarray(layer(signal[None], keys[None]))[0]
     np.testing.assert_allclose(rotated[:16], vector["rotated"], atol=1e-5)
     assert rotated[-1] == pytest.approx(vector["rotated_last"], abs=1e-5)
 
@@ -97,24 +114,45 @@ def test_the_keystream_is_chacha20_of_rfc_8439():
 
 def test_the_vectors_cover_the_ends_of_every_range():
     messages = {int(vector["message"]) for vector in VECTORS["vectors"]}
-    assert {0, 1, 2**32, END - 1} <= messages
-    sizes = {vector["n"] for vector in VECTORS["vectors"]}
-    assert {1, 100, 127, 128} <= sizes
-    assert len({vector["key"] for vector in VECTORS["vectors"]}) > 1
-    assert any("modules" in vector for vector in VECTORS["vectors"])
+    assert {0, 1, EPOCH - 1, EPOCH} <= messages
+    assert max(messages) > 100 * EPOCH
+    for rounds in (True, False):
+        of_kind = [vector for vector in VECTORS["vectors"] if ("rounds" in vector) == rounds]
+        assert {1, 127, 128} <= {vector["n"] for vector in of_kind}
+        assert len({vector["key"] for vector in of_kind}) > 1
+        assert any("modules" in vector and "label" in vector for vector in of_kind)
+
+
+def test_the_last_message_number_has_a_keystream_of_its_own():
+    for message in (0, 2**32, END - 1):
+        nonce = bytes(8) + message.to_bytes(8, "little")
+        cipher = Cipher(algorithms.ChaCha20(SECRET, nonce), None).encryptor()
+        bits = np.unpackbits(np.frombuffer(cipher.update(bytes(2)), np.uint8), bitorder="little")
+        np.testing.assert_array_equal(drawn(SECRET, message, *SIGNS).ravel(), 1.0 - 2.0 * bits)
+    with pytest.raises(KeyingError, match=f"expected at most {STEPS} epochs ahead of the key"):
+        PairKey(SECRET).signs(END - 1, 8, 2)
+    for shape in ((0, 8), (2, 0), (8,)):
+        with pytest.raises(KeyingError, match="expected signs or a rotation, n >= 1, got 'signs'"):
+            drawn(SECRET, 0, "signs", shape)
+    with pytest.raises(KeyingError, match="got 'rot13'"):
+        drawn(SECRET, 0, "rot13", (2, 8))
 
 
 @settings(max_examples=30, deadline=None)
-@given(a=st.integers(0, END - 1), b=st.integers(0, END - 1))
-def test_another_message_or_another_key_gives_unrelated_signs(a, b):
+@given(a=st.integers(0, 50 * EPOCH), b=st.integers(0, 50 * EPOCH))
+def test_another_message_key_label_or_input_gives_unrelated_signs(a, b):
     n, rounds = 1000, 4
     first = PairKey(SECRET).signs(a, n, rounds)
-    other = PairKey(SECRET[::-1]).signs(a, n, rounds)
     limit = 5.5 / np.sqrt(n * rounds)
     assert abs(first.mean()) < limit
-    assert abs((first * other).mean()) < limit
+    others = [PairKey(SECRET[::-1]), PairKey(SECRET, label="up"), PairKey(SECRET, b"up")]
+    for other in others:
+        assert abs((first * other.signs(a, n, rounds)).mean()) < limit
+        assert other.identity != PairKey(SECRET).identity
     same = (first * PairKey(SECRET).signs(b, n, rounds)).mean()
     assert same == 1 if a == b else abs(same) < limit
+    key = PairKey(SECRET)
+    assert key.stream(a, "signs") != key.stream(a, "rotation")
 
 
 def test_numpy_integers_give_the_same_signs():
@@ -131,35 +169,57 @@ def ends(tmp_path):
         yield TransmitterKeys(key, counter), ReceiverKeys(PairKey(SECRET), ReplayWindow(4))
 
 
-def test_bob_gets_alice_s_signs_out_of_order_and_after_losses(ends):
+def taken(bob, header, name="signs", shape=(2, 8)):
+    """What a bundle's client does with a message, in its order."""
+    bob.check(header)
+    keys = bob.keys(header, name, shape)
+    bob.accept([header])
+    return keys
+
+
+def test_bob_gets_alice_s_keys_out_of_order_and_after_losses(ends):
     alice, bob = ends
-    sent = [alice.next(16, 3) for _ in range(40)]
+    sent = [alice.next("signs", (3, 16)) for _ in range(40)]
     assert [header.message for header, _ in sent] == list(range(40))
     for index in (0, 3, 1, 30, 28, 27, 39):
         header, signs = sent[index]
         received = Header.unpack(header.pack())
-        np.testing.assert_array_equal(bob.signs(received, 16, 3), signs)
+        np.testing.assert_array_equal(taken(bob, received, "signs", (3, 16)), signs)
+    header, rotation = alice.next("rotation", (9, 9))
+    np.testing.assert_array_equal(taken(bob, header, "rotation", (9, 9)), rotation)
 
 
 def test_bob_refuses_replays_old_messages_and_other_pairs(ends):
     alice, bob = ends
-    headers = [alice.next(8, 2)[0] for _ in range(10)]
-    bob.signs(headers[9], 8, 2)
+    headers = [alice.next(*SIGNS)[0] for _ in range(10)]
+    taken(bob, headers[9])
     with pytest.raises(RefusedMessageError, match="expected a new message number, got 9: a replay"):
-        bob.signs(headers[9], 8, 2)
+        taken(bob, headers[9])
     with pytest.raises(RefusedMessageError, match="expected a message number above 5, got 5: too"):
-        bob.signs(headers[5], 8, 2)
-    stranger = Header(PairKey(bytes(32)).identity, 10)
+        taken(bob, headers[5])
     with pytest.raises(RefusedMessageError, match=r"expected a message of pair .*, got one of"):
-        bob.signs(stranger, 8, 2)
+        taken(bob, PairKey(bytes(32)).header(10))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_changed_header_is_taken_and_none_moves_the_window(data):
+    key, window = PairKey(SECRET), ReplayWindow(8)
+    bob = ReceiverKeys(PairKey(SECRET), window)
+    taken(bob, key.header(5))
+    wire = bytearray(key.header(data.draw(st.integers(6, 1000))).pack())
+    wire[data.draw(st.integers(0, 31))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(RefusedMessageError, match=r"a forged or damaged one|got one of"):
+        taken(bob, Header.unpack(bytes(wire)))
+    assert window.reached == 6
 
 
 def test_a_message_that_could_not_be_decoded_may_come_again(ends):
     alice, bob = ends
-    header, signs = alice.next(8, 2)
-    with pytest.raises(KeyingError, match="expected n >= 1 and rounds >= 1, got n = 0"):
-        bob.signs(header, 0, 2)
-    np.testing.assert_array_equal(bob.signs(header, 8, 2), signs)
+    header, signs = alice.next(*SIGNS)
+    with pytest.raises(KeyingError, match="n >= 1, got 'signs' of"):
+        taken(bob, header, "signs", (2, 0))
+    np.testing.assert_array_equal(taken(bob, header), signs)
 
 
 def test_alice_refuses_the_counter_of_another_pair(tmp_path):
@@ -177,25 +237,162 @@ def test_a_restarted_transmitter_never_repeats_a_keystream(tmp_path):
     MessageCounter.create(tmp_path / "counter", key.identity)
     for _ in range(4):
         with MessageCounter(tmp_path / "counter", key.identity, block=3) as counter:
-            seen |= {TransmitterKeys(key, counter).next(128, 3)[1].tobytes() for _ in range(5)}
-            seen |= {TransmitterKeys(key, counter).next(128, 3)[1].tobytes() for _ in range(5)}
+            for _ in range(2):
+                alice = TransmitterKeys(key, counter)
+                seen |= {alice.next("signs", (3, 128))[1].tobytes() for _ in range(5)}
     assert len(seen) == 40
 
 
-@given(pair=st.binary(min_size=8, max_size=8), message=st.integers(0, END - 1))
-def test_a_header_is_16_bytes_and_comes_back(pair, message):
-    wire = Header(pair, message).pack()
-    assert len(wire) == 16
-    assert Header.unpack(wire) == Header(pair, message)
+@given(message=st.integers(0, END - 1))
+def test_a_header_is_32_bytes_and_comes_back(message):
+    header = PairKey(SECRET).header(message)
+    assert len(header.pack()) == 32
+    assert Header.unpack(header.pack()) == header
+    PairKey(SECRET).check(header)
 
 
 def test_a_header_that_cannot_be_is_refused():
-    with pytest.raises(KeyingError, match="expected a header of 16 bytes, got 15"):
-        Header.unpack(bytes(15))
+    with pytest.raises(KeyingError, match="expected a header of 32 bytes, got 31"):
+        Header.unpack(bytes(31))
+    with pytest.raises(KeyingError, match="got 16: that of format 1, which has no tag"):
+        Header.unpack(bytes(16))
+    with pytest.raises(KeyingError, match="expected a header of bytes, got str"):
+        Header.unpack("x" * 32)
     with pytest.raises(KeyingError, match="expected a pair identity of 8 bytes, got str"):
-        Header("12345678", 1)
+        Header("12345678", 1, bytes(16))
     with pytest.raises(KeyingError, match="expected a message number from 0 to 2"):
-        Header(bytes(8), END)
+        Header(bytes(8), END, bytes(16))
+    with pytest.raises(KeyingError, match="expected a tag of 16 bytes"):
+        Header(bytes(8), 1, bytes(8))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A key with its own file at each end, counter and window, opened with small blocks."""
+    make_key(tmp_path / "alice")
+    (tmp_path / "bob").write_bytes((tmp_path / "alice").read_bytes())
+    (tmp_path / "bob").chmod(0o600)
+    return tmp_path
+
+
+def opened(files):
+    at_alice, at_bob = KeyFile(files / "alice"), KeyFile(files / "bob")
+    counter = MessageCounter(files / "alice.counter", at_alice.key.identity)
+    window = ReplayWindow(path=files / "alice.window", pair=at_bob.key.identity)
+    alice = TransmitterKeys(at_alice.key, counter, at_alice)
+    return alice, ReceiverKeys(at_bob.key, window, at_bob), counter, window
+
+
+def test_what_is_stolen_after_a_step_opens_nothing_that_was_sent_before(files):
+    root = (files / "alice").read_bytes()
+    alice, bob, counter, window = opened(files)
+    sent = []
+    for index in range(3 * EPOCH + 5):
+        sent.append(alice.next(*SIGNS))
+        if index not in (2 * EPOCH + 10, 7):  # one comes late, one too late
+            np.testing.assert_array_equal(taken(bob, sent[-1][0]), sent[-1][1])
+    np.testing.assert_array_equal(taken(bob, sent[2 * EPOCH + 10][0]), sent[2 * EPOCH + 10][1])
+    with pytest.raises(RefusedMessageError, match="too old"):
+        taken(bob, sent[7][0])
+    counter.close()
+    window.close()
+    for end, epoch in (("alice", 3), ("bob", 2)):
+        stolen = [path.read_bytes() for path in files.iterdir()]
+        assert root not in stolen
+        key = read_key(files / end)
+        assert key.epoch == epoch
+        for message in (0, 1, EPOCH, epoch * EPOCH - 1):
+            with pytest.raises(RefusedMessageError, match="its key is forgotten"):
+                key.stream(message, "signs")
+        for message in (epoch * EPOCH, 3 * EPOCH + 4):
+            np.testing.assert_array_equal(key.signs(message, 8, 2), sent[message][1])
+    # The chain is one-way: none of the old links is among what the files hold, or one step on.
+    links, chain = [], hkdf(bytes.fromhex(root.decode()), key.identity, b"chain")
+    for _ in range(2):
+        links.append(chain)
+        chain = hkdf(chain, key.identity, b"step")
+    held = b"".join(stolen)
+    assert not any(link.hex().encode() in held for link in links)
+    assert chain.hex().encode() in held  # Bob's, of epoch 2
+
+
+def test_both_ends_go_on_with_their_stepped_keys_after_a_restart(files):
+    for _ in range(3):
+        alice, bob, counter, window = opened(files)
+        for _ in range(EPOCH):
+            header, signs = alice.next(*SIGNS)
+            np.testing.assert_array_equal(taken(bob, header), signs)
+        counter.close()
+        window.close()
+
+
+def test_counter_and_window_restored_from_a_backup_are_refused(files):
+    kept = {name: (files / f"alice.{name}").read_bytes() for name in ("counter", "window")}
+    alice, bob, counter, window = opened(files)
+    for _ in range(2 * EPOCH + 1):
+        taken(bob, alice.next(*SIGNS)[0])
+    counter.close()
+    window.close()
+    for name, content in kept.items():
+        (files / f"alice.{name}").write_bytes(content)
+    with (
+        MessageCounter(files / "alice.counter", read_key(files / "alice").identity) as counter,
+        pytest.raises(KeyingError, match=r"expected a counter that is not behind its key, got 0"),
+    ):
+        TransmitterKeys(read_key(files / "alice"), counter)
+    with (
+        ReplayWindow(path=files / "alice.window", pair=counter.pair) as window,
+        pytest.raises(KeyingError, match=r"expected a window that is not behind its key, got 0"),
+    ):
+        ReceiverKeys(read_key(files / "bob"), window)
+
+
+def test_two_ends_in_one_process_share_a_file_and_two_processes_do_not(files):
+    shared, other = KeyFile(files / "alice"), KeyFile(files / "alice")
+    for end in ("first", "second"):
+        shared.hold(end, 0)
+    shared.step("first", 5 * EPOCH)
+    assert shared.key.epoch == read_key(files / "alice").epoch == 0
+    shared.step("second", 3 * EPOCH)
+    assert shared.key.epoch == read_key(files / "alice").epoch == 3
+    with pytest.raises(KeyingError, match="expected this end's own key file, got one that another"):
+        other.step("third", EPOCH)
+    assert other.key.epoch == 0
+
+
+def test_a_stepped_key_is_bound_as_it_was_and_damage_is_named(files):
+    KeyFile(files / "alice", b"modules", "up").step("end", EPOCH)
+    assert (files / "alice").stat().st_mode & 0o777 == 0o600
+    whole = (files / "alice").read_bytes()
+    assert read_key(files / "alice", b"modules", "up").epoch == 1
+    for bound in ((b"", "up"), (b"modules", ""), (b"modules", "down")):
+        with pytest.raises(KeyingError, match="of this bundle and label, got one stepped for anot"):
+            read_key(files / "alice", *bound)
+    for at in range(15, len(whole)):
+        (files / "alice").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(KeyingError, match="expected a whole key file, got a damaged one"):
+            read_key(files / "alice", b"modules", "up")
+
+
+def test_a_step_that_cannot_be_written_sends_nothing_and_forgets_nothing(files, monkeypatch):
+    alice, bob, *_held = opened(files)
+    headers = [alice.next(*SIGNS)[0] for _ in range(EPOCH)]
+    taken(bob, headers[0])
+
+    def fail(*_):
+        raise OSError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("arn_keras.pair.key_file.write_durably", fail)
+        with pytest.raises(OSError, match="no space"):
+            alice.next(*SIGNS)
+    header, signs = alice.next(*SIGNS)
+    late = PairKey(bytes.fromhex((files / "bob").read_text())).header(5 * EPOCH)
+    with monkeypatch.context() as patch:
+        patch.setattr("arn_keras.pair.key_file.write_durably", fail)
+        with pytest.raises(OSError, match="no space"):
+            taken(bob, late)
+    np.testing.assert_array_equal(taken(bob, header), signs)
 
 
 def test_a_written_key_is_private_fresh_and_never_overwritten(tmp_path):
@@ -218,17 +415,22 @@ def test_a_written_key_is_private_fresh_and_never_overwritten(tmp_path):
 
 def test_a_key_is_made_together_with_its_counter_or_not_at_all(tmp_path, monkeypatch):
     make_key(tmp_path / "key", b"modules")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == [
+        "key",
+        "key.counter",
+        "key.window",
+    ]
     identity = read_key(tmp_path / "key", b"modules").identity
     assert identity != read_key(tmp_path / "key").identity
     with MessageCounter(tmp_path / "key.counter", identity) as counter:
         assert counter.next() == 0
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     (tmp_path / "key.counter").rename(tmp_path / "kept")
-    with pytest.raises(KeyingError, match="expected no file where a new key goes, got one"):
+    with pytest.raises(KeyingError, match="expected no file where a new"):
         make_key(tmp_path / "key")
     (tmp_path / "kept").rename(tmp_path / "key.counter")
     (tmp_path / "key").rename(tmp_path / "kept")
-    with pytest.raises(KeyingError, match="expected no file where a new counter goes, got one"):
+    with pytest.raises(KeyingError, match="expected no file where a new"):
         make_key(tmp_path / "key")
     (tmp_path / "kept").rename(tmp_path / "key")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -244,14 +446,14 @@ def test_a_key_is_made_together_with_its_counter_or_not_at_all(tmp_path, monkeyp
 
 def test_bob_may_check_a_message_without_taking_it(ends):
     alice, bob = ends
-    (first, _), (second, _) = alice.next(8, 2), alice.next(8, 2)
+    (first, _), (second, _) = alice.next(*SIGNS), alice.next(*SIGNS)
     for header in (first, first, second):
         bob.check(header)
-    bob.signs(first, 8, 2)
+    taken(bob, first)
     with pytest.raises(RefusedMessageError, match="got 0: a replay"):
         bob.check(first)
     with pytest.raises(RefusedMessageError, match=r"expected a message of pair .*, got one of"):
-        bob.check(Header(bytes(8), 5))
+        bob.check(Header(bytes(8), 5, bytes(16)))
 
 
 def test_a_failed_write_leaves_no_key_file(tmp_path, monkeypatch):
@@ -306,8 +508,8 @@ def test_a_key_of_the_wrong_length_is_refused(key):
 
 def test_no_key_in_what_is_printed_and_none_in_what_is_pickled(ends):
     key = PairKey(SECRET)
-    secrets = [SECRET, key._stream]
-    for shown in (key, *ends, Header(key.identity, 3), {"key": [key]}):
+    secrets = [SECRET, key._chain, key._mark, key.stream(0, "signs")]
+    for shown in (key, *ends, key.header(3), {"key": [key]}):
         for text in (repr(shown), str(shown)):
             assert not any(s.hex() in text or repr(s)[2:-1] in text for s in secrets)
     assert repr(key) == f"PairKey(identity={key.identity.hex()}, key=<hidden>)"
@@ -319,7 +521,7 @@ def test_no_key_in_what_is_printed_and_none_in_what_is_pickled(ends):
 def test_the_key_schedule_needs_no_tensorflow_and_the_counter_no_cryptography():
     script = """
 import sys
-import arn_keras.pair.message_number, arn_keras.pair.key_schedule
+import arn_keras.pair.message_number, arn_keras.pair.key_schedule, arn_keras.pair.key_ends
 assert "cryptography" not in sys.modules
 arn_keras.pair.key_schedule.PairKey(bytes(32)).signs(0, 8, 2)
 assert "cryptography" in sys.modules

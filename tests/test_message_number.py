@@ -13,13 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arn_keras.pair.message_number import (
-    END,
-    KeyingError,
-    MessageCounter,
-    RefusedMessageError,
-    ReplayWindow,
-)
+from arn_keras.pair.message_number import MessageCounter, ReplayWindow
+from arn_keras.pair.refusal import END, KeyingError, RefusedMessageError
 
 PAIR = bytes(range(8))
 
@@ -161,12 +156,15 @@ def test_a_forked_child_gets_no_number(path):
     ours, theirs = multiprocessing.Pipe()
     with MessageCounter(path, PAIR) as counter:
         counter.next()
+        counter._file.thread_lock.acquire()
         child = multiprocessing.get_context("fork").Process(
             target=_next_in_child, args=(counter, theirs)
         )
         child.start()
+        # Also where another thread held the lock at the fork.
         assert ours.recv() == "expected an open counter in the process that opened it"
         child.join()
+        counter._file.thread_lock.release()
     with pytest.raises(KeyingError, match="expected an open counter"):
         counter.next()
 
@@ -262,3 +260,220 @@ def test_empty_blocks_and_windows_are_refused(path):
         MessageCounter(path, PAIR, block=0)
     with pytest.raises(KeyingError, match="expected a window of at least 1 number, got 0"):
         ReplayWindow(0)
+
+
+def test_a_lock_that_was_removed_gives_no_number_twice(path):
+    with MessageCounter(path, PAIR, block=5) as first:
+        seen = [first.next()]
+        os.unlink(f"{path}.lock")
+        with MessageCounter(path, PAIR, block=5) as second:
+            seen += [first.next() for _ in range(4)] + [second.next() for _ in range(5)]
+            with pytest.raises(KeyingError, match=r"nobody else touches, got its lock .* removed"):
+                first.next()
+            seen += [second.next()]
+    assert len(set(seen)) == len(seen) == 11
+
+
+def test_two_counters_without_a_common_lock_cannot_reserve_one_block(path):
+    """Removed at the worst moment: both were opened before either reserved."""
+    with MessageCounter(path, PAIR, block=5) as first:
+        os.rename(f"{path}.lock", f"{path}.kept")
+        with MessageCounter(path, PAIR, block=5) as second:
+            os.unlink(f"{path}.lock")
+            os.rename(f"{path}.kept", f"{path}.lock")  # the first one's again
+            assert first.next() == 0
+            with pytest.raises(KeyingError, match=r"nobody else touches, got its lock"):
+                second.next()
+
+
+def test_a_hard_link_gives_no_number_twice(path):
+    other = path.with_name("other")
+    os.link(path, other)
+    for name in (path, other):
+        with pytest.raises(KeyingError, match="file under one name, got 2"):
+            MessageCounter(name, PAIR)
+    other.unlink()
+    with MessageCounter(path, PAIR, block=2) as counter:
+        assert [counter.next(), counter.next()] == [0, 1]
+        os.link(path, other)
+        with pytest.raises(KeyingError, match="file under one name, got 2"):
+            counter.next()
+
+
+def test_a_file_renamed_or_replaced_while_open_gives_no_number_twice(path):
+    other = path.with_name("other")
+    with MessageCounter(path, PAIR, block=2) as counter:
+        seen = [counter.next()]
+        os.rename(path, other)
+        with MessageCounter(other, PAIR, block=2) as second:
+            seen += [counter.next(), second.next(), second.next(), second.next()]
+            with pytest.raises(KeyingError, match="nobody else touches, got its file gone"):
+                counter.next()
+    assert len(set(seen)) == len(seen)
+    os.rename(other, path)
+    with MessageCounter(path, PAIR, block=2) as counter:
+        counter.next(), counter.next()
+        MessageCounter.create(other, PAIR)
+        os.rename(other, path)
+        with pytest.raises(KeyingError, match="nobody else touches, got its file at 0 instead of"):
+            counter.next()
+
+
+def test_a_pipe_or_a_device_in_the_place_of_a_counter_is_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("pipe", "device"):
+        with pytest.raises(KeyingError, match=r"got no regular file|expected a writable folder"):
+            MessageCounter(tmp_path / name, PAIR)
+
+
+@pytest.mark.parametrize("code", ["EBADF", "ENOLCK", "ENOSYS"])
+def test_a_file_system_without_working_locks_is_told_from_one_in_use(path, monkeypatch, code):
+    import errno
+    import fcntl
+
+    def fail(*_):
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(KeyingError, match="expected a file system with working locks for a count"):
+        MessageCounter(path, PAIR)
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next(path):
+    (path.parent / ".counter.new").write_bytes(b"half a reco")
+    take(path, 1)
+    assert sorted(each.name for each in path.parent.iterdir()) == ["counter", "counter.lock"]
+
+
+@pytest.fixture
+def window_path(tmp_path):
+    path = tmp_path / "window"
+    ReplayWindow.create(path, PAIR)
+    return path
+
+
+def test_a_window_that_is_closed_refuses_the_late_ones_alone(window_path):
+    with ReplayWindow(path=window_path, pair=PAIR, block=10) as window:
+        window.accept(3, 1)
+        window.accept(7)
+    with ReplayWindow(path=window_path, pair=PAIR, block=10) as window:
+        for number in (1, 3, 7):
+            with pytest.raises(RefusedMessageError, match="a replay"):
+                window.accept(number)
+        with pytest.raises(RefusedMessageError, match="a replay"):
+            window.accept(2)  # never seen, but before the restart: refused with the others
+        window.accept(8)
+
+
+def test_after_a_crash_at_most_a_block_is_refused_that_would_have_been_good(window_path):
+    window = ReplayWindow(path=window_path, pair=PAIR, block=10)
+    window.accept(12)
+    window._file.close()  # as a crash leaves it
+    with ReplayWindow(path=window_path, pair=PAIR, block=10) as window:
+        for number in (12, 13, 19):
+            with pytest.raises(RefusedMessageError, match="a replay"):
+                window.accept(number)
+        window.accept(20)
+
+
+TAKE_NUMBERS = """
+import sys
+from arn_keras.pair.message_number import ReplayWindow
+window = ReplayWindow(path=sys.argv[1], pair=bytes(range(8)), block=5)
+number = window.reached
+while True:
+    window.accept(number + 1)
+    window.accept(number)
+    print(number, number + 1, flush=True)
+    number += 2
+"""
+
+
+def test_a_killed_receiver_never_takes_a_number_twice(window_path):
+    seen = []
+    for wanted in (1, 3, 20):
+        child = subprocess.Popen(
+            [sys.executable, "-c", TAKE_NUMBERS, str(window_path)], stdout=subprocess.PIPE
+        )
+        with child:
+            lines = [child.stdout.readline() for _ in range(wanted)]
+            os.kill(child.pid, signal.SIGKILL)
+            lines += child.stdout.readlines()
+        seen += [int(word) for line in lines if line.endswith(b"\n") for word in line.split()]
+    assert len(seen) == len(set(seen)) >= 48
+    with ReplayWindow(path=window_path, pair=PAIR) as window:
+        for number in seen:
+            with pytest.raises(RefusedMessageError):
+                window.accept(number)
+
+
+def test_of_a_refused_batch_nothing_is_taken_and_of_a_good_one_all(window_path):
+    for window in (ReplayWindow(), ReplayWindow(path=window_path, pair=PAIR)):
+        window.accept(3000, 10)  # a fresh window: good in any order
+        for batch in ([3001, 10], [3001, 3001], [3001, 3000]):
+            with pytest.raises(RefusedMessageError):
+                window.accept(*batch)
+
+        def fail():
+            raise OSError("no space")
+
+        with pytest.raises(OSError, match="no space"):
+            window.accept(3001, 3002, before=fail)
+        window.accept(3002, 3001)
+        window.close()
+
+
+def test_two_threads_with_the_same_messages_lose_none_of_them():
+    window, taken = ReplayWindow(), []
+
+    def accept():
+        for number in range(200):
+            try:
+                window.accept(number)
+                taken.append(number)
+            except RefusedMessageError:
+                pass
+
+    threads = [threading.Thread(target=accept) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(200))
+
+
+def _accept_in_child(window, pipe):
+    try:
+        pipe.send(window.accept(5))
+    except KeyingError as error:
+        pipe.send(str(error))
+
+
+def test_a_forked_receiver_takes_nothing(window_path):
+    for window in (ReplayWindow(), ReplayWindow(path=window_path, pair=PAIR)):
+        ours, theirs = multiprocessing.Pipe()
+        child = multiprocessing.get_context("fork").Process(
+            target=_accept_in_child, args=(window, theirs)
+        )
+        child.start()
+        assert "in the process that opened it" in ours.recv()
+        child.join()
+        window.accept(5)
+        window.close()
+
+
+def test_the_window_of_another_key_damaged_or_in_use_is_refused(window_path, path):
+    with pytest.raises(KeyingError, match="expected the window of pair ffffffffffffffff, got that"):
+        ReplayWindow(path=window_path, pair=b"\xff" * 8)
+    with (
+        ReplayWindow(path=window_path, pair=PAIR),
+        pytest.raises(KeyingError, match="expected a window nobody else uses, got one in use"),
+    ):
+        ReplayWindow(path=window_path, pair=PAIR)
+    with pytest.raises(KeyingError, match="expected a whole message window's file, got a damaged"):
+        ReplayWindow(path=path, pair=PAIR)  # a counter
+    with pytest.raises(KeyingError, match="expected a message window's file, got none"):
+        ReplayWindow(path=window_path.with_name("none"), pair=PAIR)
+    with pytest.raises(KeyingError, match="expected a block of at least 1 number, got 0"):
+        ReplayWindow(path=window_path, pair=PAIR, block=0)

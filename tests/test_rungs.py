@@ -15,9 +15,10 @@ from arn_keras.audit.keyed_rungs import (
 from arn_keras.audit.ladder import LADDER
 from arn_keras.measure.leakage import accuracy, leakage_nats
 from arn_keras.pair.chain import Protection
+from arn_keras.pair.rotation import fast
 
 CHANCE = 1 / CLASSES
-KEYED = Protection("keyed", rounds=5)
+KEYED = Protection("keyed", rotation=fast(5))
 
 
 def _scores(tap, findings):
@@ -111,7 +112,7 @@ def test_an_eve_who_undoes_the_last_mixing_reads_through_one_round_and_not_throu
             each[row, 4 * label : 4 * label + 4] += 2 * rng.choice([-1, 1], 4)
     found = {}
     for rounds in (1, 5):
-        tap.protection = Protection("keyed", rounds=rounds)
+        tap.protection = Protection("keyed", rotation=fast(rounds))
         finding = structure(tap, TINY)
         assert finding.more == {"rounds": rounds}
         found[rounds] = accuracy(finding.logits, tap.labels[1])

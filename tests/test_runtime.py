@@ -125,10 +125,14 @@ def test_a_signal_that_is_none_is_refused(tiny, signal, message):
                 run(signal)
 
 
-def test_a_huge_signal_is_still_a_signal(tiny):
+def test_a_huge_signal_is_refused_and_a_large_one_is_still_a_signal(tiny):
     with Pair.load(tiny.path) as pair:
-        for value in (1e30, 3e38, -3e38):
+        for value in (0.0, -1e-30, 1e5, -524287.0):
             assert pair.alice.protect(_with(value)).shape == SHAPE
+        for value in (524288.0, -1e20, 3e38):
+            for run in (pair.alice.protect, pair.bob.clean):
+                with pytest.raises(SignalError, match="expected values below 524288, mean square"):
+                    run(_with(value))
 
 
 def test_a_closed_pair_says_so(tiny):
@@ -192,9 +196,10 @@ def test_modules_in_each_others_place_are_refused(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, r"use the runtime\.py that came with it"),
-        ({"protection": "rot13"}, r"use the runtime\.py that came with it"),
-        ({"protection": "keyed"}, "expected what was exported"),
+        ({"format": 3}, r"got 3: export it again, or use the runtime\.py that came with it"),
+        ({"format": 1}, "got 1, whose headers can be forged and whose code is not signed"),
+        ({"keyed": {"transmitter": {}}}, "expected what was exported"),
+        ({"files": None}, "expected what was exported"),
     ],
 )
 def test_a_bundle_of_another_kind_is_refused(copy, change, message):
@@ -240,6 +245,50 @@ def test_a_signature_is_checked_where_a_key_is_given(copy, keys):
     Pair.load(copy).close()
     with pytest.raises(BundleError, match="not a signature of this bundle by this key"):
         Pair.load(copy, public_key=folder / "public")
+
+
+@pytest.mark.parametrize("name", ["argparse.py", "numpy", "extra.so", "errors.pyc", ".hidden"])
+def test_a_file_that_the_manifest_does_not_list_is_refused(copy, name, capsys):
+    (copy / "micro").mkdir()  # what export.micro writes
+    (copy / "__pycache__").mkdir()  # what Python writes
+    Pair.load(copy).close()
+    (copy / name).write_text("raise SystemExit(0)")
+    with pytest.raises(BundleError, match=f"{name}: expected only files that the manifest lists"):
+        Pair.load(copy)
+    assert runtime.main(["--selftest", "--bundle", str(copy)]) == 2
+    assert name in capsys.readouterr().err
+
+
+def test_a_signed_bundle_has_no_compiled_code_beside_it(copy, keys):
+    folder, private = keys
+    (copy / "manifest.json.sig").write_bytes(private.sign((copy / "manifest.json").read_bytes()))
+    (copy / "__pycache__").mkdir()
+    with pytest.raises(BundleError, match="__pycache__: expected only files that the manifest"):
+        Pair.load(copy, public_key=folder / "public")
+
+
+def test_a_file_beside_the_runtime_does_not_stand_in_for_a_library(copy):
+    (copy / "argparse.py").write_text("print('forged'); raise SystemExit(0)")
+    command = [sys.executable, "-B", str(copy / "runtime.py"), "--selftest"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "argparse.py: expected only files that the manifest lists" in done.stderr
+
+
+def test_pipes_devices_and_files_that_grew_are_refused_unread(copy):
+    (copy / "receiver_arn.float32.tflite").unlink()
+    os.mkfifo(copy / "receiver_arn.float32.tflite")
+    with pytest.raises(BundleError, match="expected a readable file: not a regular file"):
+        Pair.load(copy)
+    file = copy / "transmitter_arn.float32.tflite"
+    with open(file, "r+b") as stream:
+        stream.truncate(1 << 40)  # sparse: a terabyte that takes no room
+    with pytest.raises(BundleError, match="damaged: expected at most"):
+        Pair.load(copy, role="transmitter")
+    with open(copy / "manifest.json", "r+b") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(BundleError, match="damaged: expected at most 16777216 bytes"):
+        Pair.load(copy)
 
 
 def test_the_self_test_passes_and_finds_a_wrong_answer(copy, capsys):
@@ -327,7 +376,7 @@ def test_ten_thousand_damaged_bundles_are_refused_or_give_the_same_answer(tiny, 
     theirs = {path.name: path.read_bytes() for path in other.path.iterdir()}
     files = whole
 
-    def read(path):  # as from a disk, which 10,000 times would take a minute
+    def read(path, limit=None):  # as from a disk, which 10,000 times would take a minute
         if path.name not in files:
             raise BundleError(f"{path}: expected a readable file: No such file or directory")
         return files[path.name]
@@ -337,6 +386,7 @@ def test_ten_thousand_damaged_bundles_are_refused_or_give_the_same_answer(tiny, 
             return pair.alice.protect(tiny.signal[0]), pair.bob.clean(tiny.received[0])
 
     monkeypatch.setattr(runtime, "_read", read)
+    monkeypatch.setattr(runtime, "_names", lambda bundle: list(files))
     truth = {precision: answers(precision) for precision in ("float32", "int8")}
     refused = 0
     for _ in range(10_000):

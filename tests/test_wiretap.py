@@ -6,6 +6,7 @@ from wiretaps import PROTOTYPES, TEST, TINY, wiretap
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.eve.larger import BUILD_LARGER
 from arn_keras.pair.chain import Protection, RandomKeys, protection, weakened
+from arn_keras.pair.rotation import fast
 
 
 def test_what_eve_hears_has_the_noise_of_its_snr_and_repeats():
@@ -31,7 +32,7 @@ def test_an_attack_is_that_of_the_best_epoch_and_repeats():
 
 
 def test_an_eve_on_unprotected_signals_is_trained_once_for_all_protections():
-    tap = wiretap(protection=Protection("keyed", rounds=3))
+    tap = wiretap(protection=Protection("keyed", rotation=fast(3)))
     found = [
         tap.trained_on_unprotected(build_eavesdropper, TINY.epochs, name="one") for _ in range(2)
     ]

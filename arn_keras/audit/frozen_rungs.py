@@ -129,11 +129,11 @@ def kerckhoffs(tap, effort):
 
 def bob_sees(tap, heard):
     """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess."""
-    rounds = tap.protection.rounds
-    guess = RandomKeys(tap.shape, rounds, seed=tap.seed + 1) if rounds else None
+    rotation = tap.protection.rotation
+    guess = RandomKeys(tap.shape, rotation, seed=tap.seed + 1) if rotation else None
 
     def picture(batch):
-        signs = guess.signs(batch.shape[0]) if guess else None
-        return tap.receive(tap.protection.clean(batch, signs))
+        keys = guess.draw(batch.shape[0]) if guess else None
+        return tap.receive(tap.protection.clean(batch, keys))
 
     return in_batches(picture, heard)

@@ -16,6 +16,9 @@ from arn_keras.audit.frozen_rungs import bob_sees
 from arn_keras.audit.wiretap import predict
 from arn_keras.channel.awgn import AWGN
 from arn_keras.eve.structural import build_structural_eavesdropper
+from arn_keras.pair.haar import HAAR
+from arn_keras.pair.remainder import remainder
+from arn_keras.pair.rotation import fast
 from arn_keras.power import mean_power, noise_variance
 from arn_keras.training.transmit import in_batches
 
@@ -46,7 +49,7 @@ def wrong_key(tap):
     guess = tap.keys("guess")
 
     cleaned = in_batches(
-        lambda batch: tap.protection.clean(batch, guess.signs(batch.shape[0])), heard
+        lambda batch: tap.protection.clean(batch, guess.draw(batch.shape[0])), heard
     )
     pictures = bob_sees(tap, heard)
     task = tap.problem.task
@@ -97,7 +100,10 @@ def sent_twice(tap, effort):
 
 
 def structure(tap, effort):
-    """A fresh Eve who undoes the last mixing and looks at what signs do not touch."""
+    """A fresh Eve who undoes the last mixing and looks at what signs do not touch.
+
+    A rotation without mixings leaves her the second alone.
+    """
     rounds = tap.protection.rounds
     attack = tap.train(
         functools.partial(build_structural_eavesdropper, rounds=rounds),
@@ -105,16 +111,17 @@ def structure(tap, effort):
         name="structure",
         keys=tap.keys("training"),
     )
-    more = {"rounds": rounds}
-    return Finding("undoes the last mixing", attack.logits, attack.curve, more=more)
+    more = {"rounds": rounds} if rounds else {}
+    name = "undoes the last mixing" if rounds else "looks for structure"
+    return Finding(name, attack.logits, attack.curve, more=more)
 
 
 def fewer_rounds(tap, effort):
     """The same against keyed modules of fewer rounds, without noise: the curve over rounds."""
     found = []
-    for rounds in effort.rounds:
+    for rounds in effort.rounds if tap.protection.rounds else ():
         weaker = copy.copy(tap)
-        weaker.protection = dataclasses.replace(tap.protection, rounds=rounds)
+        weaker.protection = dataclasses.replace(tap.protection, rotation=fast(rounds))
         weaker.snr_db = NO_NOISE_DB
         each = structure(weaker, effort)
         found.append(dataclasses.replace(each, eve=f"{each.eve}, no noise", counts=False))
@@ -153,21 +160,28 @@ def bob(tap):
 
     Returns:
         The task's measures (for pictures `mse`, `psnr_db`), `sent_power`, `perturbation_power`,
-        `norm_spread` (standard deviation over mean of the sent power of a message).
+        `norm_spread` (standard deviation over mean of the sent power of a message); of keyed ones
+        `rotation`, of the exactly uniform one `shift` and `remainder_nats` (`pair.remainder`).
     """
     keys, channel = tap.keys("bob"), AWGN(tap.seed)
     powers = []
 
     def measure(public, signal):
-        signs = keys.signs(public.shape[0]) if keys else None
-        sent = keys.module([public, signs], training=False) if keys else public
+        drawn = keys.draw(public.shape[0]) if keys else None
+        sent = keys.module([public, drawn], training=False) if keys else public
         received = channel(sent, snr_db=tap.snr_db)
         powers.append(np.stack([mean_power(sent), mean_power(sent - signal)], axis=1))
-        return tap.receive(tap.protection.clean(received, signs))
+        return tap.receive(tap.protection.clean(received, drawn))
 
     estimates = in_batches(measure, tap.signals[1], tap.unprotected[1])
     sent, added = np.concatenate(powers).T
+    rotation, more = tap.protection.rotation, {}
+    if rotation:
+        more = {"rotation": rotation.name}
+    if rotation is HAAR:
+        more |= remainder(tap.signals[1], noise_variance(tap.snr_db), tap.seed)
     return {
+        **more,
         **tap.judged(estimates),
         "sent_power": float(np.mean(sent, dtype=float)),
         "perturbation_power": float(np.mean(added, dtype=float)),

@@ -10,6 +10,7 @@ from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import protection, weakened
+from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.power import ratio_to_db
 
 LADDER = {
@@ -70,6 +71,7 @@ def climb(
         List of rows (docs/audit.md).
     """
     signals = problem.signals, problem.transmit(problem.dataset.test)
+    rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
     for seed in seeds:
         clean = {}
@@ -83,7 +85,7 @@ def climb(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )
             else:
-                chosen = protection(name, pair)
+                chosen = protection(name, pair, rotation)
             tap = Wiretap(
                 problem,
                 signals,
@@ -114,7 +116,7 @@ def _rungs(name, chosen):
     if name == "planted":
         return {**LADDER, "E7 planted norm": planted_norm}
     found = {"Bob": None, **LADDER}
-    return {**found, "E8": key_attacks} if chosen.rounds else found
+    return {**found, "E8": key_attacks} if chosen.rotation else found
 
 
 def rung_rows(tap, rung, attack, effort):

@@ -86,7 +86,7 @@ class Wiretap:
     @property
     def protected(self):
         """Whether there is any protection."""
-        return bool(self.protection.transmitter_arn or self.protection.rounds)
+        return bool(self.protection.transmitter_arn or self.protection.rotation)
 
     def targets(self, split):
         """What Bob is to recover of a split, an array."""

@@ -51,8 +51,10 @@ def undo_last_mixing(signal, rounds):
 
     Args:
         signal: received, [batch, ...].
-        rounds: R of the keyed modules.
+        rounds: R of the keyed modules; 0 for a rotation without mixings.
     """
+    if not rounds:
+        return signal
     symbols = int(np.prod(signal.shape[1:]))
 
     def ones(count):

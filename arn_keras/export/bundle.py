@@ -18,7 +18,7 @@ from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import manifest, runtime
 from arn_keras.export.signing import load_private_key
 from arn_keras.files import read_json
-from arn_keras.pair import PROTECTIONS
+from arn_keras.pair import KEY_INPUTS, PROTECTIONS
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run.saved import SavedRun
@@ -96,7 +96,7 @@ def export(
 def pair_identity(run_dir, public, is_keyed):
     """SHA-256 that names a pair: of the weights of both ARNs, in every precision the same.
 
-    Of keyed modules, which have no weights, of their rounds and symbols: keyed pairs without ARNs
+    Of keyed modules, which have no weights, of their rotation and symbols: keyed pairs without ARNs
     that fit each other are one pair, and their keys tell them apart.
 
     Args:
@@ -114,9 +114,9 @@ def pair_identity(run_dir, public, is_keyed):
             total.update(hashlib.sha256(weights).digest())
         if is_keyed:
             layers = json.loads(_read_module(run_dir, "keyed", role, "config.json"))["config"]
-            (signs,) = [each for each in layers["layers"] if each["name"] == "signs"]
-            rounds, symbols = signs["config"]["batch_shape"][1:]
-            total.update(f"arn-keras keyed v1 {rounds} rounds of {symbols} symbols".encode())
+            (keys,) = [each for each in layers["layers"] if each["name"] in KEY_INPUTS]
+            shape = keys["config"]["batch_shape"][1:]
+            total.update(f"arn-keras keyed v2 {keys['name']} of {shape}".encode())
     return total.hexdigest()
 
 

@@ -58,7 +58,7 @@ const {type} kGiven[{macro}_SIGNAL_SIZE] = {{
 const {type} kAnswer[{macro}_SIGNAL_SIZE] = {{
 {answer_values}
 }};
-{signs}
+{keys}
 }}  // namespace
 
 int main() {{
@@ -69,7 +69,7 @@ int main() {{
 
   // Per signal: copy {given} in, invoke, read {taken} out.
   std::memcpy(interpreter.input(0)->data.data, kGiven, sizeof(kGiven));
-{copy_signs}  if (interpreter.Invoke() != kTfLiteOk) return 2;
+{copy_keys}  if (interpreter.Invoke() != kTfLiteOk) return 2;
   const {type}* answer = static_cast<const {type}*>(interpreter.output(0)->data.data);
 
   for (int i = 0; i < {macro}_SIGNAL_SIZE; ++i) {{
@@ -81,18 +81,18 @@ int main() {{
 """
 
 
-_SIGNS = """\
+_KEYS = """\
 // Of the test vectors' message 0, whose key everybody knows; a device draws each message's own.
-const float kSigns[{size}] = {{
+const float {array}[{size}] = {{
 {values}
 }};
 """
-_COPY_SIGNS = """\
-  std::memcpy(interpreter.input(1)->data.data, kSigns, sizeof(kSigns));
+_COPY_KEYS = """\
+  std::memcpy(interpreter.input(1)->data.data, {array}, sizeof({array}));
 """
 
 
-def sources(name, model, entry, arena, signal, answer, tolerance, signs=None):
+def sources(name, model, entry, arena, signal, answer, tolerance, keys=None):
     """C++ sources of one module.
 
     Args:
@@ -103,7 +103,7 @@ def sources(name, model, entry, arena, signal, answer, tolerance, signs=None):
         signal: one input, as the module takes it.
         answer: LiteRT's output for it.
         tolerance: largest difference of a right answer.
-        signs: of a keyed module, those of this input.
+        keys: of a keyed module, its second input.
 
     Returns:
         {file name: text}.
@@ -127,13 +127,14 @@ def sources(name, model, entry, arena, signal, answer, tolerance, signs=None):
         "count": len(adds),
         "adds": "\n".join(adds),
         "tolerance": f"{tolerance:.9e}",
-        "signs": "",
-        "copy_signs": "",
+        "keys": "",
+        "copy_keys": "",
     }
-    if signs is not None:
-        values = _lines([_number(value) for value in signs.ravel()])
-        words["signs"] = _SIGNS.format(size=signs.size, values=values)
-        words["copy_signs"] = _COPY_SIGNS
+    if keys is not None:
+        values = _lines([_number(value) for value in keys.ravel()])
+        array = f"k{entry['key_input'].capitalize()}"
+        words["keys"] = _KEYS.format(array=array, size=keys.size, values=values)
+        words["copy_keys"] = _COPY_KEYS.format(array=array)
     return {
         f"{name}.h": _HEADER.format(**words),
         f"{name}.cc": _ARRAY.format(**words),

@@ -21,6 +21,8 @@ from arn_keras.run.saved import SavedRun
 CALIBRATION_SIGNALS = 2000
 #: Received signals to measure on: small test sets are sent over the air several times.
 PROOF_SIGNALS = 10_000
+#: Keys that the proof draws.
+KEYS = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,35 +37,50 @@ class Ends:
     arns: Any = None
     keyed: Any = None
 
-    def protect(self, signal, signs):
-        """Signal y to z; without keyed modules the signs are not looked at."""
+    def protect(self, signal, keys):
+        """Signal y to z; without keyed modules the keys are not looked at."""
         if self.arns:
             signal = _applied(self.arns[0], signal)
-        return _applied(self.keyed[0], signal, signs) if self.keyed else signal
+        return _keyed(self.keyed[0], signal, keys) if self.keyed else signal
 
-    def unkey(self, received, signs):
+    def unkey(self, received, keys):
         """What the receiver ARN is given of y_bob."""
-        return _applied(self.keyed[1], received, signs) if self.keyed else received
+        return _keyed(self.keyed[1], received, keys) if self.keyed else received
 
-    def clean(self, received, signs):
+    def clean(self, received, keys):
         """Received y_bob to y_clean."""
-        received = self.unkey(received, signs)
+        received = self.unkey(received, keys)
         return _applied(self.arns[1], received) if self.arns else received
 
-    def draw_signs(self, messages, seed):
-        """Signs that nobody knows, [messages, rounds, symbols]; one unused number without keys."""
-        shape = self.keyed[0].inputs[1].shape[1:] if self.keyed else ()
-        draw = np.random.default_rng(seed).integers(0, 2, (messages, *shape), np.int8)
-        return 1 - 2 * draw.astype(np.float32)
+    def draw_keys(self, seed):
+        """Keys that nobody knows, for `KEYS` messages, [KEYS, *shape]; without keyed modules one 0.
+
+        Message i has the key of number i modulo `KEYS`: a rotation may be 64 kB.
+        """
+        if not self.keyed:
+            return np.zeros(1, np.float32)
+        from arn_keras.pair.keyed import key_input, rotation_of
+
+        module = self.keyed[0]
+        shape = tuple(key_input(module).shape[1:])
+        return np.asarray(rotation_of(module).random_keys(KEYS, shape, seed % 2**31), np.float32)
 
 
-def _applied(module, *inputs):
+def _applied(module, signal):
     from arn_keras.training.transmit import in_batches
 
-    def run(*batch):
-        return module(list(batch) if len(batch) > 1 else batch[0], training=False)
+    return in_batches(lambda batch: module(batch, training=False), signal)
 
-    return in_batches(run, *inputs)
+
+def _keyed(module, signal, keys):
+    from keras import ops
+
+    from arn_keras.training.transmit import in_batches
+
+    def run(batch):
+        return module([batch, ops.convert_to_tensor(keys[: len(batch)])], training=False)
+
+    return in_batches(run, signal, batch_size=len(keys))
 
 
 def convert_run(run_dir, pair, data_dir, bundle, handover):
@@ -75,7 +92,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
             "precisions" of the public ones}.
         data_dir: where prepared data sets are, or None.
         bundle: directory for the `.tflite` files.
-        handover: directory for `signal`, `label`, `target`, `signs`, `sent` (per test source),
+        handover: directory for `signal`, `label`, `target`, `keys`, `sent` (per test source),
             `bob_noise`, `eve_noise`, `cleaned` (per transmission and test source), all `.npy`;
             `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest says of the modules.
 
@@ -84,7 +101,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     """
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
     problem = SavedRun.read(run_dir).problem(data_dir)
-    from arn_keras.pair import rotation  # noqa: F401  the layer that keyed modules are made of
+    from arn_keras.pair import haar, rotation  # noqa: F401  layers that keyed modules are made of
     from arn_keras.run.directory import load_models
     from arn_keras.training.algorithm_1 import stage_seed
 
@@ -100,9 +117,9 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
     signal = problem.transmit(dataset.train.part(np.sort(chosen[:CALIBRATION_SIGNALS])))
-    signs = ends.draw_signs(len(signal), seed("calibration keys"))
-    sent = ends.protect(signal, signs)
-    heard = ends.unkey(sent + noise(sent, "calibration"), signs)
+    keys = ends.draw_keys(seed("calibration keys"))
+    sent = ends.protect(signal, keys)
+    heard = ends.unkey(sent + noise(sent, "calibration"), keys)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
     (handover / "facts.json").write_text(json.dumps(facts))
@@ -113,7 +130,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         handover,
         ends,
         (problem.receiver, problem.classifier(eve)),
-        signs=ends.draw_signs(len(signal), seed("keys")),
+        keys=ends.draw_keys(seed("keys")),
         target=np.asarray(dataset.targets(dataset.test)),
         label=dataset.test.label,
         signal=signal,
@@ -145,10 +162,21 @@ def write_modules(bundle, ends, precisions, calibration):
     if ends.keyed:
         facts["keyed"] = {
             role: _write(bundle, f"{role}_keyed.float32", module, convert(module, "float32"))
-            | {"signs_shape": list(module.inputs[1].shape[1:])}
+            | _key_facts(module)
             for role, module in zip(ROLES, ends.keyed, strict=True)
         }
     return facts
+
+
+def _key_facts(module):
+    from arn_keras.pair.keyed import key_input, rotation_of
+
+    given = key_input(module)
+    return {
+        "rotation": rotation_of(module).name,
+        "key_input": given.name,
+        "key_shape": list(given.shape[1:]),
+    }
 
 
 def _write(bundle, name, module, model, precision="float32"):
@@ -165,23 +193,23 @@ def _write(bundle, name, module, model, precision="float32"):
     }
 
 
-def write_handover(handover, ends, observers, *, signs, **arrays):
+def write_handover(handover, ends, observers, *, keys, **arrays):
     """Writes what the proof needs: the arrays, and what Keras makes of them.
 
     Args:
         handover: directory for them.
         ends: `Ends`.
         observers: (semantic receiver, Eve), Keras models.
-        signs: of each test source.
+        keys: of the test sources, `Ends.draw_keys`.
         arrays: `target`, `label`, `signal`, and for each transmission `bob_noise`, `eve_noise`.
     """
     from arn_keras.export.litert import convert
 
     for name, model in zip(("receiver", "eve"), observers, strict=True):
         (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
-    sent = ends.protect(arrays["signal"], signs)
-    cleaned = np.stack([ends.clean(sent + noise, signs) for noise in arrays["bob_noise"]])
-    for name, array in {**arrays, "signs": signs, "sent": sent, "cleaned": cleaned}.items():
+    sent = ends.protect(arrays["signal"], keys)
+    cleaned = np.stack([ends.clean(sent + noise, keys) for noise in arrays["bob_noise"]])
+    for name, array in {**arrays, "keys": keys, "sent": sent, "cleaned": cleaned}.items():
         np.save(handover / f"{name}.npy", array)
 
 

@@ -7,6 +7,7 @@ gives the same bytes.
 import hashlib
 import importlib.metadata
 import json
+import pathlib
 import shutil
 from typing import NamedTuple
 
@@ -14,13 +15,13 @@ from arn_keras import errors
 from arn_keras.errors import ExportError
 from arn_keras.export import readme, runtime
 from arn_keras.measure.guessing import accuracy_limit
-from arn_keras.pair import key_schedule, message_number
 
 POWER_CONVENTION = (
     "signals are real; power is the mean square per real symbol, 1 for a transmitter's output; "
     "SNR = 1 / noise variance per real symbol; PSR = perturbation power / 1; dB = 10 log10"
 )
-_SCHEDULE = (errors, key_schedule, message_number)
+#: Folder of the key schedule, and of errors.py above it.
+_PAIR = pathlib.Path(errors.__file__).parent / "pair"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
@@ -104,7 +105,8 @@ def code(is_keyed):
     """The files with the client's code: {name in the bundle: file}."""
     files = {"runtime.py": runtime.__file__}
     if is_keyed:
-        files |= {f"{each.__name__.rpartition('.')[2]}.py": each.__file__ for each in _SCHEDULE}
+        folder = {"errors": _PAIR.parent}
+        files |= {f"{name}.py": folder.get(name, _PAIR) / f"{name}.py" for name in runtime.CODE}
     return files
 
 
@@ -127,6 +129,7 @@ def draft(bundle, facts):
         role: {**entry, **hashed(bundle, entry["file"]), "pair": facts["pair"]}
         for role, entry in facts.get("keyed", {}).items()
     }
+    rotation = next((entry["rotation"] for entry in keyed.values()), None)
     return {
         "format": runtime.FORMAT,
         "pair": facts["pair"],
@@ -140,7 +143,8 @@ def draft(bundle, facts):
         "power_convention": POWER_CONVENTION,
         "precisions": facts["precisions"],
         "modules": modules,
-        **({"keyed": keyed} if keyed else {}),
+        **({"keyed": keyed, "rotation": rotation} if keyed else {}),
+        "files": [hashed(bundle, name) for name in code(bool(keyed))],
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 

@@ -29,13 +29,13 @@ VECTORS = {"transmitter": ("signal", "sent"), "receiver": ("received", "cleaned"
 STEPS = 2
 
 
-def run(model, signals, signs=None):
+def run(model, signals, keys=None):
     """Runs a module on the microcontrollers' interpreter.
 
     Args:
         model: bytes of a `.tflite` file.
         signals: inputs, [signals, ...].
-        signs: of each signal, for a keyed module.
+        keys: of each signal, for a keyed module.
 
     Returns:
         (answers, shaped like the signals; arena bytes).
@@ -55,8 +55,8 @@ def run(model, signals, signs=None):
             answers = []
             for row, signal in enumerate(signals):
                 interpreter.set_input(signal[None], 0)
-                if signs is not None:
-                    interpreter.set_input(signs[row][None], 1)
+                if keys is not None:
+                    interpreter.set_input(keys[row][None], 1)
                 interpreter.invoke()
                 answers.append(interpreter.get_output(0)[0])
             interpreter.print_allocations()
@@ -93,13 +93,13 @@ def export(bundle, precision=None, out=None):
     rows, sources = [], {}
     for name, ends, model, entry in _modules(bundle, manifest, precision):
         given, expected = (vectors[end] for end in ends)
-        signs, values = None, expected.astype(float)
-        if "signs_shape" in entry:
-            signs = runtime.signs_of(manifest["pair"], entry["signs_shape"], len(given))
+        keys, values = None, expected.astype(float)
+        if "key_input" in entry:
+            keys = runtime.keys_of(bundle, manifest, entry, len(given))
             step = manifest["selftest_tolerance"]["keyed"] / STEPS
         else:
             step = float(np.diff(np.unique(values)).min())
-        answers, arena = run(model, given, signs)
+        answers, arena = run(model, given, keys)
         steps = float(np.max(np.abs(answers - values))) / step
         if not steps <= STEPS + 0.01:
             raise ExportError(
@@ -124,7 +124,7 @@ def export(bundle, precision=None, out=None):
             given[0],
             expected[0],
             STEPS * step,
-            None if signs is None else signs[0],
+            None if keys is None else keys[0],
         )
     try:
         out.mkdir(parents=True, exist_ok=True)

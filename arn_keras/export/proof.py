@@ -5,6 +5,7 @@ perturbation power. The real test set, its noise and Keras's own signals are han
 the frozen semantic receiver and Eve's frozen classifier as float32 `.tflite` files.
 """
 
+import functools
 import importlib.util
 import json
 import pathlib
@@ -32,7 +33,7 @@ class Measurement:
 
     def __init__(self, handover, task):
         self._task = task
-        arrays = ("target", "label", "signal", "signs", "sent", "bob_noise", "eve_noise", "cleaned")
+        arrays = ("target", "label", "signal", "keys", "sent", "bob_noise", "eve_noise", "cleaned")
         for name in arrays:
             setattr(self, name, np.load(handover / f"{name}.npy"))
         self._receiver = _bare(handover / "receiver.tflite")
@@ -89,18 +90,18 @@ def measure(runtime, bundle, handover, task=IMAGE):
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
     received = task.sent + task.bob_noise
     difference = {
-        precision: _largest([each.clean(draw, task.signs) for draw in received] - task.cleaned)
+        precision: _largest([each.clean(draw, task.keys) for draw in received] - task.cleaned)
         for precision, each in ends.items()
     }
     rows = []
     for at_alice, alice in ends.items():
-        sent = alice.protect(task.signal, task.signs)
+        sent = alice.protect(task.signal, task.keys)
         at_the_air = {
             **task.at_the_air(sent),
             "sent_max_abs_difference": _largest(sent - task.sent),
         }
         for at_bob, bob in ends.items():
-            cleaned = [bob.clean(sent + noise, task.signs) for noise in task.bob_noise]
+            cleaned = [bob.clean(sent + noise, task.keys) for noise in task.bob_noise]
             ((field, value),) = task.quality(cleaned).items()
             rows.append(
                 {
@@ -130,7 +131,7 @@ def measure(runtime, bundle, handover, task=IMAGE):
 
 
 class Ends:
-    """A bundle's modules in one precision, on floats; keyed ones under any signs.
+    """A bundle's modules in one precision, on floats; keyed ones under any keys.
 
     Args:
         runtime: the bundle's own `runtime.py`, as a module.
@@ -140,24 +141,29 @@ class Ends:
 
     def __init__(self, runtime, bundle, precision):
         manifest = runtime.read_manifest(bundle)
-        self.pair = manifest["pair"]
+        self._keys = functools.partial(runtime.keys_of, bundle, manifest)
+        self._keyed = manifest.get("keyed", {})
         self.alice, self.bob = (
             runtime.load_modules(bundle, manifest, role, precision) for role in runtime.ROLES
         )
 
-    def protect(self, signal, signs):
+    def keys(self, messages):
+        """Keys of the first messages, under the key of the test vectors, which everybody knows."""
+        return self._keys(next(iter(self._keyed.values())), messages)
+
+    def protect(self, signal, keys):
         """Signal y to z: the ARN, then the rotation, as far as they are there."""
-        return _through(self.alice, signal, signs)
+        return _through(self.alice, signal, keys)
 
-    def clean(self, received, signs):
+    def clean(self, received, keys):
         """Received y_bob to y_clean: the other way round."""
-        return _through(self.bob[::-1], received, signs)
+        return _through(self.bob[::-1], received, keys)
 
 
-def _through(modules, signal, signs):
+def _through(modules, signal, keys):
     for module in modules:
-        if module.signs_shape:
-            signal = module.run(signal, signs.__getitem__)
+        if module.key_shape:
+            signal = module.run(signal, lambda row: keys[row % len(keys)])
         elif module.quantization:
             signal = module.dequantize(module.run(module.quantize(signal)))
         else:
@@ -169,16 +175,16 @@ def _vectors(runtime, ends, signal, received):
     """Inputs and the bundle's answers of each module, with its precision or "keyed"."""
     for precision, each in ends.items():
         for alice, bob in zip(each.alice, each.bob, strict=True):
-            if alice.signs_shape:
+            if alice.key_shape:
                 if precision != next(iter(ends)):
                     continue  # one file for all of them
                 name, given = "keyed", (signal, received)
-                signs = runtime.signs_of(each.pair, alice.signs_shape, VECTORS).__getitem__
+                keys = each.keys(VECTORS).__getitem__
             else:
-                name, given, signs = precision, (signal, received), None
+                name, given, keys = precision, (signal, received), None
                 if alice.quantization:
                     given = alice.quantize(signal), bob.quantize(received)
-            answers = alice.run(given[0], signs), bob.run(given[1], signs)
+            answers = alice.run(given[0], keys), bob.run(given[1], keys)
             yield name, dict(zip(_ENDS, (*given, *answers), strict=True))
 
 

@@ -1,5 +1,7 @@
 """The bundle's own README.md, for the engineer who gets nothing but the bundle."""
 
+from arn_keras.export import runtime
+
 _TEXT = """\
 # Secure-link modules, pair {pair}
 
@@ -80,13 +82,15 @@ key, counter = "../pair.key", "../pair.key.counter"
 with Pair.load(".", role="transmitter", key=key, counter=counter) as pair:
     header, sent = pair.alice.protect(signal)   # both go on the air, the header in the clear
 
-with Pair.load(".", role="receiver", key=key) as pair:
+key, window = "../pair.key", "../pair.key.window"   # on the other device, a copy of the key
+with Pair.load(".", role="receiver", key=key, window=window) as pair:
     cleaned = pair.bob.clean(received, header)  # a replay raises RefusedMessageError
 ```
 
-A key belongs to this pair: another pair's bundle refuses its messages. Never copy the counter, nor
-restore it from a backup: a message number used twice gives the messages away; make a new key then.
-Other runtimes derive the input `signs` themselves: `key_schedule.py` says how."""
+A key belongs to this pair: another pair's bundle refuses its messages. Never copy counter or
+window, nor restore them from a backup: a message number used twice gives the messages away; make a
+new key then.
+Other runtimes derive the input `{key_input}` themselves: `key_schedule.py` says how."""
 
 _RETRAINS = """\
 An eavesdropper who retrains on the protected signal is another matter: this pair does not keep her
@@ -124,7 +128,8 @@ def text(manifest, table):
     files += ["| `manifest.json` | identity, hashes, training, measured figures |"]
     files += ["| `runtime.py` | the client below |"]
     if keyed:
-        files.append("| `key_schedule.py`, `message_number.py`, `errors.py` | its key schedule |")
+        modules = ", ".join(f"`{name}.py`" for name in runtime.CODE)
+        files.append(f"| {modules} | its key schedule, checked and run by runtime.py |")
     files.append("| `vectors.npz` | signals and answers for the self-test |")
     first = manifest["precisions"][0]
     ends = [of_role[first] for of_role in arns.values()] + list(keyed.values())
@@ -136,7 +141,7 @@ def text(manifest, table):
         bob=" -> ".join(f"[receiver_{name}]" for name in chain[::-1]),
         training=_training(manifest),
         packages="numpy ai-edge-litert" + " cryptography" * bool(keyed),
-        calls=_KEYED_CALLS if keyed else _CALLS.format(precision=first),
+        calls=_CALLS.format(precision=first) if not keyed else _keyed_calls(keyed),
         retrains=_KEYED_RETRAINS if keyed else _RETRAINS,
         chance=manifest["chance"],
         files="\n".join(files),
@@ -150,6 +155,13 @@ def text(manifest, table):
     )
 
 
+def _keyed_calls(keyed):
+    (name,) = {entry["key_input"] for entry in keyed.values()}
+    return _KEYED_CALLS.replace("{key_input}", name)
+
+
 def _signature(entry):
-    signs = f" and `signs` {tuple(entry['signs_shape'])}" if "signs_shape" in entry else ""
-    return f"`{entry['input']}`{signs} to `{entry['output']}`"
+    keys = ""
+    if "key_input" in entry:
+        keys = f" and `{entry['key_input']}` {tuple(entry['key_shape'])}"
+    return f"`{entry['input']}`{keys} to `{entry['output']}`"

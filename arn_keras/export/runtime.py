@@ -6,36 +6,55 @@ One file, copied into every bundle; it needs numpy and ai-edge-litert, nothing e
         sent = pair.alice.protect(signal)       # y -> z, Eq. (9), (15), (16)
         cleaned = pair.bob.clean(received)      # y_bob -> y_clean, Eq. (12), (17), (18)
 
-A keyed pair needs `cryptography` too, and the bundle's copies of the key schedule beside this file.
-The 16 bytes of the header travel with the message, in the clear:
+A keyed pair needs `cryptography` too, and the bundle's copies of the key schedule: their bytes are
+checked against the manifest, and those bytes are run. The 32 bytes of the header travel with the
+message, in the clear:
 
-    with Pair.load("bundle", key="pair.key", counter="pair.key.counter") as pair:
+    with Pair.load("bundle", role="transmitter", key="a.key", counter="a.key.counter") as pair:
         header, sent = pair.alice.protect(signal)
+    with Pair.load("bundle", role="receiver", key="b.key", window="b.key.window") as pair:
         cleaned = pair.bob.clean(received, header)
 
 Signals are float32, one (`signal_shape`) or a batch of them, with mean square 1 per real symbol as
 the transmitter puts them out. SHA-256 finds damage, not a forger: against one, export with
-`--sign` and load with `public_key` (then `cryptography` is needed too).
+`--sign` and load with `public_key` (then `cryptography` is needed too), by a copy of this file that
+you trust and keep outside the bundle: a judge that comes with the accused says what he wants.
 
     python runtime.py --selftest
-    python runtime.py --new-key ../pair.key     # and Alice's counter, ../pair.key.counter
+    python runtime.py --new-key ../pair.key     # and ../pair.key.counter, ../pair.key.window
 """
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the bundle: a file beside this one must not stand in for a library
 
 import argparse
 import contextlib
-import functools
 import hashlib
-import importlib
 import io
 import json
+import os
 import pathlib
-import sys
+import stat
 import types
 
 import numpy as np
 
-FORMAT, PROTECTIONS = 1, ("arn", "keyed", "arn+keyed")
+FORMAT = 2
 ROLES = ("transmitter", "receiver")
+#: The code of a keyed bundle in the order in which it is loaded; all but errors.py in one package.
+CODE = (
+    *("errors", "refusal", "owned_file", "message_number"),
+    *("haar_draw", "key_schedule", "key_file", "key_ends"),
+)
+#: What a manifest and its signature have at most, in bytes; the manifest says it of the rest.
+LIMIT_BYTES = 1 << 24
+#: Least mean square of a signal that is scaled to 1.
+LEAST_POWER = 1e-8
+#: First bytes of float32 values below 2^19, NaN and infinity not among them; the sign is the eighth
+#: bit. To delete them takes a third of the time of numpy.isfinite, which counts at int8 speed.
+_ORDINARY = bytes(byte for byte in range(256) if byte & 0x7F < 0x49)
 _ARRAY = np.ndarray
 # Of each float32, the byte with its sign.
 _FIRST_BYTES = slice(3 if sys.byteorder == "little" else 0, None, 4)
@@ -54,7 +73,7 @@ class KeyingError(ValueError):
 
 
 class RefusedMessageError(KeyingError):
-    """A message that Bob must not take: a replay, too old, or of another key or pair."""
+    """A message that Bob must not take: forged, a replay, too old, or of another key or pair."""
 
 
 class Pair:
@@ -78,6 +97,8 @@ class Pair:
         identity=None,
         key=None,
         counter=None,
+        window=None,
+        label="",
     ):
         """Loads and verifies a bundle.
 
@@ -88,17 +109,22 @@ class Pair:
             threads: threads of each module's interpreter.
             public_key: PEM file of the Ed25519 key that must have signed the bundle.
             identity: of the pair that the other end of the link has.
-            key: for a keyed pair, the file of the key that both ends share.
-            counter: for Alice of a keyed pair, the file of her message counter; one key has one.
+            key: for a keyed pair, this end's own copy of the key's file; it is replaced as the key
+                is stepped forward.
+            counter: for Alice of a keyed pair, the file of her message counter.
+            window: for Bob of a keyed pair, the file of his replay window; without one, a restart
+                has him take old messages once more.
+            label: of the transmitter or direction, where one key serves several.
 
         Raises:
             BundleError: if anything is not as it was exported, or is another pair's.
-            KeyingError: if key or counter cannot be used, or are another pair's.
+            KeyingError: if key, counter or window cannot be used, or are another pair's.
         """
         if role not in (None, *ROLES):
             raise BundleError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
         manifest = read_manifest(bundle, public_key)
         try:
+            check_listed(bundle, manifest, public_key)
             if identity not in (None, manifest["pair"]):
                 raise BundleError(f"expected pair {identity}, got a bundle of {manifest['pair']}")
             ends = [
@@ -109,9 +135,10 @@ class Pair:
             ]
         except (KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"manifest.json: expected what was exported: {error!r}") from None
-        if "keyed" in manifest["protection"]:
-            return cls(manifest, *_keyed_ends(ends, manifest["pair"], key, counter))
-        if key is not None or counter is not None:
+        if manifest.get("keyed"):
+            files = key, counter, window, label
+            return cls(manifest, *_keyed_ends(load_code(bundle, manifest), ends, manifest, *files))
+        if (key, counter, window, label) != (None, None, None, ""):
             raise KeyingError("expected no key and no counter for a pair without keyed modules")
         return cls(manifest, *(end and end[0] for end in ends))
 
@@ -131,11 +158,12 @@ class Pair:
 class _Module:
     """One module; calls from several threads run side by side, each on an interpreter of its own.
 
-    `shape` of a signal; `signs_shape`, (rounds, symbols), of a keyed module, else None;
-    `quantization`: (scale, zero point) of input and of output where they are int8, else None.
+    `shape` of a signal; `key_input` and `key_shape`, name and shape of what a keyed module takes
+    for one message, else None; `quantization`: (scale, zero point) of input and of output where
+    they are int8, else None.
     """
 
-    signs_shape = None
+    key_input = key_shape = None
 
     def __init__(self, model, entry, threads):
         self.shape, self._dtype = tuple(entry["signal_shape"]), np.dtype(entry["dtype"])
@@ -146,18 +174,19 @@ class _Module:
         (signature,) = interpreter.get_signature_list().values()
         ends = [(tuple(end["shape"].tolist()), end["dtype"]) for end in (*inputs, taken)]
         names, asked = [entry["input"]], [((1, *self.shape), self._dtype.type)] * 2
-        if "signs_shape" in entry:
-            self.signs_shape = tuple(entry["signs_shape"])
-            names.append("signs")
-            asked.insert(1, ((1, *self.signs_shape), np.float32))
-        if (ends, signature) != (asked, {"inputs": names, "outputs": [entry["output"]]}):
+        if "key_input" in entry:
+            self.key_input, self.key_shape = entry["key_input"], tuple(entry["key_shape"])
+            names.append(self.key_input)
+            asked.insert(1, ((1, *self.key_shape), np.float32))
+        # The signature has its names in their own order, the ends are in the module's.
+        if (ends, signature) != (asked, {"inputs": sorted(names), "outputs": [entry["output"]]}):
             raise BundleError(
                 f"{self._file}: expected what the manifest says, got {ends}, {signature}"
             )
-        given, *signs = inputs
+        given, *keys = inputs
         self.quantization = None if self._real else (given["quantization"], taken["quantization"])
         self._given, self._taken = given["index"], taken["index"]
-        self._signs = signs[0]["index"] if signs else None
+        self._keys = keys[0]["index"] if keys else None
         self._idle = [self._calls(interpreter)]
 
     def _interpreter(self):
@@ -177,24 +206,29 @@ class _Module:
         # Looked up once: at int8 speed a look-up for each signal counts.
         return interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
 
-    def run(self, signal, signs=None):
-        """Checks a signal, or a batch of them, and runs the module on it.
-
-        A keyed module asks `signs`, a function of the row, for its signs, once for each row.
-        """
+    def check(self, signal):
+        """Whether it is one signal, not a batch; SignalError unless `run` takes it."""
         # A type of numbers is nearly always the one object that stands for it: the short way.
         if type(signal) is not _ARRAY or signal.dtype is not self._dtype:
             self._check_type(signal)
         single = signal.shape == self.shape
         if not single and (signal.ndim == 0 or signal.shape[1:] != self.shape):
             raise SignalError(f"expected shape {self.shape} or a batch of it, got {signal.shape}")
-        if self._real:
-            # NaN and infinity begin with 7f or ff, else only values above 1.7e38: to look at the
-            # first bytes takes a third of the time of numpy.isfinite, which counts at int8 speed.
-            first = signal.tobytes()[_FIRST_BYTES]
-            bad = (127 in first or 255 in first) and np.count_nonzero(~np.isfinite(signal))
+        if self._real and signal.tobytes()[_FIRST_BYTES].translate(None, _ORDINARY):
+            bad = np.count_nonzero(~np.isfinite(signal))
             if bad:
                 raise SignalError(f"expected finite values, got {bad} NaN or infinite")
+            raise SignalError(
+                f"expected values below {2**19}, mean square 1, got {np.max(np.abs(signal)):.3g}"
+            )
+        return single
+
+    def run(self, signal, keys=None):
+        """Checks a signal, or a batch of them, and runs the module on it.
+
+        A keyed module asks `keys`, a function of the row, for its second input, once for each row.
+        """
+        single = self.check(signal)
         try:
             calls = self._idle.pop()  # one operation: no other thread gets the same
         except IndexError:
@@ -202,16 +236,16 @@ class _Module:
         put, invoke, get = calls
         if single:
             put(self._given, signal[None])
-            if signs is not None:
-                put(self._signs, signs(0)[None])
+            if keys is not None:
+                put(self._keys, keys(0)[None])
             invoke()
             output = get(self._taken)[0]
         else:
             output = np.empty(signal.shape, self._dtype)
             for row in range(len(signal)):
                 put(self._given, signal[row : row + 1])
-                if signs is not None:
-                    put(self._signs, signs(row)[None])
+                if keys is not None:
+                    put(self._keys, keys(row)[None])
                 invoke()
                 output[row] = get(self._taken)[0]
         self._idle.append(calls)
@@ -258,11 +292,11 @@ class _KeyedEnd:
 
     quantization = None
 
-    def __init__(self, modules, keys, key_identity, held=()):
+    def __init__(self, code, modules, keys, key_identity, held=()):
         self.key_identity = key_identity
         self._rotation, self._arn = modules[-1], modules[0] if len(modules) > 1 else None
-        self._keys, self._modules, self._held = keys, modules, held
-        self._rounds, self._symbols = self._rotation.signs_shape
+        self._code, self._keys, self._modules, self._held = code, keys, modules, held
+        self._needs = self._rotation.key_input, self._rotation.key_shape
 
     def close(self):
         """Frees the interpreters, and the counter's file for another process."""
@@ -277,22 +311,29 @@ class KeyedAlice(_KeyedEnd):
         """Protects y, one or a batch, each under a message number never used before.
 
         Returns:
-            (header, z): the message's 16 bytes, to be sent with it; of a batch a list of them.
+            (header, z): the message's 32 bytes, to be sent with it; of a batch a list of them.
 
         Raises:
-            SignalError, KeyingError, OSError: nothing is to be sent; a number may be lost.
+            SignalError: no number was taken.
+            KeyingError, OSError: nothing is to be sent; numbers may be lost.
         """
         headers = []
 
-        def signs(row):
-            header, drawn = self._keys.next(self._symbols, self._rounds)
+        def keys(row):
+            header, drawn = self._keys.next(*self._needs)
             headers.append(header.pack())
             return drawn
 
         if self._arn is not None:
             signal = self._arn.run(signal)
-        with _keying():
-            sent = self._rotation.run(signal, signs)
+        single = self._rotation.check(signal)
+        for each in signal[None] if single else signal:
+            # A signal that cannot be scaled to power 1 would be seen to be weak, or be no number.
+            power = np.vdot(each, each) / each.size
+            if not power >= LEAST_POWER:
+                raise SignalError(f"expected a signal of mean square 1, got {power:.3g}: silence")
+        with _keying(self._code):
+            sent = self._rotation.run(signal, keys)
         return (headers if sent.shape != self._rotation.shape else headers[0]), sent
 
 
@@ -303,71 +344,134 @@ class KeyedBob(_KeyedEnd):
         """Cleans y_bob, one with its header, or a batch with a list of them; in any order.
 
         Raises:
-            RefusedMessageError: a replay, too old, or another pair's; nothing of a batch is taken.
-            SignalError, KeyingError: nothing is taken either.
+            RefusedMessageError: forged, a replay, too old, or another pair's; nothing of a batch is
+                taken.
+            SignalError, KeyingError, OSError: nothing is taken either.
         """
         wires = [header] if isinstance(header, (bytes, bytearray)) else list(header)
-        messages = 1 if (shape := np.shape(received)) in ((), self._rotation.shape) else shape[0]
-        with _keying() as (keys, _):
+        messages = 1 if self._rotation.check(received) else len(received)
+        with _keying(self._code) as code:
             if len(wires) != messages:
                 raise KeyingError(f"expected a header for each message, got {len(wires)}")
-            headers = [keys.Header.unpack(wire) for wire in wires]
+            headers = [code.key_schedule.Header.unpack(wire) for wire in wires]
             if len(set(headers)) != len(headers):
                 raise RefusedMessageError("expected each message once in a batch, got a replay")
             for each in headers:
                 self._keys.check(each)
             cleaned = self._rotation.run(
-                received, lambda row: self._keys.signs(headers[row], self._symbols, self._rounds)
+                received, lambda row: self._keys.keys(headers[row], *self._needs)
             )
-        return cleaned if self._arn is None else self._arn.run(cleaned)
+            if self._arn is not None:
+                cleaned = self._arn.run(cleaned)
+            self._keys.accept(headers)  # last: what fails above takes no message
+        return cleaned
 
 
-def _keyed_ends(ends, pair, key, counter):
+def _keyed_ends(code, ends, manifest, key, counter, window, label):
     at_alice, at_bob = ends
     if key is None:
         raise KeyingError("expected a key file for a keyed pair, got none")
     if at_alice and counter is None:
         raise KeyingError("expected the file of Alice's message counter, got none")
-    with _keying() as (keys, numbers):
-        shared = keys.read_key(key, bytes.fromhex(pair))
+    held = contextlib.ExitStack()
+    with _keying(code), held:
+        file = code.key_file.KeyFile(key, bytes.fromhex(manifest["pair"]), label)
+        shared, numbers = file.key, code.message_number
         alice = bob = None
         if at_bob:
-            window = numbers.ReplayWindow()
-            bob = KeyedBob(at_bob, keys.ReceiverKeys(shared, window), shared.identity)
+            taken = numbers.ReplayWindow(path=window, pair=shared.identity)
+            held.callback(taken.close)
+            own = code.key_ends.ReceiverKeys(shared, taken, file)
+            bob = KeyedBob(code, at_bob, own, shared.identity, [taken])
         if at_alice:
-            counter = numbers.MessageCounter(counter, shared.identity)
-            own = keys.TransmitterKeys(shared, counter)
-            alice = KeyedAlice(at_alice, own, shared.identity, [counter])
+            count = numbers.MessageCounter(counter, shared.identity)
+            held.callback(count.close)
+            own = code.key_ends.TransmitterKeys(shared, count, file)
+            alice = KeyedAlice(code, at_alice, own, shared.identity, [count])
+        held.pop_all()
     return alice, bob
 
 
 @contextlib.contextmanager
-def _keying():
-    """The key schedule, `key_schedule` and `message_number`; its errors come as this file's."""
-    keys, numbers = _key_schedule()
+def _keying(code):
+    """The bundle's code; its errors come as this file's."""
     try:
-        yield keys, numbers
-    except keys.RefusedMessageError as error:
+        yield code
+    except code.refusal.RefusedMessageError as error:
         raise RefusedMessageError(str(error)) from None
-    except keys.KeyingError as error:
+    except code.refusal.KeyingError as error:
         raise KeyingError(str(error)) from None
     except ImportError:
         raise KeyingError("expected the package cryptography, for a keyed pair") from None
 
 
-@functools.cache
-def _key_schedule():
-    """The copies beside this file, or the originals where this file is the project's own."""
-    package, here = "_arn_keras_bundle", pathlib.Path(__file__).absolute().parent
-    for name, original in ((package, here.parent), (f"{package}.pair", here.parent / "pair")):
-        if name not in sys.modules:
-            sys.modules[name] = types.ModuleType(name)
-            sys.modules[name].__path__ = [str(here), str(original)]
+def load_code(bundle, manifest):
+    """The key schedule of a keyed bundle: its verified bytes are run, and no others.
+
+    Returns:
+        Namespace of the modules of `CODE`.
+
+    Raises:
+        BundleError: a file is missing or not what the manifest says.
+    """
+    entries = {entry["file"]: entry for entry in manifest["files"]}
+    contents = {}
+    for name in CODE:
+        if f"{name}.py" not in entries:
+            raise BundleError(f"manifest.json: expected {name}.py among the files of a keyed pair")
+        contents[name] = read_file(bundle, entries[f"{name}.py"])
+    digests = b"".join(hashlib.sha256(content).digest() for content in contents.values())
+    package = f"_arn_keras_bundle_{hashlib.sha256(digests).hexdigest()}"
+    if package not in sys.modules:
+        _run_code(package, contents)
+    return types.SimpleNamespace(
+        **{name: sys.modules[_module_name(package, name)] for name in CODE}
+    )
+
+
+def _module_name(package, name):
+    return f"{package}.errors" if name == "errors" else f"{package}.pair.{name}"
+
+
+def _run_code(package, contents):
+    made = {each: types.ModuleType(each) for each in (package, f"{package}.pair")}
+    for each in made.values():
+        each.__path__ = []  # a package, in which nothing else is found
+    for name in CODE:
+        full = _module_name(package, name)
+        made[full] = module = types.ModuleType(full)
+        module.__package__, _, short = full.rpartition(".")
+        setattr(made[module.__package__], short, module)
+    sys.modules.update(made)
     try:
-        names = ("key_schedule", "message_number")
-        return tuple(importlib.import_module(f"{package}.pair.{name}") for name in names)
-    except ImportError as error:
-        raise KeyingError(f"expected the bundle's {error.name} beside runtime.py") from None
+        for name, content in contents.items():
+            full = _module_name(package, name)
+            exec(compile(content, f"<bundle>/{name}.py", "exec"), made[full].__dict__)
+    except BaseException as error:
+        for each in made:
+            sys.modules.pop(each, None)
+        if isinstance(error, ImportError):
+            raise KeyingError(f"expected the package {error.name}, for a keyed pair") from None
+        raise
+
+
+def check_listed(bundle, manifest, public_key=None):
+    """Refuses a bundle with a file that the manifest does not list: nothing vouches for it.
+
+    Beside them may be `micro`, which export.micro writes, and without a public key `__pycache__`,
+    which Python writes where runtime.py is imported from the bundle itself.
+
+    Raises:
+        BundleError: with the file's name.
+    """
+    entries = [*manifest["files"], *manifest.get("keyed", {}).values()]
+    entries += [entry for of_role in manifest["modules"].values() for entry in of_role.values()]
+    known = {"manifest.json", "manifest.json.sig", "micro", *(entry["file"] for entry in entries)}
+    if public_key is None:
+        known.add("__pycache__")
+    unlisted = sorted(set(_names(bundle)) - known)
+    if unlisted:
+        raise BundleError(f"{unlisted[0]}: expected only files that the manifest lists")
 
 
 def digest(manifest):
@@ -389,24 +493,25 @@ def read_manifest(bundle, public_key=None):
         whole = False
     if not whole:
         raise BundleError("manifest.json: damaged: not the digest it was written with")
-    found = manifest.get("format"), manifest.get("protection")
-    if found[0] != FORMAT or found[1] not in PROTECTIONS:
+    found = manifest.get("format")
+    if found != FORMAT:
+        why = ", whose headers can be forged and whose code is not signed" * (found == 1)
         raise BundleError(
-            f"expected a bundle of format {FORMAT}, protection {', '.join(PROTECTIONS)}, got "
-            f"{found[0]}, {found[1]!r}: use the runtime.py that came with it"
+            f"expected a bundle of format {FORMAT}, got {found!r}{why}: export it again, or use "
+            "the runtime.py that came with it"
         )
     return manifest
 
 
 def load_modules(bundle, manifest, role, precision=None, threads=1):
     """The modules of one end, the ARN's before the keyed one's; the precision is the ARN's."""
-    protection, modules = manifest["protection"], []
-    if "arn" in protection:
+    modules = []
+    if manifest["modules"]:
         kind = dict(zip(ROLES, (Alice, Bob), strict=True))[role]
         modules.append(kind(*read_module(bundle, manifest, role, precision), threads))
     elif precision not in (None, *manifest["precisions"]):
         raise BundleError(f"expected a precision of {manifest['precisions']}, got {precision!r}")
-    if "keyed" in protection:
+    if manifest.get("keyed"):
         modules.append(_Module(*read_entry(bundle, manifest, manifest["keyed"][role]), threads))
     return modules
 
@@ -431,17 +536,32 @@ def read_entry(bundle, manifest, entry):
 
 def read_file(bundle, entry):
     """The verified bytes of a file that the manifest lists."""
-    content = _read(pathlib.Path(bundle) / entry["file"])
+    content = _read(pathlib.Path(bundle) / entry["file"], entry["bytes"])
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise BundleError(f"{entry['file']}: damaged, or of another pair: its SHA-256 differs")
     return content
 
 
-def _read(path):
+def _names(bundle):
     try:
-        return path.read_bytes()
+        return os.listdir(bundle)
+    except OSError as error:
+        raise BundleError(f"{bundle}: expected a bundle: {error.strerror}") from None
+
+
+def _read(path, limit=LIMIT_BYTES):
+    """At most `limit` bytes and one of a regular file; of a pipe or a device not one is read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise BundleError(f"{path}: expected a readable file: not a regular file")
+            content = file.read(limit + 1)
     except OSError as error:
         raise BundleError(f"{path}: expected a readable file: {error.strerror}") from None
+    if len(content) > limit:
+        raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
+    return content
 
 
 def _check_signature(content, signature, public_key):
@@ -458,19 +578,23 @@ def _check_signature(content, signature, public_key):
         raise BundleError("manifest.json.sig: not a signature of this bundle by this key") from None
 
 
-def signs_of(pair, shape, messages, key=bytes(range(32))):
-    """Signs of messages 0, 1, ... under a key, by default the test vectors' that everybody knows.
+def keys_of(bundle, manifest, entry, messages, key=bytes(range(32))):
+    """What a keyed module takes for messages 0, 1, ... under a key, by default everybody's.
 
     Args:
-        pair: the pair's identity.
-        shape: of one message's signs, (rounds, symbols).
+        bundle: its directory.
+        manifest: of the bundle.
+        entry: of the module in the manifest.
         messages: how many.
         key: 32 bytes.
     """
-    rounds, symbols = shape
-    with _keying() as (keys, _):
-        shared = keys.PairKey(key, bytes.fromhex(pair))
-        return [shared.signs(message, symbols, rounds) for message in range(messages)]
+    with _keying(load_code(bundle, manifest)) as code:
+        shared = code.key_schedule.PairKey(key, bytes.fromhex(manifest["pair"]))
+        name, shape = entry["key_input"], tuple(entry["key_shape"])
+        return [
+            code.key_schedule.drawn(shared.stream(each, name), each, name, shape)
+            for each in range(messages)
+        ]
 
 
 def selftest(bundle, public_key=None):
@@ -484,9 +608,9 @@ def selftest(bundle, public_key=None):
     files = {entry["file"]: read_file(bundle, entry) for entry in manifest["files"]}
     with np.load(io.BytesIO(files["vectors.npz"]), allow_pickle=False) as stored:
         vectors = dict(stored)
-    protection = manifest["protection"]
-    names = list(manifest["precisions"]) if "arn" in protection else []
-    for name in [*names, "keyed"] if "keyed" in protection else names:
+    check_listed(bundle, manifest, public_key)
+    names = list(manifest["precisions"]) if manifest["modules"] else []
+    for name in [*names, "keyed"] if manifest.get("keyed") else names:
         keyed, differences = name == "keyed", []
         for role, ends in zip(ROLES, (("signal", "sent"), ("received", "cleaned")), strict=True):
             signals, answers = (vectors[f"{end}.{name}"] for end in ends)
@@ -494,8 +618,8 @@ def selftest(bundle, public_key=None):
             module = load_modules(bundle, manifest, role, None if keyed else name)[-keyed]
             of_row, of_each = None, [None] * len(signals)
             if keyed:
-                signs = signs_of(manifest["pair"], module.signs_shape, len(signals))
-                of_row, of_each = signs.__getitem__, [lambda _, one=one: one for one in signs]
+                keys = keys_of(bundle, manifest, manifest["keyed"][role], len(signals))
+                of_row, of_each = keys.__getitem__, [lambda _, one=one: one for one in keys]
             singles = [module.run(*each) for each in zip(signals, of_each, strict=True)]
             differences += [module.run(signals, of_row) - answers, singles - answers]
             module.close()
@@ -506,21 +630,29 @@ def selftest(bundle, public_key=None):
         yield name, worst
 
 
-def new_key(bundle, path, public_key=None):
-    """Makes a key for a keyed bundle, and Alice's counter `<path>.counter`; overwrites neither.
+def new_key(bundle, path, public_key=None, labels=()):
+    """Makes a key for a keyed bundle, Alice's counter and Bob's window; overwrites none.
+
+    Args:
+        bundle: its directory.
+        path: of the key; `<path>.counter` and `<path>.window` are made too, or for each label
+            `<path>.<label>.counter` and `<path>.<label>.window`.
+        public_key: PEM file of the Ed25519 key that must have signed the bundle.
+        labels: of transmitters or directions.
 
     Returns:
-        The key's public identity, with which each header begins.
+        The key's public identities, one a label, with which each header begins.
     """
     manifest = read_manifest(bundle, public_key)
-    if "keyed" not in manifest["protection"]:
+    check_listed(bundle, manifest, public_key)
+    if not manifest.get("keyed"):
         raise KeyingError("expected a bundle with keyed modules, got one without")
     if pathlib.Path(bundle).resolve() in pathlib.Path(path).resolve().parents:
         raise KeyingError("expected a place outside the bundle, which is copied to others")
-    pair = bytes.fromhex(manifest["pair"])
-    with _keying() as (keys, _):
-        keys.make_key(path, pair)
-        return keys.read_key(path, pair).identity.hex()
+    pair, labels = bytes.fromhex(manifest["pair"]), tuple(labels) or ("",)
+    with _keying(load_code(bundle, manifest)) as code:
+        code.key_file.make_key(path, pair, labels)
+        return [code.key_file.read_key(path, pair, label).identity.hex() for label in labels]
 
 
 def main(arguments=None):
@@ -528,15 +660,21 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Checks a bundle on the device it runs on.")
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--selftest", action="store_true")
-    action.add_argument("--new-key", metavar="FILE", help="make a key, and FILE.counter for Alice")
+    action.add_argument("--new-key", metavar="FILE", help="make a key, FILE.counter, FILE.window")
+    parser.add_argument(
+        "--label", action="append", default=[], help="with --new-key, of a transmitter or direction"
+    )
     parser.add_argument("--bundle", default=pathlib.Path(__file__).parent, help="default: here")
     parser.add_argument("--public-key", help="PEM file of the key that must have signed the bundle")
     given = parser.parse_args(arguments)
     try:
         if given.new_key:
-            identity = new_key(given.bundle, given.new_key, given.public_key)
-            print(f"key {identity}: {given.new_key}, for both ends and nobody else")
-            print(f"counter: {given.new_key}.counter, for the transmitter alone; never copy it")
+            made = new_key(given.bundle, given.new_key, given.public_key, given.label)
+            for identity, label in zip(made, given.label or [""], strict=True):
+                stem = f"{given.new_key}.{label}" if label else given.new_key
+                print(f"key {identity}: {given.new_key}, a copy for each end and nobody else")
+                print(f"counter: {stem}.counter, for the transmitter alone; never copy it")
+                print(f"window: {stem}.window, for the receiver alone; never copy it")
             return 0
         for name, worst in selftest(given.bundle, given.public_key):
             print(f"{name:<8} ok, largest difference {worst:.1e}")

@@ -14,3 +14,12 @@ BLOCKS = {
     "conv": "arn_keras.pair.conv:conv_residual",
     "transformer": "arn_keras.pair.transformer:transformer_residual",
 }
+
+#: How a keyed module rotates a signal, `pair.keyed.Rotation`.
+ROTATIONS = {
+    "fast": "arn_keras.pair.rotation:FAST",
+    "haar": "arn_keras.pair.haar:HAAR",
+}
+
+#: Names that a module's input drawn from the keystream may have.
+KEY_INPUTS = ("signs", "rotation")

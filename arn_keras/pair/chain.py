@@ -1,7 +1,7 @@
 """What stands between the semantic transmitter and the air: nothing, the ARN, keys, or both.
 
 An audit's protection is the pair of ends; the public part of it (the ARN) is a function that Eve
-has too, the keyed part draws fresh signs for each message and Eve has none of them.
+has too, the keyed part draws a fresh key for each message and Eve has none of them.
 """
 
 import dataclasses
@@ -12,56 +12,79 @@ from typing import Any
 import keras
 from keras import ops
 
-from arn_keras.pair import PROTECTIONS
-from arn_keras.pair.rotation import (
-    ROUNDS,
-    build_receiver_keyed,
-    build_transmitter_keyed,
-    random_signs,
-)
+from arn_keras.pair import KEY_INPUTS, PROTECTIONS
+from arn_keras.pair.keyed import is_keyed, key_input, rotation_of
+from arn_keras.pair.rotation import FAST
 from arn_keras.power import db_to_ratio
 
-_receiver = functools.cache(build_receiver_keyed)
+#: Names that a module's first input may have: what it adds something to, or takes it from.
+SIGNAL_INPUTS = ("signal", "received")
 
 
-def is_keyed(module):
-    """Whether a module takes signs beside the signal."""
-    return len(getattr(module, "inputs", ())) == 2
+@functools.cache
+def _receiver(rotation, signal_shape):
+    return rotation.build_receiver(signal_shape)
+
+
+def _signal_input(module):
+    """The input that carries the signal, by its name; the only one where there is one."""
+    named = [each for each in module.inputs if each.name in SIGNAL_INPUTS]
+    (found,) = named or module.inputs
+    return found
 
 
 def compose(*modules):
-    """Modules one behind the other as one Keras model; the keyed one of them gets the signs.
+    """Modules one behind the other as one Keras model; each gets its further inputs by their names.
 
-    Alice's ARN comes before her keyed module, Bob's behind his.
+    Alice's ARN comes before her keyed module, Bob's behind his. Two modules that name one input
+    (`csi`) get the same.
     """
-    (keyed,) = filter(is_keyed, modules)
-    signal, signs = (keras.Input(each.shape[1:], name=each.name) for each in keyed.inputs)
-    value = signal
+    further, (first, *_) = {}, modules
     for module in modules:
-        value = module([value, signs] if module is keyed else value)
-    return keras.Model([signal, signs], value, name=keyed.name)
+        for each in module.inputs:
+            if each is not _signal_input(module) and each.name not in further:
+                further[each.name] = keras.Input(each.shape[1:], name=each.name)
+    start = _signal_input(next(filter(is_keyed, modules), first))
+    value = signal = keras.Input(_signal_input(first).shape[1:], name=start.name)
+    for module in modules:
+        own = _signal_input(module)
+        given = [value if each is own else further[each.name] for each in module.inputs]
+        value = module(given if len(given) > 1 else given[0])
+    name = next(filter(is_keyed, modules), first).name
+    return keras.Model([signal, *further.values()], value, name=name)
 
 
 def with_fresh_keys(modules, messages, seed):
-    """The modules with the signs put in, one draw for both ends, another for each message.
+    """The modules with the keys put in, one draw for both ends, another for each message.
 
     Args:
-        modules: of y, or keyed ones of [y, signs], or None; those without signs stay as they are.
+        modules: of y, or keyed ones of [y, signs] or [y, rotation], or None; those without keys
+            stay as they are.
         messages: sources a batch.
         seed: integer seed of the keys, which nobody has.
 
     Returns:
-        A list of functions of (signal, training), as `system.forward` takes them.
+        A list of functions of (signal, training), as `system.forward` takes them; further inputs
+        that a module names are arguments of that name.
     """
     keyed = [module for module in modules if is_keyed(module)]
     if not keyed:
         return list(modules)
-    signs = random_signs(messages, *keyed[0].inputs[1].shape[1:], seed)
+    keys = rotation_of(keyed[0]).random_keys(messages, key_input(keyed[0]).shape[1:], seed)
 
-    def under_signs(module):
-        return lambda signal, training=False: module([signal, signs], training=training)
+    def under_keys(module):
+        own = _signal_input(module)
 
-    return [under_signs(module) if module in keyed else module for module in modules]
+        def run(signal, training=False, **further):
+            given = [
+                signal if each is own else keys if each.name in KEY_INPUTS else further[each.name]
+                for each in module.inputs
+            ]
+            return module(given, training=training)
+
+        return run
+
+    return [under_keys(module) if is_keyed(module) else module for module in modules]
 
 
 class RandomKeys(keras.layers.Layer):
@@ -69,30 +92,30 @@ class RandomKeys(keras.layers.Layer):
 
     Args:
         signal_shape: shape of one source's signal.
-        rounds: R.
+        rotation: `keyed.Rotation`.
         reused: one key for all messages, which no transmitter may do: the audit shows why.
         copies: times a message is sent, each under its own key; the copies are joined end to end.
         seed: integer seed of the keys.
     """
 
-    def __init__(self, signal_shape, rounds=ROUNDS, reused=False, copies=1, seed=0):
+    def __init__(self, signal_shape, rotation=FAST, reused=False, copies=1, seed=0):
         super().__init__(name="random_keys")
-        self.module = build_transmitter_keyed(tuple(signal_shape), rounds)
+        self.module = rotation.build_transmitter(tuple(signal_shape))
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.rounds, self.copies = rounds, copies
-        self.symbols = self.module.inputs[1].shape[-1]
-        self.reused = random_signs(1, rounds, self.symbols, seed) if reused else None
+        self.rotation, self.copies = rotation, copies
+        self.key_shape = tuple(key_input(self.module).shape[1:])
+        self.reused = rotation.random_keys(1, self.key_shape, seed) if reused else None
 
-    def signs(self, messages):
-        """Signs of a number of messages, [messages, rounds, n]; [1, rounds, n] if reused."""
+    def draw(self, messages):
+        """Keys of a number of messages, [messages, *key_shape]; [1, *key_shape] if reused."""
         if self.reused is not None:
             return self.reused
-        return random_signs(messages, self.rounds, self.symbols, self.seed_generator)
+        return self.rotation.random_keys(messages, self.key_shape, self.seed_generator)
 
     def call(self, signal, training=False):
         """Signal y to what is sent, z."""
         sent = [
-            self.module([signal, self.signs(ops.shape(signal)[0])], training=False)
+            self.module([signal, self.draw(ops.shape(signal)[0])], training=False)
             for _ in range(self.copies)
         ]
         return sent[0] if self.copies == 1 else ops.concatenate(sent, axis=-1)
@@ -106,35 +129,40 @@ class Protection:
         name: one of `pair.PROTECTIONS`, or what it is called in a report.
         transmitter_arn: public module y -> z, or None.
         receiver_arn: public module y_bob -> y_clean, or None.
-        rounds: R of the keyed modules, 0 for none.
+        rotation: `keyed.Rotation` of the keyed modules, or None for none.
     """
 
     name: str
     transmitter_arn: Any = None
     receiver_arn: Any = None
-    rounds: int = 0
+    rotation: Any = None
+
+    @property
+    def rounds(self):
+        """R of a fast rotation, else 0."""
+        return self.rotation.rounds if self.rotation else 0
 
     def keys(self, signal_shape, **how):
         """A `RandomKeys` for signals of this shape, or None."""
-        return RandomKeys(signal_shape, self.rounds, **how) if self.rounds else None
+        return RandomKeys(signal_shape, self.rotation, **how) if self.rotation else None
 
-    def clean(self, received, signs=None):
-        """Bob's end, y_bob -> y_clean: unkeyed by these signs, then the receiver ARN."""
-        if self.rounds:
-            module = _receiver(tuple(received.shape[1:]), self.rounds)
-            received = module([received, signs], training=False)
+    def clean(self, received, keys=None):
+        """Bob's end, y_bob -> y_clean: unkeyed by these keys, then the receiver ARN."""
+        if self.rotation:
+            module = _receiver(self.rotation, tuple(received.shape[1:]))
+            received = module([received, keys], training=False)
         if self.receiver_arn is not None:
             received = self.receiver_arn(received, training=False)
         return received
 
 
-def protection(name, arn=(None, None), rounds=ROUNDS):
+def protection(name, arn=(None, None), rotation=FAST):
     """The protection of this name.
 
     Args:
         name: one of `pair.PROTECTIONS`.
         arn: the pair (transmitter ARN, receiver ARN).
-        rounds: R of keyed modules.
+        rotation: `keyed.Rotation` of keyed modules.
 
     Raises:
         ValueError: for another name, or if the ARNs are asked for and missing.
@@ -145,7 +173,7 @@ def protection(name, arn=(None, None), rounds=ROUNDS):
         arn = (None, None)
     elif None in arn:
         raise ValueError(f"expected a pair of ARNs for {name}, got none")
-    return Protection(name, *arn, rounds if "keyed" in name else 0)
+    return Protection(name, *arn, rotation if "keyed" in name else None)
 
 
 def weakened(protected, signals, psr_db, name="planted"):

@@ -1,47 +1,47 @@
-"""The key schedule of a keyed pair: from 32 secret bytes to the signs of each message.
+"""The key schedule of a keyed pair: from 32 secret bytes to the rotation of each message.
 
-HKDF-SHA256 (RFC 5869) and ChaCha20 (RFC 8439) come from the `cryptography` package. For another
-implementation, with label = "arn-keras keyed v1 ":
+HKDF-SHA256 (RFC 5869) and ChaCha20 (RFC 8439) come from the `cryptography` package, HMAC-SHA256
+(RFC 2104) from the standard library. For another implementation, with L = "arn-keras keyed v2 " and
+B = one byte with the length of `modules`, `modules`, `label` in UTF-8:
 
-    identity  = HKDF(key, no salt,         info = label + "identity" + modules, 8 bytes)   public
-    stream    = HKDF(key, salt = identity, info = label + "keystream", 32 bytes)     secret
-    keystream = ChaCha20(stream, block counter 0, nonce = 4 zero bytes, message as 8 bytes LE)
+    identity   = HKDF(key, no salt, info = L + "identity" + B, 8 bytes)              public
+    mark       = HKDF(key, salt = identity, info = L + "header", 32 bytes)           secret
+    chain[0]   = HKDF(key, salt = identity, info = L + "chain", 32 bytes)            secret
+    chain[e+1] = HKDF(chain[e], salt = identity, info = L + "step", 32 bytes)        secret
+    stream     = HKDF(chain[e], salt = identity, info = L + input, 32 bytes)         secret
+    keystream  = ChaCha20(stream, block counter 0, nonce = 4 zero bytes, message as 8 bytes LE)
     signs[r, i] = 1 - 2 bit[r n + i],   bit[k] = (keystream[k // 8] >> (k % 8)) & 1
-    header    = identity, message as 8 bytes LE                                      16 bytes
+    rotation   = what `haar_draw` makes of the keystream
+    header     = identity, message as 8 bytes LE, tag                                32 bytes
+    tag        = the first 16 bytes of HMAC-SHA256(mark, identity, message as 8 bytes LE)
 
-LE: least significant byte first. `modules` are the bytes that name the modules a key is for (of an
-edge bundle, the 32 of its pair's identity), or none: the ends of two bundles refuse each other's
-messages also under one key, and share no keystream. The package takes counter and nonce as one
-value of 16 bytes: 8 zero bytes, then the message number. Each message has its own nonce, so its own
-keystream.
+LE: least significant byte first. e = message // 1024 is the message's epoch; `input` is "signs" or
+"rotation", the module's input that the keystream is for. `modules` are the bytes that name the
+modules a key is for (of an edge bundle, the 32 of its pair's identity), or none; `label` names the
+transmitter or the direction, so that one shared secret serves several. Other modules or another
+label: another identity and another keystream. The package takes counter and nonce as one value of
+16 bytes: 8 zero bytes, then the message number.
 
-Left out: authentication. A header is not signed, so who can transmit can have Bob decode noise, or
-move his window with a forged high number; a bit interface wants authenticated encryption instead.
-`tests/keystream_vectors.json` fixes all of this in numbers.
+The chain is a one-way ratchet: from chain[e] nothing before epoch e can be computed (`key_file`).
+The tag proves that a number comes from who has the key. Left out: the analog signal itself is not
+authenticated. `tests/keystream_vectors.json` fixes all of this in numbers.
 """
 
-import os
-import stat
-import warnings
+import hashlib
+import hmac
 from dataclasses import dataclass
 
 import numpy as np
 
-from .message_number import (  # relative: a keyed bundle has copies of both files
-    KeyingError,
-    MessageCounter,
-    RefusedMessageError,
-    checked_identity,
-    checked_number,
-)
+from . import haar_draw  # relative: a keyed bundle has copies of these files
+from .refusal import KeyingError, RefusedMessageError, checked_identity, checked_number
 
-KEY_BYTES = 32
-_LABEL = b"arn-keras keyed v1 "
-
-
-def generate_key():
-    """A new key: 32 bytes of the operating system's randomness."""
-    return os.urandom(KEY_BYTES)
+KEY_BYTES, TAG_BYTES, HEADER_BYTES = 32, 16, 32
+#: Messages under one link of the chain.
+EPOCH = 1024
+#: Epochs by which a message may be ahead of the key: a step takes 10 us.
+STEPS = 1 << 20
+_LABEL = b"arn-keras keyed v2 "
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,33 @@ class Header:
     Args:
         pair: public identity of the pair, 8 bytes.
         message: message number, 0 to 2^64 - 1.
+        tag: 16 bytes that only who has the key can make.
     """
 
     pair: bytes
     message: int
+    tag: bytes
 
     def __post_init__(self):
         checked_identity(self.pair)
         checked_number(self.message)
+        if not isinstance(self.tag, bytes) or len(self.tag) != TAG_BYTES:
+            raise KeyingError(f"expected a tag of {TAG_BYTES} bytes, got {self.tag!r}")
 
     def pack(self):
-        """The 16 bytes on the wire."""
-        return self.pair + int(self.message).to_bytes(8, "little")
+        """The 32 bytes on the wire."""
+        return _named(self.pair, self.message) + self.tag
 
     @classmethod
     def unpack(cls, wire):
-        """A header from its 16 bytes; KeyingError for any other number of bytes."""
-        if len(wire) != 16:
-            raise KeyingError(f"expected a header of 16 bytes, got {len(wire)}")
-        return cls(bytes(wire[:8]), int.from_bytes(wire[8:], "little"))
+        """A header from its 32 bytes; KeyingError for any other number of bytes."""
+        if not isinstance(wire, (bytes, bytearray)):
+            raise KeyingError(f"expected a header of bytes, got {type(wire).__name__}")
+        if len(wire) != HEADER_BYTES:
+            of_old = ": that of format 1, which has no tag and can be forged" * (len(wire) == 16)
+            raise KeyingError(f"expected a header of {HEADER_BYTES} bytes, got {len(wire)}{of_old}")
+        wire = bytes(wire)
+        return cls(wire[:8], int.from_bytes(wire[8:16], "little"), wire[16:])
 
 
 class PairKey:
@@ -77,41 +85,103 @@ class PairKey:
 
     Args:
         key: 32 secret bytes.
-        modules: bytes that name the modules it is for.
+        modules: bytes that name the modules it is for, at most 255.
+        label: of the transmitter or direction it is for.
+
+    Attributes:
+        identity: 8 public bytes.
+        epoch: the first epoch that it still opens.
 
     Raises:
         KeyingError: the key has another length.
     """
 
-    __slots__ = ("_stream", "identity")
+    __slots__ = ("_chain", "_mark", "_streams", "epoch", "identity")
 
-    def __init__(self, key, modules=b""):
+    def __init__(self, key, modules=b"", label=""):
         if not isinstance(key, bytes) or len(key) != KEY_BYTES:
             size = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
             raise KeyingError(f"expected a key of {KEY_BYTES} bytes, got {size}")
-        self.identity = _hkdf(key, None, b"identity" + modules, 8)
-        self._stream = _hkdf(key, self.identity, b"keystream", 32)
+        self.identity = _hkdf(key, None, b"identity" + bound(modules, label), 8)
+        self._mark = _hkdf(key, self.identity, b"header")
+        self._chain, self.epoch, self._streams = _hkdf(key, self.identity, b"chain"), 0, {}
+
+    @classmethod
+    def stepped(cls, identity, epoch, chain, mark):
+        """A key that was stepped before, from what `secrets` gave."""
+        key = cls.__new__(cls)
+        key.identity, key.epoch, key._chain, key._mark, key._streams = (
+            identity,
+            epoch,
+            chain,
+            mark,
+            {},
+        )
+        return key
+
+    def secrets(self, epoch):
+        """(epoch, chain[epoch], mark): all that is needed from an epoch on, and nothing before."""
+        chain = self._chain
+        if epoch - self.epoch > STEPS:
+            raise KeyingError(f"expected at most {STEPS} epochs ahead of the key, got {epoch}")
+        for _ in range(epoch - self.epoch):
+            chain = _hkdf(chain, self.identity, b"step")
+        return epoch, chain, self._mark
+
+    def forget(self, epoch):
+        """Steps to an epoch: what is before it cannot be computed any more."""
+        if epoch > self.epoch:
+            self.epoch, self._chain, _ = self.secrets(epoch)
+            self._streams = {key: each for key, each in self._streams.items() if key[0] >= epoch}
+
+    def header(self, message):
+        """The header of a message."""
+        return Header(self.identity, message, self._tag(message))
+
+    def check(self, header):
+        """Whether a header is from who has this key.
+
+        Raises:
+            RefusedMessageError: it is another pair's, or forged.
+        """
+        if header.pair != self.identity:
+            raise RefusedMessageError(
+                f"expected a message of pair {self.identity.hex()}, got one of {header.pair.hex()}"
+            )
+        if not hmac.compare_digest(header.tag, self._tag(header.message)):
+            raise RefusedMessageError(
+                f"expected a header by who has the key, got a forged or damaged one: message "
+                f"{header.message}"
+            )
 
     def signs(self, message, n, rounds):
-        """The signs of one message, whatever was sent before: the two ends guard their numbers.
+        """The signs of one message, whatever was sent before: float32 of +-1, [rounds, n]."""
+        return drawn(self.stream(message, "signs"), message, "signs", (rounds, n))
 
-        Args:
-            message: message number, 0 to 2^64 - 1.
-            n: real symbols a message.
-            rounds: R.
+    def rotation(self, message, n):
+        """The rotation of one message, exactly uniform (`haar_draw`): float32, [n, n]."""
+        return drawn(self.stream(message, "rotation"), message, "rotation", (n, n))
 
-        Returns:
-            float32 array of +-1, [rounds, n].
-        """
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+    def stream(self, message, name):
+        """The secret of a message's epoch, for the module's input of this name; 32 bytes."""
+        epoch = checked_number(message) // EPOCH
+        if epoch < self.epoch:
+            raise RefusedMessageError(
+                f"expected a message from {self.epoch * EPOCH} on, got {message}: its key is "
+                "forgotten"
+            )
+        stream = self._streams.get((epoch, name))
+        if stream is None:
+            _, chain, _ = self.secrets(epoch)
+            stream = _hkdf(chain, self.identity, name.encode())
+            if len(self._streams) >= 8:
+                self._streams = {}
+            self._streams[epoch, name] = stream
+        return stream
 
-        if n < 1 or rounds < 1:
-            raise KeyingError(f"expected n >= 1 and rounds >= 1, got n = {n}, rounds = {rounds}")
-        nonce = bytes(8) + checked_number(message).to_bytes(8, "little")
-        cipher = Cipher(algorithms.ChaCha20(self._stream, nonce), mode=None).encryptor()
-        keystream = cipher.update(bytes((rounds * n + 7) // 8))
-        bits = np.unpackbits(np.frombuffer(keystream, np.uint8), bitorder="little")
-        return (1 - 2 * bits[: rounds * n].astype(np.float32)).reshape(rounds, n)
+    def _tag(self, message):
+        named = _named(self.identity, checked_number(message))
+        return hmac.digest(self._mark, named, "sha256")[:TAG_BYTES]
 
     def __repr__(self):
         return f"PairKey(identity={self.identity.hex()}, key=<hidden>)"
@@ -120,137 +190,59 @@ class PairKey:
         raise TypeError("expected a key to stay in its process, got a request to serialise it")
 
 
-def _hkdf(key, salt, info, length):
+def drawn(stream, message, name, shape):
+    """What a module's input takes for a message.
+
+    Args:
+        stream: 32 bytes, of the message's epoch and this input.
+        message: message number, 0 to 2^64 - 1.
+        name: "signs" or "rotation".
+        shape: of the input for one message, (rounds, n) or (n, n).
+
+    Returns:
+        float32 array of this shape.
+
+    Raises:
+        KeyingError: there is no such input, or no such shape.
+    """
+    if name not in ("signs", "rotation") or len(shape) != 2 or min(shape) < 1:
+        raise KeyingError(f"expected signs or a rotation, n >= 1, got {name!r} of {tuple(shape)}")
+    if name == "rotation":
+        n = shape[0]
+        keystream = _keystream(stream, message, haar_draw.keystream_bytes(n))
+        return haar_draw.haar_rotation(keystream, n).astype(np.float32)
+    count = shape[0] * shape[1]
+    keystream = np.frombuffer(_keystream(stream, message, (count + 7) // 8), np.uint8)
+    bits = np.unpackbits(keystream, count=count, bitorder="little")
+    return (1 - 2 * bits.astype(np.float32)).reshape(shape)
+
+
+def _keystream(stream, message, count):
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+
+    nonce = bytes(8) + int(message).to_bytes(8, "little")
+    cipher = Cipher(algorithms.ChaCha20(stream, nonce), mode=None).encryptor()
+    return cipher.update(bytes(count))
+
+
+def bound(modules, label):
+    """What a key is bound to, in bytes: B above."""
+    if len(modules) > 255:
+        raise KeyingError(f"expected modules of at most 255 bytes, got {len(modules)}")
+    return bytes([len(modules)]) + modules + label.encode()
+
+
+def bound_digest(modules, label):
+    """8 bytes that tell what a key is bound to without the key."""
+    return hashlib.sha256(bound(modules, label)).digest()[:8]
+
+
+def _named(pair, message):
+    return pair + int(message).to_bytes(8, "little")
+
+
+def _hkdf(key, salt, info, length=32):
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(SHA256(), length=length, salt=salt, info=_LABEL + info).derive(key)
-
-
-def write_key(path):
-    """Makes a new key and writes it: 64 hexadecimal digits and a newline, mode 0600.
-
-    Raises:
-        KeyingError: the file exists; a key is never overwritten.
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyingError(f"expected no file where a new key goes, got one: {path}") from None
-    try:
-        with open(handle, "w", encoding="ascii") as file:
-            file.write(generate_key().hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        os.unlink(path)
-        raise
-
-
-def make_key(path, modules=b""):
-    """Makes a new key, and the counter `<path>.counter` that the transmitter alone gets.
-
-    Raises:
-        KeyingError: one of the files exists; neither is ever overwritten.
-    """
-    counter = f"{path}.counter"
-    if os.path.lexists(counter):
-        raise KeyingError(f"expected no file where a new counter goes, got one: {counter}")
-    write_key(path)
-    try:
-        MessageCounter.create(counter, read_key(path, modules).identity)
-    except BaseException:
-        os.unlink(path)
-        raise
-
-
-def read_key(path, modules=b""):
-    """The pair's key from a file of 64 hexadecimal digits and at most one newline.
-
-    Warns if the group or others may use the file.
-
-    Raises:
-        KeyingError: no readable file, or not 64 hexadecimal digits.
-    """
-    try:
-        with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(2 * KEY_BYTES + 2).removesuffix(b"\n")
-    except OSError as error:
-        raise KeyingError(f"expected a key file, got {error.strerror}: {path}") from None
-    if mode & 0o077:
-        warnings.warn(
-            f"expected a key file only its owner may use, got mode {mode:04o}: chmod 600 {path}",
-            stacklevel=2,
-        )
-    # The errors say nothing of the content: it may be most of a key.
-    if len(text) != 2 * KEY_BYTES:
-        got = "fewer" if len(text) < 2 * KEY_BYTES else "more"
-        raise KeyingError(f"expected a key file of 64 hexadecimal digits, got {got}: {path}")
-    if set(text) - set(b"0123456789abcdefABCDEF"):
-        raise KeyingError(f"expected a key file of hexadecimal digits, got others: {path}")
-    return PairKey(bytes.fromhex(text.decode("ascii")), modules)
-
-
-class TransmitterKeys:
-    """Alice's end: a fresh message number and its signs for each message.
-
-    Args:
-        key: PairKey.
-        counter: MessageCounter of the same pair.
-
-    Raises:
-        KeyingError: the counter is another pair's.
-    """
-
-    def __init__(self, key, counter):
-        if counter.pair != key.identity:
-            raise KeyingError(
-                f"expected the counter of pair {key.identity.hex()}, got that of "
-                f"{counter.pair.hex()}"
-            )
-        self._key, self._counter = key, counter
-
-    def next(self, n, rounds):
-        """Header and signs of the next message, ([rounds, n], float32); never the same twice.
-
-        On any error nothing is returned, so nothing can be sent.
-        """
-        header = Header(self._key.identity, self._counter.next())
-        return header, self._key.signs(header.message, n, rounds)
-
-
-class ReceiverKeys:
-    """Bob's end: the signs of a message he may take.
-
-    Args:
-        key: PairKey.
-        window: ReplayWindow.
-    """
-
-    def __init__(self, key, window):
-        self._key, self._window = key, window
-
-    def check(self, header):
-        """Raises as `signs` would; takes nothing.
-
-        Raises:
-            RefusedMessageError: another pair's header, a replay, or too old a number.
-        """
-        if header.pair != self._key.identity:
-            raise RefusedMessageError(
-                f"expected a message of pair {self._key.identity.hex()}, got one of "
-                f"{header.pair.hex()}"
-            )
-        self._window.check(header.message)
-
-    def signs(self, header, n, rounds):
-        """Signs for a header, [rounds, n], float32; its number is taken once and for all.
-
-        Raises:
-            RefusedMessageError: another pair's header, a replay, or too old a number.
-        """
-        self.check(header)
-        signs = self._key.signs(header.message, n, rounds)
-        self._window.accept(header.message)
-        return signs

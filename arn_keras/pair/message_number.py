@@ -3,56 +3,26 @@
 A number chooses the keystream, and a keystream used twice is the one mistake that opens a keyed
 pair. So Alice's counter is durable: a block of numbers is on the disk before any of them is used,
 and what a crash leaves of a block is lost, not used again. Bob takes numbers in any order and with
-gaps through the sliding window of IPsec (RFC 4303, section 3.4.3; RFC 6479).
+gaps through the sliding window of IPsec (RFC 4303, section 3.4.3; RFC 6479), and his window is as
+durable: that a block may have been taken is on the disk before any of it is.
 
-Left out: a counter file restored from a backup, or copied to another machine, repeats its numbers,
-and no program can see that; take a new key then. Bob's window lives in memory: after a restart he
-takes an old message once more. One key serves one transmitter and one direction.
+Left out: a counter file restored from a backup, or copied to another machine, repeats its numbers.
+A ratcheted key (`key_file`) finds that out when the counter is behind it, else no program can; take
+a new key then. One key and label serve one transmitter and one direction.
 """
 
+import contextlib
 import os
-import re
-import tempfile
 import threading
-import zlib
 
-from ..errors import ArnError  # relative: a keyed bundle has a copy of this file and of errors.py
-
-#: Message numbers are below this: an unsigned 64-bit integer.
-END = 2**64
-
-
-class KeyingError(ArnError, ValueError):
-    """A key, counter, message number or header that cannot be used."""
-
-
-class RefusedMessageError(KeyingError):
-    """A message that a receiver must not take: a replay, too old, or another pair's."""
-
-
-def checked_number(number):
-    """The message number itself, if it is an integer from 0 to 2^64 - 1; else KeyingError."""
-    if isinstance(number, bool) or not hasattr(number, "__index__"):
-        raise KeyingError(f"expected an integer message number, got {type(number).__name__}")
-    if not 0 <= (number := number.__index__()) < END:
-        raise KeyingError(f"expected a message number from 0 to 2^64 - 1, got {number}")
-    return number
-
-
-def checked_identity(pair):
-    """The pair identity itself, if it is 8 bytes; else KeyingError."""
-    if not isinstance(pair, bytes) or len(pair) != 8:
-        got = f"{len(pair)} bytes" if isinstance(pair, bytes) else type(pair).__name__
-        raise KeyingError(f"expected a pair identity of 8 bytes, got {got}")
-    return pair
+from .owned_file import OwnedFile
+from .refusal import END, KeyingError, RefusedMessageError, checked_number
 
 
 class MessageCounter:
     """Alice's durable counter: each call of `next` gives a number never given before.
 
-    The file holds the pair it belongs to and the first number not yet reserved, with a checksum.
-    It is replaced atomically, file and directory are flushed to the disk, and a lock on
-    `<path>.lock` keeps it to one process (POSIX, local file system). A damaged or missing file is
+    The file (`owned_file`) holds the first number not yet reserved. A damaged or missing one is
     refused: a counter that starts again would repeat its numbers.
 
     Args:
@@ -67,118 +37,51 @@ class MessageCounter:
     def __init__(self, path, pair, block=1024):
         if block < 1:
             raise KeyingError(f"expected a block of at least 1 number, got {block}")
-        self.path, self.pair = os.path.realpath(path), checked_identity(pair)
-        self.block = block
-        self._process, self._thread_lock = os.getpid(), threading.Lock()
-        if not os.path.lexists(self.path):
-            raise KeyingError(
-                f"expected a message counter's file, got none: {path} (it is made together "
-                "with a new key)"
-            )
-        self._lock_file = _locked(self.path)
-        try:
-            self._next = self._reserved = self._read()
-        except BaseException:
-            self.close()
-            raise
+        self.block, self._file = block, OwnedFile(path, pair, "counter")
+        self.pair = self._file.pair
+        self._next = self._file.number
 
-    @classmethod
-    def create(cls, path, pair):
+    @staticmethod
+    def create(path, pair):
         """Writes a new counter file that starts at 0, once, together with a new key.
 
         Raises:
             KeyingError: the file exists, or another counter holds it.
         """
-        path, record = os.path.realpath(path), _record(checked_identity(pair), 0)
-        with _locked(path):
-            if os.path.lexists(path):
-                raise KeyingError(f"expected no file where a new counter goes, got one: {path}")
-            _write_durably(path, record)
+        OwnedFile.create(path, pair, "counter")
+
+    @property
+    def ahead(self):
+        """The number that `next` gives next; it is not taken."""
+        return self._next
 
     def next(self):
         """A fresh message number, 0 to 2^64 - 1.
 
         Raises:
-            KeyingError: all numbers are used, or this process did not open the counter.
+            KeyingError: all numbers are used, the file is no longer this process's own, or this
+                process did not open it.
             OSError: a new block could not be written; no number is given.
         """
-        with self._thread_lock:
-            if self._lock_file.closed or os.getpid() != self._process:
-                raise KeyingError("expected an open counter in the process that opened it")
-            if self._next == self._reserved:
-                if self._reserved == END:
+        self._file.check_open()  # first: a forked child's lock may be held for ever
+        with self._file.thread_lock:
+            self._file.check_open()
+            if self._next == self._file.number:
+                if self._next == END:
                     raise KeyingError("expected a key with unused message numbers, got all used")
-                reserved = min(self._reserved + self.block, END)
-                _write_durably(self.path, _record(self.pair, reserved))
-                self._reserved = reserved
+                self._file.raise_to(min(self._next + self.block, END))
             self._next += 1
             return self._next - 1
 
     def close(self):
         """Gives the file free for another process; the rest of the reserved block is lost."""
-        self._lock_file.close()
+        self._file.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
-
-    def _read(self):
-        with open(self.path, "rb") as file:
-            content = file.read()
-        match = re.fullmatch(rb"arn-keras-counter-1 ([0-9a-f]{16}) (\d{20}) [0-9a-f]{8}\n", content)
-        if not match or content != _record(bytes.fromhex(match[1].decode()), int(match[2])):
-            raise KeyingError(
-                f"expected a whole message counter's file, got a damaged one: {self.path} (take a "
-                "new key and a new counter; starting again would repeat message numbers)"
-            )
-        if bytes.fromhex(match[1].decode()) != self.pair:
-            raise KeyingError(
-                f"expected the counter of pair {self.pair.hex()}, got that of {match[1].decode()}"
-            )
-        return int(match[2])
-
-
-def _record(pair, reserved):
-    line = f"arn-keras-counter-1 {pair.hex()} {reserved:020d} ".encode()
-    return line + f"{zlib.crc32(line):08x}\n".encode()
-
-
-def _locked(path):
-    import fcntl
-
-    try:
-        file = open(f"{path}.lock", "ab")  # noqa: SIM115 - open as long as the counter is
-    except OSError as error:
-        raise KeyingError(
-            f"expected a writable folder for the counter, got {error.strerror}: {path}"
-        ) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise KeyingError(f"expected a counter nobody else uses, got one in use: {path}") from None
-    return file
-
-
-def _write_durably(path, content):
-    directory, name = os.path.split(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class ReplayWindow:
@@ -187,16 +90,55 @@ class ReplayWindow:
     A number above the highest accepted one is new, however large the gap. One among the last
     `size` is new unless it was accepted before. Anything older is refused, seen or not.
 
+    With a file, what it holds is above all numbers that may have been taken: after a crash all
+    below are refused, that is the late ones and at most `block` that would have been good. A window
+    that is closed leaves the highest number there, so that a restart refuses the late ones alone.
+
     Args:
         size: how far behind the highest accepted number a late message may come.
+        path: the window's file, made by `ReplayWindow.create`; None for a window in memory, which
+            a restart empties: an old message is taken once more.
+        pair: identity of the pair, 8 bytes, where there is a file.
+        block: numbers written ahead at a time.
+
+    Raises:
+        KeyingError: no file, a damaged one, another pair's, or one that another window holds.
     """
 
-    def __init__(self, size=1024):
+    def __init__(self, size=1024, path=None, pair=None, block=128):
         if size < 1:
             raise KeyingError(f"expected a window of at least 1 number, got {size}")
-        self.size = size
-        self._highest, self._accepted = -1, 0  # bit i of _accepted: number _highest - i
-        self._lock = threading.Lock()
+        if block < 1:
+            raise KeyingError(f"expected a block of at least 1 number, got {block}")
+        self.size, self.block = size, block
+        self._file = OwnedFile(path, pair, "window") if path is not None else None
+        self._lock, self._process = threading.Lock(), os.getpid()
+        self._highest = self._file.number - 1 if self._file else -1
+        # Bit i: number _highest - i was taken, or may have been before a restart.
+        self._accepted = (1 << size) - 1 if self._highest >= 0 else 0
+
+    @staticmethod
+    def create(path, pair):
+        """Writes a new window file, of which nothing was taken, once, together with a new key.
+
+        Raises:
+            KeyingError: the file exists, or another window holds it.
+        """
+        OwnedFile.create(path, pair, "window")
+
+    @property
+    def durable(self):
+        """Whether the window has a file."""
+        return self._file is not None
+
+    @property
+    def reached(self):
+        """All numbers that may have been taken are below this one."""
+        return self._file.number if self._file else self._highest + 1
+
+    def lowest_after(self, numbers):
+        """The lowest number that could still be taken once these were."""
+        return max(0, max(self._highest, *numbers) - self.size + 1)
 
     def check(self, number):
         """Raises RefusedMessageError unless `accept` would take the number; changes nothing."""
@@ -210,18 +152,66 @@ class ReplayWindow:
         if behind >= 0 and self._accepted >> behind & 1:
             raise RefusedMessageError(f"expected a new message number, got {number}: a replay")
 
-    def accept(self, number):
-        """Checks a number and records it, in one step also between threads.
+    def accept(self, *numbers, before=None):
+        """Checks numbers and records them, all or none, in one step also between threads.
+
+        Args:
+            numbers: of the messages, in any order, each once.
+            before: called when the numbers are good and on the disk, before they are taken; an
+                error of it takes none.
 
         Raises:
-            RefusedMessageError: the number was accepted before, or is too old.
+            RefusedMessageError: one was accepted before, or is too old.
+            KeyingError: the file is no longer this process's own, or this process did not open it.
+            OSError: the file could not be written.
         """
-        number = checked_number(number)
+        numbers = [checked_number(number) for number in numbers]
+        if not numbers:
+            return
+        self._check_open()
         with self._lock:
-            self.check(number)
-            ahead = max(0, number - self._highest)
-            if ahead:
-                # A shift by the whole gap would take memory without bound.
-                kept = self._accepted << ahead if ahead < self.size else 0
-                self._accepted, self._highest = kept & (1 << self.size) - 1, number
-            self._accepted |= 1 << self._highest - number
+            self._check_open()
+            for number in numbers:
+                self.check(number)
+            if len(set(numbers)) < len(numbers):
+                raise RefusedMessageError("expected each message once in a batch, got a replay")
+            highest = max(numbers)
+            if self._file and highest >= self._file.number:
+                self._file.raise_to(min((highest // self.block + 1) * self.block, END))
+            if before is not None:
+                before()
+            for number in numbers:
+                self._take(number)
+
+    def _take(self, number):
+        ahead = max(0, number - self._highest)
+        if ahead:
+            # A shift by the whole gap would take memory without bound.
+            kept = self._accepted << ahead if ahead < self.size else 0
+            self._accepted, self._highest = kept & (1 << self.size) - 1, number
+        behind = self._highest - number
+        if behind < self.size:  # not so where a batch is wider than the window
+            self._accepted |= 1 << behind
+
+    def _check_open(self):
+        if self._file:
+            self._file.check_open()
+        if os.getpid() != self._process:
+            raise KeyingError("expected a window in the process that opened it, got a forked one")
+
+    def close(self):
+        """Writes the highest number taken, and gives the file free for another process."""
+        if self._file:
+            # Where it cannot be written, what is there refuses more than it must.
+            with contextlib.suppress(KeyingError, OSError):
+                self._file.check_open()
+                with self._lock:
+                    if self._highest + 1 < self._file.number:
+                        self._file.raise_to(self._highest + 1)
+            self._file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -23,23 +23,20 @@ coordinate's mean power exactly 1 whatever the signal; a Hartley factor or n > m
 with each round. Prefer n a power of two, and n >= 32: a few symbols have few sign patterns.
 """
 
+import functools
 import math
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from arn_keras.pair.keyed import Rotation, keyed_inputs, scaled_to_unit_power, symbols_of
+
 #: Rounds by default. Tried with an Eve who hears no noise, undoes M_R and is handed what is left to
 #: learn from (autocorrelation of the squares, sorted magnitudes): she tells signals of few non-zero
 #: values apart after three rounds (128 symbols) or four (32), principal components and the base
 #: link's signals after two. After five she was at chance on all of them.
 ROUNDS = 5
-
-
-def _symbols(signal_shape):
-    if not all(signal_shape):
-        raise ValueError(f"expected a signal of fixed, non-empty shape, got {tuple(signal_shape)}")
-    return math.prod(signal_shape)
 
 
 def grid_shape(n):
@@ -125,7 +122,7 @@ class KeyedRotation(layers.Layer):
         Raises:
             ValueError: the signal's shape is not fixed, or the signs do not fit it.
         """
-        self.symbols = _symbols(signal_shape[1:])
+        self.symbols = symbols_of(signal_shape[1:])
         if tuple(signs_shape[1:]) != (self.rounds, self.symbols):
             raise ValueError(
                 f"expected signs of shape [batch, {self.rounds}, {self.symbols}], "
@@ -178,18 +175,8 @@ class KeyedRotation(layers.Layer):
         return {**super().get_config(), "rounds": self.rounds, "inverse": self.inverse}
 
 
-def _inputs(signal_shape, rounds, name):
-    symbols = _symbols(signal_shape)
-    return keras.Input(signal_shape, name=name), keras.Input((rounds, symbols), name="signs")
-
-
 def build_transmitter_keyed(signal_shape, rounds=ROUNDS):
     """Alice's keyed module: z = y + delta = Q y', y' = sqrt(n) y / ||y||, delta = Q y' - y.
-
-    The norm survives a rotation, so a norm that depends on the source would tell Eve: y is first
-    scaled to power 1. For the base link's signal that changes nothing but rounding; behind another
-    module (an ARN) it does, and Bob gets the scaled signal back. A signal of norm below 1e-6 cannot
-    be scaled and stays visibly weak.
 
     Args:
         signal_shape: shape of one source's signal, for example (128,); n values.
@@ -199,13 +186,8 @@ def build_transmitter_keyed(signal_shape, rounds=ROUNDS):
         Model from [y, signs], [batch, *signal_shape] and [batch, rounds, n], to z, shaped like y,
         of power 1.
     """
-    signal, signs = _inputs(signal_shape, rounds, "signal")
-    sent = layers.Flatten(name="flatten")(signal) if len(signal_shape) > 1 else signal
-    sent = layers.UnitNormalization(name="unit_norm")(sent)
-    sent = layers.Rescaling(math.sqrt(math.prod(signal_shape)), name="unit_power")(sent)
-    if len(signal_shape) > 1:
-        sent = layers.Reshape(signal_shape, name="signal_shape")(sent)
-    sent = KeyedRotation(signs.shape[1], name="sent")(sent, signs)
+    signal, signs = keyed_inputs(signal_shape, "signal", fast(rounds))
+    sent = KeyedRotation(rounds, name="sent")(scaled_to_unit_power(signal), signs)
     return keras.Model([signal, signs], sent, name="transmitter_keyed")
 
 
@@ -220,6 +202,23 @@ def build_receiver_keyed(signal_shape, rounds=ROUNDS):
         Model from [y_bob, signs], [batch, *signal_shape] and [batch, rounds, n], to y_clean, shaped
         like y_bob.
     """
-    received, signs = _inputs(signal_shape, rounds, "received")
-    cleaned = KeyedRotation(signs.shape[1], inverse=True, name="cleaned")(received, signs)
+    received, signs = keyed_inputs(signal_shape, "received", fast(rounds))
+    cleaned = KeyedRotation(rounds, inverse=True, name="cleaned")(received, signs)
     return keras.Model([received, signs], cleaned, name="receiver_keyed")
+
+
+@functools.cache
+def fast(rounds=ROUNDS):
+    """The fast rotation of R rounds, a `keyed.Rotation`."""
+    return Rotation(
+        name="fast",
+        key_input="signs",
+        key_shape=lambda symbols: (rounds, symbols),
+        build_transmitter=functools.partial(build_transmitter_keyed, rounds=rounds),
+        build_receiver=functools.partial(build_receiver_keyed, rounds=rounds),
+        random_keys=lambda batch, shape, seed: random_signs(batch, *shape, seed),
+        rounds=rounds,
+    )
+
+
+FAST = fast()

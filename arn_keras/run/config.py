@@ -9,7 +9,7 @@ import os
 from typing import Any, Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
-from arn_keras.pair import PROTECTIONS
+from arn_keras.pair import PROTECTIONS, ROTATIONS
 from arn_keras.rooms import answer
 from arn_keras.scenario import SCENARIOS
 from arn_keras.scenario.scenario import option
@@ -56,6 +56,13 @@ class Config:
         "what stands between transmitter and receiver: nothing, the pair of ARNs, the keyed "
         "rotation, which nothing trains, or both",
         room=PROTECTIONS,
+    )
+    rotation: str = option(
+        "auto",
+        "of keyed modules: haar, exactly uniform, a proof; fast, attacks tried; auto, haar up to "
+        "128 symbols",
+        room=ROTATIONS,
+        auto=True,
     )
     knowledge: Literal["white", "black", "both"] = option(
         "both", "what Alice knows of Eve: her classifier, or nothing (a local substitute)"
@@ -184,7 +191,7 @@ def choices_of(field):
     """The values that an option may have, or nothing where any will do."""
     room = field.metadata.get("room")
     if room is not None:
-        return tuple(room)
+        return ("auto",) * bool(field.metadata.get("auto")) + tuple(room)
     return get_args(field.type) if get_origin(field.type) is Literal else ()
 
 

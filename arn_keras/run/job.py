@@ -18,7 +18,7 @@ from arn_keras.files import atomic_file, read_json, write_json
 from arn_keras.measure import evaluation
 from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.chain import compose
-from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
+from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run.config import SHARDS
@@ -95,8 +95,9 @@ class Job:
     def keyed(self):
         """The keyed modules, [transmitter, receiver]: nothing is trained, and no key is in them."""
         shape = self.problem.signal_shape
+        rotation = chosen_rotation(self._config.rotation, shape)
         return self._built(
-            "keyed", lambda: (build_transmitter_keyed(shape), build_receiver_keyed(shape))
+            "keyed", lambda: (rotation.build_transmitter(shape), rotation.build_receiver(shape))
         )
 
     def modules(self):

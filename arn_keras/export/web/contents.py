@@ -133,9 +133,9 @@ def check(models, overheard, dataset, shown, *, snr_db, seed):
         sent = signal
         if heard.protection.transmitter_arn is not None:
             sent = heard.protection.transmitter_arn(signal, training=False)
-        if heard.protection.rounds:
+        if heard.protection.rotation:
             keys = heard.protection.keys(signal.shape[1:], seed=seed % 2**31)
-            signs = keys.signs(len(images))
+            signs = keys.draw(len(images))
             sent = keys.module([sent, signs], training=False)
         cleaned = heard.protection.clean(sent + deviation * bob_noise, signs)
         error = np.square(models.receiver(cleaned, training=False) - images)

@@ -1,0 +1,228 @@
+"""A small file that one process owns, and replaces durably: Alice's counter, Bob's window.
+
+It holds one line: a word, the pair's identity, a number, a checksum. Who opens it holds a lock on
+`<path>.lock` for as long. A lock can be removed, a file renamed or linked while it is open; so each
+time before the number is raised, under a lock on the folder that nobody can remove, the file must
+hold what this process wrote there last, under one name, and the lock must still be the one at its
+path. Whoever loses that race is refused; no number is reserved twice.
+
+Left out: a file restored from a backup, or copied to another machine, is not told from the real
+one. A number of a ratcheted key that is behind the key is (`key_file`). Locks are POSIX's `flock`.
+"""
+
+import contextlib
+import os
+import re
+import stat
+import threading
+import zlib
+
+from .refusal import KeyingError, checked_identity
+
+
+class OwnedFile:
+    """The file, opened and locked.
+
+    Args:
+        path: its place; `OwnedFile.create` makes it.
+        pair: identity of the pair, 8 bytes.
+        word: what it is, "counter" or "window".
+
+    Attributes:
+        number: what the file holds.
+
+    Raises:
+        KeyingError: no file, a damaged one, another pair's, linked, or open elsewhere.
+    """
+
+    def __init__(self, path, pair, word):
+        self.path, self.word, self.pair = os.path.realpath(path), word, checked_identity(pair)
+        self._process, self.thread_lock = os.getpid(), threading.Lock()
+        if not os.path.lexists(self.path):
+            raise KeyingError(
+                f"expected a message {word}'s file, got none: {path} (it is made together with a "
+                "new key)"
+            )
+        self._lock_file = _locked(self.path, word)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_temporary(self.path))  # of a process that was killed
+            self.number = self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, path, pair, word):
+        """Writes a new file that begins at 0, once, together with a new key.
+
+        Raises:
+            KeyingError: the file exists, or another process holds it.
+        """
+        path, record = os.path.realpath(path), _record(word, checked_identity(pair), 0)
+        with _locked(path, word):
+            if os.path.lexists(path):
+                raise KeyingError(f"expected no file where a new {word} goes, got one: {path}")
+            write_durably(path, record)
+
+    def check_open(self):
+        """Refuses a closed file and a forked process, whose copy nobody else knows of."""
+        if self._lock_file.closed or os.getpid() != self._process:
+            raise KeyingError(f"expected an open {self.word} in the process that opened it")
+
+    def raise_to(self, number):
+        """Writes a higher number; it is on the disk when this returns.
+
+        Raises:
+            KeyingError: the file is no longer this process's own.
+            OSError: it could not be written.
+        """
+        with _locked_folder(os.path.dirname(self.path)):
+            self._check_owned()
+            write_durably(self.path, _record(self.word, self.pair, number))
+            self.number = number
+
+    def close(self):
+        """Gives the file free for another process."""
+        self._lock_file.close()
+
+    def _check_owned(self):
+        lock, at_path = os.fstat(self._lock_file.fileno()), _stat(f"{self.path}.lock")
+        if at_path is None or (at_path.st_dev, at_path.st_ino) != (lock.st_dev, lock.st_ino):
+            self._refuse(f"its lock {self.path}.lock removed or replaced")
+        if _stat(self.path) is None:
+            self._refuse("its file gone")
+        if (found := self._read()) != self.number:
+            self._refuse(f"its file at {found} instead of {self.number}")
+
+    def _refuse(self, what):
+        raise KeyingError(
+            f"expected a {self.word} that nobody else touches, got {what}: close it everywhere, "
+            "then open it once"
+        )
+
+    def _read(self):
+        content = read_small(self.path, f"a message {self.word}'s file", links=1)
+        pattern = rb"arn-keras-%b-1 ([0-9a-f]{16}) (\d{20}) [0-9a-f]{8}\n" % self.word.encode()
+        match = re.fullmatch(pattern, content)
+        if not match or content != _record(
+            self.word, bytes.fromhex(match[1].decode()), int(match[2])
+        ):
+            raise KeyingError(
+                f"expected a whole message {self.word}'s file, got a damaged one: {self.path} "
+                f"(take a new key and a new {self.word}; starting again would repeat message "
+                "numbers)"
+            )
+        if bytes.fromhex(match[1].decode()) != self.pair:
+            raise KeyingError(
+                f"expected the {self.word} of pair {self.pair.hex()}, got that of "
+                f"{match[1].decode()}"
+            )
+        return int(match[2])
+
+
+def read_small(path, what, links=None, limit=4096):
+    """The bytes of a small regular file; of a device or a pipe not one is read.
+
+    Args:
+        path: the file.
+        what: it is, for the error.
+        links: names that it may have, or None for any number.
+        limit: bytes; of a larger file one more is returned.
+
+    Raises:
+        KeyingError: with what was found.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise KeyingError(f"expected {what}, got {error.strerror}: {path}") from None
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise KeyingError(f"expected {what}, got no regular file: {path}")
+        if links is not None and found.st_nlink > links:
+            raise KeyingError(f"expected {what} under one name, got {found.st_nlink}: {path}")
+        return file.read(limit + 1)
+
+
+def write_durably(path, content):
+    """Replaces a file by one of this content and mode 0600; file and folder are on the disk."""
+    folder, temporary = os.path.dirname(path) or ".", _temporary(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _temporary(path):
+    """One name, so that whoever is killed leaves at most one file, which the next one takes."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.new")
+
+
+def _record(word, pair, number):
+    line = f"arn-keras-{word}-1 {pair.hex()} {number:020d} ".encode()
+    return line + f"{zlib.crc32(line):08x}\n".encode()
+
+
+def _stat(path):
+    try:
+        return os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+
+
+def _flock(file, word, wait=False):
+    try:
+        import fcntl
+    except ImportError:
+        raise KeyingError(f"expected a system with POSIX locks for a {word}, got none") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise KeyingError(
+            f"expected a {word} nobody else uses, got one in use: {file.name}"
+        ) from None
+    except OSError as error:
+        raise KeyingError(
+            f"expected a file system with working locks for a {word}, got {error.strerror}"
+        ) from None
+
+
+def _locked(path, word):
+    try:
+        file = open(f"{path}.lock", "ab")  # noqa: SIM115 - open as long as its owner is
+    except OSError as error:
+        raise KeyingError(
+            f"expected a writable folder for the {word}, got {error.strerror}: {path}"
+        ) from None
+    try:
+        _flock(file, word)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextlib.contextmanager
+def _locked_folder(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _flock(handle, "folder", wait=True)
+        yield
+    finally:
+        os.close(handle)
