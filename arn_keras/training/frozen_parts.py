@@ -86,7 +86,7 @@ class FrozenParts(keras.Model):
 
     def get_compile_config(self):
         """What `compile` was given, for saving; None (and a warning) if it could not be loaded."""
-        return loadable_config(self._compile_arguments()) if self.compiled else None
+        return loadable_config(self._compile_arguments) if self.compiled else None
 
     def _compile_arguments(self):
         return super().get_compile_config()

@@ -54,6 +54,7 @@ class NoisyLink(FrozenParts):
             initializer=keras.initializers.Constant(10.0),
             trainable=False,
             dtype="float32",
+            autocast=False,  # a decibel is no part of a network
             name="snr_range_db",
         )
         self.epochs_done = self.add_weight(
