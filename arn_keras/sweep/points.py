@@ -164,8 +164,7 @@ class _Base:
         from arn_keras.data.preprocessing import unit_interval
         from arn_keras.training.transmit import transmit
 
-        self.test = dataset.test
-        self.train = dataset.train
+        self.test, self.train = dataset.test, dataset.train
         self._files = models
         self._classifiers = {}
         self.transmitter = _from_bytes(models["link"]["transmitter"])
