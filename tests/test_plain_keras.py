@@ -196,6 +196,33 @@ def test_a_layer_or_a_registered_function_preprocesses_and_is_saved(models, tmp_
         SemanticLink(*models[:2], preprocessing=lambda images: images / 255)
 
 
+def test_a_mask_that_is_not_sent_is_said():
+    transmitter = keras.Sequential([keras.Input((6,)), layers.Embedding(5, 2, mask_zero=True)])
+    receiver = keras.Sequential([keras.Input((6, 2)), layers.Dense(5)])
+    tokens = np.zeros((2, 6), "int32")
+    with pytest.warns(UserWarning, match="has a Keras mask, which is not sent"):
+        transmit(transmitter, tokens)
+    with pytest.warns(UserWarning, match="'bob_channel'.* will therefore destroy the mask"):
+        SemanticLink(transmitter, receiver)(tokens)
+
+
+def test_weights_of_sources_and_classes_are_honoured_where_there_is_a_place(models, sources):
+    labels = np.repeat([0, 1], 20)
+    spy = EavesdropperLink(models[2])
+    spy.compile(loss=LOGITS, run_eagerly=True)
+    signals = transmit(models[0], sources)
+    how = {"batch_size": 20, "shuffle": False, "verbose": 0}
+    by_class = spy.fit(signals, labels[:, None], class_weight={0: 0.0, 1: 0.0}, **how)
+    assert by_class.history["loss"] == [0.0]
+    with pytest.raises(ConfigError, match="class_weight or sample_weight, got both"):
+        spy.fit(signals, labels, class_weight={0: 1.0}, sample_weight=np.ones(40), **how)
+    link = SemanticLink(*models[:2])
+    link.compile(loss="mse", run_eagerly=True)
+    for y in (sources, None):
+        history = link.fit(sources, y, sample_weight=np.zeros((40, 1, 1), "float32"), **how).history
+        assert history["loss"] == [0.0]
+
+
 # Models of one's own
 
 
