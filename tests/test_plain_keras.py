@@ -218,9 +218,10 @@ def test_weights_of_sources_and_classes_are_honoured_where_there_is_a_place(mode
         spy.fit(signals, labels, class_weight={0: 1.0}, sample_weight=np.ones(40), **how)
     link = SemanticLink(*models[:2])
     link.compile(loss="mse", run_eagerly=True)
-    for y in (sources, None):
-        history = link.fit(sources, y, sample_weight=np.zeros((40, 1, 1), "float32"), **how).history
-        assert history["loss"] == [0.0]
+    how["sample_weight"] = np.zeros((40, 1, 1), "float32")
+    assert link.fit(sources, sources, **how).history["loss"] == [0.0]
+    with pytest.raises(ConfigError, match="expected targets beside weights"):
+        link.fit(sources, **how)
 
 
 # Models of one's own
