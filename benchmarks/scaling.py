@@ -67,7 +67,7 @@ def measure(sources, symbols, eavesdroppers, folder):
     load_tensorflow()
     import keras
 
-    from arn_keras import SecureLink
+    from arn_keras import SecureLink, unit_interval
     from arn_keras.data.images import Split
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
@@ -78,7 +78,7 @@ def measure(sources, symbols, eavesdroppers, folder):
     shape = images.shape[1:]
     parts = build_transmitter(shape, symbols), build_receiver(shape, symbols)
     eves = [build_eavesdropper((symbols,), 10) for _ in range(eavesdroppers)]
-    link = SecureLink(*parts, eves)
+    link = SecureLink(*parts, eves, preprocessing=unit_interval)
     schedule = Schedule(epochs=3, batch_size=BATCH, shards=2)
     schedule.compile(link, sources, shards=2)
     few = slice(0, 2048)

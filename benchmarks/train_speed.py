@@ -47,7 +47,7 @@ def ours(stage, batch, threads):
     load_tensorflow()
     import keras
 
-    from arn_keras import SecureLink, SemanticLink
+    from arn_keras import SecureLink, SemanticLink, unit_interval
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
     from arn_keras.training.algorithm_1 import Schedule
@@ -57,12 +57,13 @@ def ours(stage, batch, threads):
     parts = build_transmitter((28, 28, 1)), build_receiver((28, 28, 1))
     schedule = Schedule(epochs=1000, batch_size=batch, learning_rate=RATE, shards=min(2, threads))
     if stage == "arn":
-        x = {"source": images, "signal": transmit(parts[0], images)}
-        link = SecureLink(*parts, build_eavesdropper((SYMBOLS,), CLASSES))
+        x = {"source": images, "signal": transmit(parts[0], images, unit_interval)}
+        eve = build_eavesdropper((SYMBOLS,), CLASSES)
+        link = SecureLink(*parts, eve, preprocessing=unit_interval)
         schedule.compile(link, SOURCES, shards=schedule.shards)
     else:
         x, labels = images, None
-        link = SemanticLink(*parts)
+        link = SemanticLink(*parts, preprocessing=unit_interval)
         schedule.compile(link, SOURCES, loss="mse")
 
     class Clock(keras.callbacks.Callback):

@@ -62,25 +62,25 @@ def feeds(subject):
     rows = (x,) if y is None else (x, y)
 
     def batches():
-        for start in range(0, count, 16):
-            yield tuple(array[start : start + 16] for array in rows)
+        for start in range(0, count, 24):
+            yield tuple(array[start : start + 24] for array in rows)
 
-    tensors = tf.data.Dataset.from_tensor_slices(rows).batch(16)
+    tensors = tf.data.Dataset.from_tensor_slices(rows).batch(24)
     found = {
-        "arrays": {"x": x, "y": y, "batch_size": 16},
+        "arrays": {"x": x, "y": y, "batch_size": 24},
         "tf.data": {"x": tensors},
-        "a generator": {"x": batches(), "steps_per_epoch": 3},
-        "a dictionary": {"x": {subject.name: x}, "y": y, "batch_size": 16},
-        "tensors": {"x": tf.constant(x), "y": y, "batch_size": 16},
-        "float64": {"x": x.astype("float64"), "y": y, "batch_size": 16},
-        "float16": {"x": x.astype("float16"), "y": y, "batch_size": 16},
-        "bits": {"x": x > 0.5, "y": y, "batch_size": 16},
-        "positional": {"x": x, "y": y, "batch_size": 16, "validation_split": 0.25},
+        "a generator": {"x": batches(), "steps_per_epoch": 2},
+        "a dictionary": {"x": {subject.name: x}, "y": y, "batch_size": 24},
+        "tensors": {"x": tf.constant(x), "y": y, "batch_size": 24},
+        "float64": {"x": x.astype("float64"), "y": y, "batch_size": 24},
+        "float16": {"x": x.astype("float16"), "y": y, "batch_size": 24},
+        "bits": {"x": x > 0.5, "y": y, "batch_size": 24},
+        "positional": {"x": x, "y": y, "batch_size": 24, "validation_split": 0.25},
     }
     if y is not None:
-        found["labels [n, 1]"] = {"x": x, "y": y[:, None], "batch_size": 16}
-        found["labels of floats"] = {"x": x, "y": y.astype("float64"), "batch_size": 16}
-        found["labels of int64"] = {"x": x, "y": y.astype("int64"), "batch_size": 16}
+        found["labels [n, 1]"] = {"x": x, "y": y[:, None], "batch_size": 24}
+        found["labels of floats"] = {"x": x, "y": y.astype("float64"), "batch_size": 24}
+        found["labels of int64"] = {"x": x, "y": y.astype("int64"), "batch_size": 24}
     return found
 
 
@@ -100,15 +100,15 @@ def check_feeds(subject):
 
 def check_counting(subject):
     """A loop of fit(epochs=1) is one fit; so it is across a file; initial_epoch says otherwise."""
-    data = {**subject.data(), "batch_size": 16, "verbose": 0}
+    data = {**subject.data(), "batch_size": 24, "verbose": 0}
     whole, _ = subject.link(run_eagerly=True)
-    whole.fit(**data, epochs=3)
+    whole.fit(**data, epochs=2)
     parts, _ = subject.link(run_eagerly=True)
-    for _ in range(3):
+    for _ in range(2):
         parts.fit(**data, epochs=1)
     assert equal(weights(whole), weights(parts))
     resumed, _ = subject.link(run_eagerly=True)
-    for epoch in range(3):
+    for epoch in range(2):
         resumed.fit(**data, epochs=epoch + 1, initial_epoch=epoch)
     assert equal(weights(whole), weights(resumed))
 
@@ -118,7 +118,7 @@ def check_handed_in(subject):
     link, handed = subject.link(run_eagerly=True)
     before = {name: [np.array(w) for w in model.weights] for name, model in handed.items()}
     x, y = np.array(subject.x), None if subject.y is None else np.array(subject.y)
-    link.fit(**subject.data(), batch_size=16, verbose=0)
+    link.fit(**subject.data(), batch_size=24, verbose=0)
     for name, model in handed.items():
         assert model.trainable, name
         assert all(layer.trainable for layer in model.layers), name
@@ -145,7 +145,7 @@ def check_callbacks(subject):
 
     one = keras.callbacks.LambdaCallback(on_epoch_end=ask)
     validation = tuple(subject.data().values()) if subject.y is not None else (subject.x,)
-    data = {**subject.data(), "batch_size": 16, "verbose": 0, "snr_db": (5.0, 15.0)}
+    data = {**subject.data(), "batch_size": 24, "verbose": 0, "snr_db": (5.0, 15.0)}
     history = link.fit(**data, callbacks=one, validation_data=validation).history
     link.fit(**data, callbacks=[one])
     assert "val_loss" in history
@@ -166,8 +166,8 @@ def check_compiled(subject, **options):
 def check_saved(subject, path):
     """Saves a link that was trained; gives what a loaded one must give."""
     link, _ = subject.link(run_eagerly=True)
-    link.fit(**subject.data(), batch_size=16, verbose=0)
+    link.fit(**subject.data(), batch_size=24, verbose=0)
     link.save(path)
     expected = link.predict(subject.x, verbose=0)
-    link.fit(**subject.data(), batch_size=16, verbose=0)
+    link.fit(**subject.data(), batch_size=24, verbose=0)
     return expected, weights(link)

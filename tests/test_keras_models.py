@@ -133,7 +133,7 @@ for name in sys.argv[2:]:
     found = link.predict(given["x"], verbose=0)
     np.testing.assert_allclose(found, given["y"], rtol=1e-5, atol=1e-6)
     labels = given["labels"] if "labels" in given else None
-    link.fit(given["x"], labels, batch_size=16, verbose=0)
+    link.fit(given["x"], labels, batch_size=24, verbose=0)
     for part, value in enumerate(v for model in link.trained() for v in model.weights):
         np.testing.assert_allclose(value, given[f"w{part}"], rtol=1e-4, atol=1e-6)
 model = keras.saving.load_model(f"{sys.argv[1]}/plain.keras")

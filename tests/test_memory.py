@@ -9,7 +9,7 @@ import numpy as np, psutil
 from arn_keras.backend import load_tensorflow
 load_tensorflow()
 import keras
-from arn_keras import SecureLink
+from arn_keras import SecureLink, unit_interval
 from arn_keras import files
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.eve.dense import build_eavesdropper
@@ -21,7 +21,7 @@ def megabytes():
     return process.memory_info().rss / 2**20
 parts = build_transmitter((16, 16, 4), 32, 32), build_receiver((16, 16, 4), 32, 32)
 eve = build_eavesdropper((32,), 10, (16,))
-link = SecureLink(*parts, eve)
+link = SecureLink(*parts, eve, preprocessing=unit_interval)
 link.compile("adam", steps_per_execution=20)
 """
 

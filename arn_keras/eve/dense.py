@@ -9,7 +9,12 @@ import keras
 from keras import layers
 
 
-def build_eavesdropper(signal_shape, classes, hidden=(256, 128, 64), name="eavesdropper"):
+def build_eavesdropper(
+    signal_shape: tuple[int, ...],
+    classes: int,
+    hidden: tuple[int, ...] = (256, 128, 64),
+    name: str = "eavesdropper",
+) -> keras.Model:
     """Fully connected classifier of a received signal, Eq. (14).
 
     Args:
@@ -29,7 +34,9 @@ def build_eavesdropper(signal_shape, classes, hidden=(256, 128, 64), name="eaves
     return keras.Model(signal, logits, name=name)
 
 
-def build_convolutional_eavesdropper(signal_shape, classes, name="eavesdropper"):
+def build_convolutional_eavesdropper(
+    signal_shape: tuple[int, ...], classes: int, name: str = "eavesdropper"
+) -> keras.Model:
     """Classifier that convolves along the signal (1-D): an Eve of another architecture.
 
     Args:
@@ -51,6 +58,8 @@ def build_convolutional_eavesdropper(signal_shape, classes, name="eavesdropper")
     return keras.Model(signal, layers.Dense(classes, name="logits")(features), name=name)
 
 
-def build_substitute(signal_shape, classes, hidden=(128,)):
+def build_substitute(
+    signal_shape: tuple[int, ...], classes: int, hidden: tuple[int, ...] = (128,)
+) -> keras.Model:
     """Alice's local stand-in for an Eve she does not know (black box): two layers by default."""
     return build_eavesdropper(signal_shape, classes, hidden, name="substitute")

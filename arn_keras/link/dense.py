@@ -13,7 +13,9 @@ from keras import layers
 from arn_keras.link.symbols import default_symbols
 
 
-def build_transmitter(source_shape, symbols=None, hidden=256):
+def build_transmitter(
+    source_shape: tuple[int, ...], symbols: int | None = None, hidden: int = 256
+) -> keras.Model:
     """Semantic and channel encoder, Eq. (4), (5), with the power normalised to 1.
 
         u = f_se(s),   y = sqrt(k) f_ce(u) / ||f_ce(u)||
@@ -33,12 +35,16 @@ def build_transmitter(source_shape, symbols=None, hidden=256):
     features = layers.Dense(hidden, activation="relu", name="semantic_encoder_1")(features)
     features = layers.Dense(hidden, activation="relu", name="semantic_encoder_2")(features)
     signal = layers.Dense(symbols, name="channel_encoder")(features)
-    signal = layers.UnitNormalization(name="unit_norm")(signal)
-    signal = layers.Rescaling(math.sqrt(symbols), name="unit_power")(signal)
+    # In mixed precision, too: a half has no room for a square, nor for the layer's epsilon.
+    full = keras.config.floatx()
+    signal = layers.UnitNormalization(dtype=full, name="unit_norm")(signal)
+    signal = layers.Rescaling(math.sqrt(symbols), dtype=full, name="unit_power")(signal)
     return keras.Model(source, signal, name="transmitter")
 
 
-def build_receiver(source_shape, symbols=None, hidden=256):
+def build_receiver(
+    source_shape: tuple[int, ...], symbols: int | None = None, hidden: int = 256
+) -> keras.Model:
     """Channel and semantic decoder, Eq. (7), (8): s_hat = f_sd(f_cd(y)).
 
     Args:

@@ -43,8 +43,15 @@ def clear_errors():
         raise DataError(found[0]) from None
 
 
-def loadable_config(config):
-    """What a link was compiled with, or None, and a warning, where that cannot be loaded again."""
+def loadable_config(arguments):
+    """What a link was compiled with, or None, and a warning, where that cannot be loaded again.
+
+    Args:
+        arguments: () -> the serialised arguments of `compile`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras's own words about a lambda, which come too early
+        config = arguments()
     try:
         keras.saving.deserialize_keras_object(config, safe_mode=True)
     except (TypeError, ValueError):

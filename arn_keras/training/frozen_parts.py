@@ -86,7 +86,10 @@ class FrozenParts(keras.Model):
 
     def get_compile_config(self):
         """What `compile` was given, for saving; None (and a warning) if it could not be loaded."""
-        return loadable_config(self._compile_arguments()) if self.compiled else None
+        if not self.compiled:
+            return None
+        self._build_optimizer()  # a file has the optimiser's state, also of a link not yet trained
+        return loadable_config(self._compile_arguments)
 
     def _compile_arguments(self):
         return super().get_compile_config()
@@ -94,4 +97,12 @@ class FrozenParts(keras.Model):
     def compile_from_config(self, config):
         """Compiles as it was when saved, ready for the optimiser's state."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
+
+    def _build_optimizer(self):
+        if (
+            self.optimizer
+            and not self.optimizer.built
+            and all(part.built for part in self.trained())
+        ):
+            self.optimizer.build(self.trainable_variables)

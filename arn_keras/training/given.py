@@ -11,7 +11,7 @@ from keras import ops
 
 from arn_keras.channel.awgn import refuse_complex
 from arn_keras.errors import ConfigError, DataError
-from arn_keras.loss.shapes import shaped_like
+from arn_keras.loss.shapes import class_numbers, shaped_like
 
 _OF_CLASS_NUMBERS = (
     keras.losses.SparseCategoricalCrossentropy,
@@ -148,7 +148,10 @@ def refuse_labels_outside(labels, classes):
 
 def weights_of_classes(labels, class_weight):
     """The weight of each source by its class, [n]."""
-    return np.array([class_weight.get(int(label), 1.0) for label in labels], keras.config.floatx())
+    return np.array(
+        [class_weight.get(int(label), 1.0) for label in class_numbers(labels)],
+        keras.config.floatx(),
+    )
 
 
 def split_off(nest, share):

@@ -54,6 +54,7 @@ class NoisyLink(FrozenParts):
             initializer=keras.initializers.Constant(10.0),
             trainable=False,
             dtype="float32",
+            autocast=False,  # a decibel is no part of a network
             name="snr_range_db",
         )
         self.epochs_done = self.add_weight(
@@ -144,11 +145,13 @@ class NoisyLink(FrozenParts):
         callbacks = as_list(callbacks)
         x, y, sample_weight = map(given.as_numpy, (x, y, sample_weight))
         if given.is_numpy((x, y, sample_weight)):
+            if y is None and (sample_weight is not None or class_weight is not None):
+                raise ConfigError("expected targets beside weights, which Keras drops without them")
             if validation_split and validation_data is None:
                 parts = given.split_off((x, y, sample_weight), validation_split)
                 (x, y, sample_weight), validation_data = parts
                 validation_split = 0.0
-            if class_weight is not None and y is not None and not isinstance(y, dict):
+            if class_weight is not None and not isinstance(y, dict):
                 if sample_weight is not None:
                     raise ConfigError("expected class_weight or sample_weight, got both")
                 sample_weight = given.weights_of_classes(y, class_weight)
@@ -162,7 +165,7 @@ class NoisyLink(FrozenParts):
         # What `initial_epoch` says is where a killed process left it.
         first = int(self.epochs_done.numpy()) if initial_epoch is None else 0
         batches, filled = None, contextlib.nullcontext()
-        if given.is_numpy((x, y, sample_weight)) and self._may_gather(y, kwargs):
+        if given.is_numpy((x, y, sample_weight)) and self._may_gather(kwargs):
             arrays = self.arrays(x, y)
             arrays += () if sample_weight is None else (sample_weight,)
             if not all(map(given.is_finite, keras.tree.flatten(arrays))):
@@ -195,10 +198,9 @@ class NoisyLink(FrozenParts):
                 **kwargs,
             )
 
-    def _may_gather(self, y, options):
-        unweighted = options["sample_weight"] is None or y is not None
+    def _may_gather(self, options):
         others = ("class_weight", "validation_split", "steps_per_epoch")
-        return unweighted and not any(options.get(option) for option in others)
+        return not any(options.get(option) for option in others)
 
     def _gathers(self):
         """Whether a step can gather its batch: XLA has no batches of two sizes in one trace, and

@@ -116,8 +116,8 @@ def loadable(preprocessing):
     Raises:
         ConfigError: for what is neither a Keras layer nor a registered function.
     """
-    registered = inspect.isfunction(preprocessing) and ">" in keras.saving.get_registered_name(
-        preprocessing
+    registered = inspect.isfunction(preprocessing) and keras.saving.get_registered_object(
+        keras.saving.get_registered_name(preprocessing)
     )
     if preprocessing is None or registered or isinstance(preprocessing, keras.Layer):
         return preprocessing

@@ -104,7 +104,9 @@ class SecureLink(CompositeStep):
         self._means = {name: keras.metrics.Mean(name) for name in REPORTED}
 
     def _setting(self, name, value):
-        setting = self.add_weight(ops.shape(value), trainable=False, dtype="float32", name=name)
+        setting = self.add_weight(
+            ops.shape(value), trainable=False, dtype="float32", autocast=False, name=name
+        )
         setting.assign(value)
         return setting
 

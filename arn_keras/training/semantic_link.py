@@ -62,7 +62,7 @@ class SemanticLink(NoisyLink):
         """Sources under no name, and their target: by default the sources themselves (Eq. 21)."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         source = given.real(given.named(x, ("source",))["source"])
-        target = given.target_of(source, self.preprocessing) if y is None else given.real(y)
+        target = self._target(source, None if y is None else given.real(y))
         return keras.utils.pack_x_y_sample_weight(source, target, sample_weight)
 
     def call(self, source, training=False):
@@ -75,6 +75,17 @@ class SemanticLink(NoisyLink):
 
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
         """The compiled loss, against a target in the shape and type that it compares."""
+        y = self._target(x, y)
         if isinstance(self.loss, str) or callable(self.loss):
             y = given.fitted_target(keras.losses.get(self.loss), y, y_pred)
         return super().compute_loss(x, y, y_pred, *args, **kwargs)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The compiled metrics, against the target."""
+        return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight)
+
+    def _target(self, x, y):
+        # Keras builds losses and metrics, on several devices, from what `fit` was given.
+        if y is not None:
+            return y
+        return given.target_of(given.named(x, ("source",))["source"], self.preprocessing)

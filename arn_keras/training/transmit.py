@@ -1,5 +1,7 @@
 """What is computed once, before a training: a frozen transmitter's output, functions of arrays."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -32,9 +34,14 @@ def transmit(transmitter, sources, preprocessing=None, batch_size=1024):
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(batch):
-        if preprocessing is not None:
-            batch = preprocessing(batch)
-        return full_precision(transmitter(batch, training=False))
+        batch = batch if preprocessing is None else preprocessing(batch)
+        signal = transmitter(batch, training=False)
+        if getattr(signal, "_keras_mask", None) is not None:
+            warnings.warn(
+                "the signal has a Keras mask, which is not sent: padding is taken for content",
+                stacklevel=2,
+            )
+        return full_precision(signal)
 
     count, signals = len(keras.tree.flatten(sources)[0]), None
     for start in range(0, count, batch_size):
