@@ -15,6 +15,7 @@ from arn_keras.audit.keyed_rungs import (
 from arn_keras.audit.ladder import LADDER
 from arn_keras.measure.leakage import accuracy, leakage_nats
 from arn_keras.pair.chain import Protection
+from arn_keras.pair.haar import HAAR
 from arn_keras.pair.rotation import fast
 
 CHANCE = 1 / CLASSES
@@ -118,6 +119,29 @@ def test_an_eve_who_undoes_the_last_mixing_reads_through_one_round_and_not_throu
         found[rounds] = accuracy(finding.logits, tap.labels[1])
     assert found[1] > 0.9
     assert found[5] == pytest.approx(CHANCE, abs=0.05)
+
+
+def test_sparse_signals_under_the_uniform_rotation_tell_an_eve_without_noise_nothing():
+    """They got through four rounds of the fast one; here there is no mixing to undo."""
+    tap = wiretap(protection=Protection("keyed", rotation=HAAR), snr_db=60.0)
+    for each, labels in zip(tap.signals, tap.labels, strict=True):
+        each[:] = 0
+        for row, label in enumerate(labels):
+            each[row, label] = 4.0
+    finding = structure(tap, TINY)
+    assert (finding.eve, finding.more, finding.counts) == ("looks for structure", {}, True)
+    assert accuracy(finding.logits, tap.labels[1]) == pytest.approx(CHANCE, abs=0.05)
+    assert fewer_rounds(tap, TINY) == []
+
+
+def test_bob_s_row_says_what_the_uniform_rotation_leaks_in_numbers():
+    row = bob(wiretap(protection=Protection("keyed", rotation=HAAR)))
+    assert row["rotation"] == "haar"
+    assert 0 < row["remainder_nats"] < 1e-8
+    assert row["norm_spread"] < 1e-5
+    assert row["sent_power"] == pytest.approx(1, abs=1e-5)
+    assert bob(wiretap(protection=KEYED))["rotation"] == "fast"
+    assert "rotation" not in bob(wiretap())
 
 
 def test_the_curve_over_rounds_does_not_count_for_the_worst_case():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from arn_keras.eve.structural import SignBlindFeatures, undo_last_mixing
-from arn_keras.pair.rotation import KeyedRotation, random_signs
+from arn_keras.pair.rotation import KeyedRotation, orthonormal_factor, random_signs
 
 
 def _signal(symbols, seed=0):
@@ -31,3 +31,13 @@ def test_what_is_left_of_a_message_is_the_rounds_before_up_to_signs(symbols, rou
     before = KeyedRotation(rounds - 1)(signal, signs[:, :-1]) if rounds > 1 else signal
     left = np.asarray(undo_last_mixing(sent, rounds))
     np.testing.assert_allclose(np.abs(left), np.abs(before), atol=1e-5)
+
+
+@pytest.mark.parametrize("symbols", [2, 12, 127, 128, 200])
+def test_the_spectra_are_those_of_the_whole_matrix(symbols):
+    signal = _signal(symbols)
+    features = np.asarray(SignBlindFeatures()(signal))
+    squares = signal.astype(float) ** 2
+    squares -= squares.mean(axis=1, keepdims=True)
+    spectrum = np.log((squares @ orthonormal_factor(symbols)) ** 2 + 1e-3)
+    np.testing.assert_allclose(features[:, -symbols:], spectrum, atol=2e-3)

@@ -75,16 +75,32 @@ def known_plaintext(tap, effort, reused):
     for messages in effort.known if reused else (count,):
         if messages > count:
             continue
-        seen = known[:messages].astype(float)
-        ridge = noise_variance(tap.snr_db) * messages * np.eye(seen.shape[1])
-        map_back = np.linalg.solve(seen.T @ seen + ridge, seen.T @ plain[:messages])
-        guess = (heard @ map_back).astype(np.float32)
+        guess = mapped_back(known[:messages], plain[:messages], heard, noise_variance(tap.snr_db))
         # The frozen Eve expects power 1, and a shrunken estimate has less.
         guess /= np.sqrt(np.mean(np.square(guess), axis=1, keepdims=True)) + 1e-12
         logits = predict(tap.eavesdropper, guess.reshape(-1, *tap.shape))
         name = "known plaintext, key reused" if reused else "known plaintext"
         found.append(Finding(name, logits, counts=not reused, more={"messages": messages}))
     return found
+
+
+def mapped_back(known, plain, heard, noise):
+    """X W of W = argmin ||Z W - Y||^2 + sigma^2 N ||W||^2, float32.
+
+    With fewer messages than symbols by W = Z^T (Z Z^T + sigma^2 N I)^-1 Y, which is the same: so
+    long signals cost what their messages do.
+
+    Args:
+        known: Z, received signals of known plaintext, [N, n].
+        plain: Y, their plaintext, [N, n].
+        heard: X, what is to be mapped back, [messages, n].
+        noise: sigma^2.
+    """
+    seen, (messages, symbols) = known.astype(float), known.shape
+    ridge = noise * messages * np.eye(min(messages, symbols))
+    if messages < symbols:
+        return (heard @ seen.T @ np.linalg.solve(seen @ seen.T + ridge, plain)).astype(np.float32)
+    return (heard @ np.linalg.solve(seen.T @ seen + ridge, seen.T @ plain)).astype(np.float32)
 
 
 def sent_twice(tap, effort):

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.pair.rotation import KeyedRotation, orthonormal_factor
+from arn_keras.pair.rotation import KeyedRotation, grid_shape, orthonormal_factor
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -21,13 +21,24 @@ class SignBlindFeatures(layers.Layer):
         |w|,   |w| in order,   |F p|^2 and |H p|^2 of p = w^2 - mean(w^2)
 
     F is the Fourier transform, H the Hadamard matrix (where the size is a power of two, else the
-    Hartley matrix), orthonormal; the spectra are given as logarithms.
+    Hartley matrix), orthonormal; the spectra are given as logarithms. A Hadamard matrix is the
+    Kronecker product of two smaller ones, and a Hartley transform comes with Fourier's, so the cost
+    is far from n^2.
     """
 
     def build(self, shape):
-        """Computes H."""
+        """Computes the factors of H."""
         self._symbols = int(np.prod(shape[1:]))
-        self._matrix = orthonormal_factor(self._symbols).astype("float32")
+        self._grid = grid_shape(self._symbols)
+        self._factors = [orthonormal_factor(size).astype("float32") for size in self._grid]
+
+    def _transform(self, squares):
+        if self._symbols & (self._symbols - 1):
+            real, imaginary = ops.fft((squares, ops.zeros_like(squares)))
+            return (real - imaginary) / self._symbols**0.5
+        rows, columns = self._factors
+        grid = ops.reshape(squares, (-1, *self._grid))
+        return ops.reshape(ops.matmul(rows, ops.matmul(grid, columns)), (-1, self._symbols))
 
     def call(self, signal):
         """[batch, ...] with n symbols to [batch, 3 n + n // 2 + 1]."""
@@ -38,7 +49,7 @@ class SignBlindFeatures(layers.Layer):
         spectra = ops.concatenate(
             [
                 (ops.square(real) + ops.square(imaginary)) / self._symbols,
-                ops.square(ops.matmul(squares, self._matrix)),
+                ops.square(self._transform(squares)),
             ],
             axis=1,
         )

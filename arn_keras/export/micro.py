@@ -25,6 +25,8 @@ from arn_keras.files import atomic_file
 PRECISIONS = ("int8", "int8-io")
 #: Test vectors of each role: what the module is given, and what LiteRT answered.
 VECTORS = {"transmitter": ("signal", "sent"), "receiver": ("received", "cleaned")}
+#: Arena that is offered, in sizes of the model and its inputs.
+ROOM = 10
 #: Steps of 8 bits by which two kernels may round apart.
 STEPS = 2
 
@@ -51,7 +53,10 @@ def run(model, signals, keys=None):
         ) from None
     with _captured_stderr() as said:
         try:
-            interpreter = micro.Interpreter.from_bytes(model)
+            # Room enough; what is taken of it is measured. A rotation is larger than its model.
+            given = [signals[:1], *([] if keys is None else [np.asarray(keys[0])])]
+            room = ROOM * (len(model) + sum(each.nbytes for each in given))
+            interpreter = micro.Interpreter.from_bytes(model, arena_size=room)
             answers = []
             for row, signal in enumerate(signals):
                 interpreter.set_input(signal[None], 0)

@@ -83,13 +83,14 @@ def _upper(n):
 def _product(left, right):
     """Matrix product in parts too small for the library's threads.
 
-    They cost more than they help up to n = 256, and on a busy machine wait for each other: 100 ms
-    in place of 1 ms.
+    They cost more than they help at n = 128, and on a busy machine wait for each other: 100 ms in
+    place of 1 ms. Beyond n = 181 such parts are too small to be quick.
     """
     inner, columns = right.shape
-    if columns > 256:
+    rows = (1 << 18) // (inner * columns)
+    if rows < 8:
         return left @ right
-    product, rows = np.empty((len(left), columns)), max(1, (1 << 18) // (inner * columns))
+    product = np.empty((len(left), columns))
     for start in range(0, len(left), rows):
         part = slice(start, start + rows)
         np.matmul(left[part], right, out=product[part])
