@@ -4,6 +4,7 @@ import pytest
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.eve import ENSEMBLE, EVES
 from arn_keras.loss.composite import mean_squared_error
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.rooms import answer
 from arn_keras.scenario.letter import Letter
 from arn_keras.training.algorithm_1 import Schedule, build_pair_link
@@ -44,6 +45,7 @@ def test_the_sources_share_their_budget_in_the_ensemble_alone(
         transmitter,
         receiver,
         [eve],
+        (build_transmitter_arn((8,), (16,)), build_receiver_arn((8,), (16,))),
         Schedule(1, batch_size=20),
         Dataset("small", *2 * [Split(sources, labels)], 3),
         "arn/test",

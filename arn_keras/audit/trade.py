@@ -123,6 +123,7 @@ def build_min_max_link(problem):
         problem.transmitter,
         problem.receiver,
         rivals,
+        *problem.modules(),
         preprocessing=problem.dataset.prepare,
         name="min_max",
     )

@@ -9,7 +9,7 @@ import os
 from typing import Any, Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
-from arn_keras.pair import PROTECTIONS, ROTATIONS
+from arn_keras.pair import BLOCKS, PROTECTIONS, ROTATIONS
 from arn_keras.rooms import answer
 from arn_keras.scenario import SCENARIOS
 from arn_keras.scenario.scenario import option
@@ -74,6 +74,13 @@ class Config:
         "confidence",
         "what the pair takes from Eve: the letter's confidence, her logit margin or certainty",
     )
+    block: str | None = option(
+        None,
+        "the block of both ARNs (default: the scenario's own, the letter's is dense)",
+        room=BLOCKS,
+    )
+    block_width: int | None = option(None, "its neurons, filters or features (default: its own)")
+    block_depth: int | None = option(None, "its hidden layers (default: its own)")
     epochs: int | None = option(None, "epochs of the ARN stage (default: 30, more for small data)")
     link_epochs: int | None = option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = option(None, "epochs of Eve and of the substitute (default: 6)")
@@ -85,6 +92,9 @@ class Config:
     )
     seed: int = option(0, "seed of everything random")
     limit: int | None = option(None, "use only the first N training sources")
+    keep_power: bool = option(
+        False, "scale what is sent to the power of the signal: the pair gets no power of its own"
+    )
     jit_compile: bool = option(
         False, "compile the ARN stage with XLA, where that is faster (docs/performance.md)"
     )
@@ -102,7 +112,8 @@ class Config:
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
-        for name in ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices"):
+        counts = ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices")
+        for name in (*counts, "block_width", "block_depth"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")

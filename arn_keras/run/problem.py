@@ -7,6 +7,8 @@ the audit and the export differ in where stages are kept, and say so by `load`.
 import functools
 
 from arn_keras.measure.evaluation import Evaluation
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
+from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
 from arn_keras.run import given
 from arn_keras.task import TASKS
@@ -131,7 +133,7 @@ class Problem:
             privacy = Privacy(knowledge, self.config.black_box, self.config.privacy_loss)
             link = self.pair_link(privacy)
             self.train_pair(link, stage, psr_db=self.config.psr_db, **how)
-            return {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn}
+            return self.trained_modules(link)
         return {"classifier": self.train_classifier(stage, self.signals, **how)}
 
     def _take(self, stage, files):
@@ -181,6 +183,15 @@ class Problem:
         stages = self.scenario.in_loss(privacy.knowledge, privacy.black_box)
         return [self.transmitter, self.receiver, *map(self.classifier, stages)]
 
+    def modules(self):
+        """The two ARNs before their training, (transmitter module, receiver module)."""
+        config = self.config
+        options = {"width": config.block_width, "depth": config.block_depth}
+        options = {name: value for name, value in options.items() if value is not None}
+        how = {"block": config.block or self.scenario.block, **options}
+        shape = self.signal_shape
+        return build_transmitter_arn(shape, **how), build_receiver_arn(shape, **how)
+
     def pair_link(self, privacy, frozen=None):
         """A link compiled for training pairs, any number of them, by `train_pair`.
 
@@ -194,6 +205,7 @@ class Problem:
             transmitter,
             receiver,
             classifiers,
+            self.modules(),
             self.schedule(ARN),
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
@@ -208,5 +220,14 @@ class Problem:
             self.signals,
             self.schedule(ARN),
             stage=stage,
+            keep_power=self.config.keep_power,
             **how,
         )
+
+    def trained_modules(self, link):
+        """The modules of a trained link as they are plugged in: {name: Keras model}."""
+        alice = link.transmitter_arn
+        return {
+            "transmitter": keep_power(alice) if self.config.keep_power else alice,
+            "receiver": link.receiver_arn,
+        }

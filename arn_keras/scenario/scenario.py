@@ -32,6 +32,7 @@ class Scenario:
         about: a sentence for the command line's help.
         defaults: of the configuration's fields that have none: `epochs`, `link_epochs`,
             `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`.
+        block: name in `pair.BLOCKS` of the ARNs' block.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
         substitutes: stages of Alice's substitutes, for each kind of black box.
@@ -48,6 +49,7 @@ class Scenario:
         "batch_size": 256,
         "learning_rate": 2e-3,
     }
+    block: ClassVar[str] = "dense"
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",
         "frozen_wide": "eve_wide",

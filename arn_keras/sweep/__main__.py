@@ -20,8 +20,9 @@ from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
-    *("scenario", "data_dir", "black_box", "privacy_loss", "epochs", "link_epochs", "eve_epochs"),
-    *("batch_size", "learning_rate", "limit", "jit_compile", "quiet"),
+    *("scenario", "block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
+    *("privacy_loss", "epochs", "link_epochs", "eve_epochs", "batch_size", "learning_rate"),
+    *("limit", "jit_compile", "quiet"),
 )
 _NOT_IDENTITY = {"data_dir", "black_box", "quiet"}
 

@@ -44,11 +44,12 @@ class Cost:
 
     @functools.cached_property
     def _link(self):
-        from arn_keras.pair.dense import build_transmitter_arn
+        from arn_keras.pair.arn import build_transmitter_arn
 
         transmitter, receiver = self._scenario.link(self._dataset)
         self._shape = transmitter.output_shape[1:]
-        arn = build_transmitter_arn(self._shape)
+        block = self._config.block or self._scenario.block
+        arn = build_transmitter_arn(self._shape, block=block)
         return [multiplications(model) for model in (transmitter, receiver, arn)]
 
     @functools.cache  # noqa: B019  as long as the plan that it is asked for

@@ -52,7 +52,7 @@ def run_point(data, models, config, point, measured, pair):
         return None, _measure(problem, point, measured, None)
     if pair is None:
         link = _worker().trained(problem, point)
-        pair = _to_bytes({"transmitter": link.transmitter_arn, "receiver": link.receiver_arn})
+        pair = _to_bytes(problem.trained_modules(link))
     modules = tuple(_from_bytes(pair[name]) for name in ("transmitter", "receiver"))
     return pair, _measure(problem, point, measured, modules)
 

@@ -140,7 +140,7 @@ def train_eavesdropper(
 
 
 def build_pair_link(
-    privacy, transmitter, receiver, classifiers, schedule, dataset, stage, *, task_loss
+    privacy, transmitter, receiver, classifiers, modules, schedule, dataset, stage, *, task_loss
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
 
@@ -149,6 +149,7 @@ def build_pair_link(
         transmitter: trained, s -> y.
         receiver: trained, y -> s_hat.
         classifiers: trained, y_eve -> logits: those in the loss.
+        modules: (transmitter ARN, receiver ARN), which are trained.
         schedule: `Schedule`.
         dataset: `data.dataset.Dataset` that pairs are trained on.
         stage: name of the stage, for example "arn/white".
@@ -161,6 +162,7 @@ def build_pair_link(
         transmitter,
         receiver,
         classifiers,
+        *modules,
         preprocessing=dataset.prepare,
         name=stage.replace("/", "_"),
     )
@@ -179,7 +181,19 @@ def build_pair_link(
     return link
 
 
-def train_pair(link, split, signals, schedule, *, snr_db, psr_db, seed, stage, checkpoint_dir):
+def train_pair(
+    link,
+    split,
+    signals,
+    schedule,
+    *,
+    snr_db,
+    psr_db,
+    seed,
+    stage,
+    checkpoint_dir,
+    keep_power=False,
+):
     """Trains the two ARNs by the composite loss, Eq. (19), (24), from their beginning.
 
     Nothing that the link was trained for before is left in it, and its step is not traced again.
@@ -194,6 +208,7 @@ def train_pair(link, split, signals, schedule, *, snr_db, psr_db, seed, stage, c
         seed: integer.
         stage: name of the stage, for example "arn/white".
         checkpoint_dir: where the state after each epoch is kept.
+        keep_power: whether what is sent is scaled to the power of y.
     """
     link.restart(stage_seed(seed, stage))
     labels = split.label if split.target is None else {"label": split.label, "target": split.target}
@@ -203,5 +218,6 @@ def train_pair(link, split, signals, schedule, *, snr_db, psr_db, seed, stage, c
         labels,
         snr_db=snr_db,
         psr_db=psr_db,
+        keep_power=keep_power,
         checkpoint_dir=checkpoint_dir,
     )
