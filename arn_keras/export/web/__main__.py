@@ -82,11 +82,12 @@ def export(run_dir=None, out=None, data_dir=None):
     dataset = problem.dataset
     from arn_keras.export.web import contents
     from arn_keras.export.web.eavesdroppers import overhear
+    from arn_keras.export.web.pictures import check_pictures
     from arn_keras.training.algorithm_1 import stage_seed
 
-    contents.check_pictures(dataset)
+    check_pictures(problem)
     out = pathlib.Path(out) if out else run_dir / "page"
-    models = contents.trained(run_dir, manifest["knowledge"])
+    models = contents.trained(run_dir, manifest["knowledge"], problem.scenario.judges)
     levels = {"snr_db": sum(config.snr_db) / 2, "psr_db": config.psr_db}
     with saved.directory() as directory:
         overheard = overhear(
