@@ -13,10 +13,11 @@ export function showRun(run) {
   const [low, high] = run.range;
   at('pixels').textContent = `${Number(low.toFixed(2))} to ${Number(high.toFixed(2))}`;
   const heads = document.querySelector('thead tr');
+  heads.closest('table').classList.toggle('many', run.eves.length > 2);
   for (const eve of run.eves) {
     const head = document.createElement('th');
     head.scope = 'col';
-    head.textContent = eveOf(eve, run.eves);
+    head.textContent = eveOf(eve, run.eves).replace(', never adapts', '');
     heads.append(head);
   }
   setSlider('snr', run.snr_db, -5, 25);

@@ -9,7 +9,7 @@ const DIGITS = ['mnist', 'digits'];
 /** What Eve wants to know of a picture. */
 export function thingOf({dataset}) {
   if (DIGITS.includes(dataset)) return 'digit';
-  return dataset in CLASSES ? 'thing' : 'label';
+  return 'kind';
 }
 
 /** What a label is called. */
@@ -20,6 +20,6 @@ export function nameOf({dataset}, label) {
 /** A picture of this label, in a sentence. */
 export function given(run, label) {
   const name = nameOf(run, label);
-  if (thingOf(run) === 'label') return `label ${name}`;
+  if (!DIGITS.includes(run.dataset) && !(run.dataset in CLASSES)) return `label ${name}`;
   return `${/^[aeiou8]/.test(name) ? 'an' : 'a'} ${name}`;
 }
