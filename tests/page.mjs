@@ -218,7 +218,7 @@ function mathematics() {
     const [x, y] = [at % 100, Math.floor(at / 100)];
     ink[at] = x >= 10 && x < 20 && y >= 5 && y < 45 ? 255 : 0;
   }
-  seen.picture = [...pictureOf(ink, 100, [28, 28], 20 / 28)];
+  seen.picture = [...pictureOf(ink, 100, [28, 28], 20 / 28)].map((stored) => stored / 255);
   seen.blank = pictureOf(new Uint8ClampedArray(100 * 100), 100, [28, 28], 20 / 28);
 }
 

@@ -319,7 +319,9 @@ def test_a_bundle_without_a_pair_of_arns_is_refused(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(building, "missing", lambda: None)
     write_config(tmp_path)
     (tmp_path / "bundle").mkdir()
-    manifest.write(tmp_path / "bundle", {"format": runtime.FORMAT, "protection": "keyed"})
+    manifest.write(
+        tmp_path / "bundle", {"format": runtime.FORMAT, "protection": "keyed", "modules": {}}
+    )
     assert command.main([str(tmp_path)]) == 2
     assert "got one of protection keyed" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""`python -m export.web [RUN_DIR]`: the command line of the page.
+"""`python -m arn_keras.export.web [RUN_DIR]`: the command line of the page.
 
 Nothing heavy is imported before the options are known to be good.
 """
@@ -20,7 +20,7 @@ PORT = 8000
 def parse(arguments=None):
     """Options; wrong ones end the program with one line and status 2."""
     parser = Parser(
-        prog="python -m export.web",
+        prog="python -m arn_keras.export.web",
         description="Writes a finished run as a page that runs in a browser, and serves it on "
         "this machine.",
     )

@@ -15,7 +15,7 @@ import tempfile
 from arn_keras.errors import ExportError
 
 HERE = pathlib.Path(__file__).parent
-LISTS = ("package.json", "package-lock.json")
+LISTS = ("package.json", "package-lock.json", ".npmrc")
 
 
 def cache():

@@ -67,6 +67,7 @@ export class Card {
     for (let label = 0; label < classes; label += 1) {
       const bar = document.createElement('span');
       bar.append(document.createElement('i'), classes > MOST_NUMBERED ? '' : String(label));
+      bar.title = nameOf(this.run, label);
       bars.append(bar);
     }
   }
@@ -125,7 +126,7 @@ export function sentence(outcome, label, run) {
     const said = (eve) => nameOf(run, guess(outcome[name][eve]));
     const frozen = run.eves.filter((eve) => eve !== 'retrained').map(said).join(' and ');
     const eves = name === 'none' ? frozen : `${frozen}, retrained ${said('retrained')}`;
-    return `${WORDS[name].title}: Eve says ${eves}.`;
+    return `${WORDS[name].title}: ${run.eves.length > 2 ? 'Eves say' : 'Eve says'} ${eves}.`;
   });
   return [sent, ...parts].join(' ');
 }
