@@ -106,7 +106,7 @@ def _training(manifest):
     low, high = manifest["snr_db"]
     snr = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     link = f"{manifest['dataset']} at an SNR of {snr} dB"
-    if not manifest["modules"]:
+    if manifest["psr_db"] is None:
         return f"Nothing of them\nwas trained; measured on a link for {link}."
     return (
         f"Trained on\n{link} ({manifest['knowledge']} box), with a perturbation budget of "
