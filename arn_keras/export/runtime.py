@@ -257,8 +257,15 @@ class _Module:
             raise SignalError(f"expected an array of {self._dtype}, got {kind}")
 
     def quantize(self, signal):
-        """float32 to the module's int8 input (precision "int8-io")."""
+        """float32 to the module's int8 input (precision "int8-io").
+
+        Raises:
+            SignalError: NaN, or beyond four times what it was calibrated for: no signal of its own.
+        """
         scale, zero = self.quantization[0]
+        largest, limit = np.max(np.abs(signal), initial=0), 4 * 256 * scale
+        if not largest <= limit:
+            raise SignalError(f"expected values within {limit:.3g}, got {largest:.3g}")
         return np.clip(np.rint(signal / np.float32(scale)) + zero, -128, 127).astype(np.int8)
 
     def dequantize(self, signal):
