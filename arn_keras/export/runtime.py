@@ -52,8 +52,8 @@ CODE = (
 LIMIT_BYTES = 1 << 24
 #: Least mean square of a signal that is scaled to 1.
 LEAST_POWER = 1e-8
-#: For each first byte of a float32 value whether it is one of 2^19 and more, NaN or infinity; the
-#: eighth bit is the sign. To look it up takes a third of the time of numpy.isfinite, which counts at
+#: For each first byte of a float32 value, whether it is one of 2^19 and more, NaN or infinity; the
+#: eighth bit is the sign. Looking it up takes a third of numpy.isfinite's time, which counts at
 #: int8 speed.
 _IS_HUGE = bytes(byte & 0x7F >= 0x49 for byte in range(256))
 _ARRAY = np.ndarray
