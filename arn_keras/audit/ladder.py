@@ -96,7 +96,8 @@ def climb(
                 clean=clean,
             )
             for rung, attack in _rungs(name, chosen).items():
-                key = (settings, seed, name, rung)
+                by = f" {chosen.rotation.name}" if chosen.rotation else ""
+                key = (settings + by, seed, name, rung)
                 if finished.get(key) is None:
                     start = time.monotonic()
                     found = rung_rows(tap, rung, attack, how)
