@@ -85,7 +85,7 @@ def climb(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )
             else:
-                chosen = protection(name, pair, rotation)
+                chosen = protection(name, pair, rotation, problem.signal_shape)
             tap = Wiretap(
                 problem,
                 signals,

@@ -210,6 +210,7 @@ class Problem:
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
+            weights=self.scenario.loss_weights,
         )
 
     def train_pair(self, link, stage, **how):
