@@ -10,7 +10,13 @@ import math
 import keras
 from keras import layers
 
-from arn_keras.link.symbols import default_symbols
+#: Real channel symbols a source value: 128 symbols for the 784 pixels of an MNIST image.
+RATE = 128 / 784
+
+
+def default_symbols(source_shape: tuple[int, ...]) -> int:
+    """Number k of real channel symbols for a source of this shape, at rate 128/784, at least 32."""
+    return max(32, round(math.prod(source_shape) * RATE))
 
 
 def build_transmitter(
