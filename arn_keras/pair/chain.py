@@ -20,6 +20,7 @@ from arn_keras.pair.rotation import (
     random_signs,
 )
 from arn_keras.power import db_to_ratio
+from arn_keras.rooms import answer
 
 _receiver = functools.cache(build_receiver_keyed)
 
@@ -141,11 +142,12 @@ def protection(name, arn=(None, None), rounds=ROUNDS):
     """
     if name not in PROTECTIONS:
         raise ValueError(f"expected a protection of {', '.join(PROTECTIONS)}, got {name!r}")
-    if "arn" not in name:
+    means = answer(PROTECTIONS, name)
+    if not means.arns:
         arn = (None, None)
     elif None in arn:
         raise ValueError(f"expected a pair of ARNs for {name}, got none")
-    return Protection(name, *arn, rounds if "keyed" in name else 0)
+    return Protection(name, *arn, rounds if means.keyed else 0)
 
 
 def weakened(protected, signals, psr_db, name="planted"):
