@@ -6,10 +6,11 @@ import pytest
 from run_dirs import untrained_run
 from wiretaps import TINY
 
+from arn_keras.audit import RUNGS, effort
 from arn_keras.audit import __main__ as audit
-from arn_keras.audit import effort, ladder
-from arn_keras.audit.ladder import LADDER, finished_rungs
+from arn_keras.audit.ladder import finished_rungs
 from arn_keras.audit.report import headline
+from arn_keras.audit.rung import Rung
 from arn_keras.files import read_json, write_json
 
 
@@ -22,8 +23,8 @@ def run_dir(tmp_path):
 def short(monkeypatch):
     """A ladder of rungs that train nothing."""
     monkeypatch.setattr(effort, "QUICK", TINY)
-    monkeypatch.setattr(ladder, "LADDER", {rung: LADDER[rung] for rung in ("E0", "E7")})
-    monkeypatch.setattr(ladder, "key_attacks", lambda tap, effort: [])
+    for rung in RUNGS.keys() - {"E0", "E7"}:
+        monkeypatch.delitem(RUNGS, rung)
 
 
 def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung(
@@ -48,7 +49,8 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     def refuse(tap, effort):
         raise AssertionError("a finished rung was run again")
 
-    monkeypatch.setattr(ladder, "LADDER", dict.fromkeys(("E0", "E7"), refuse))
+    for rung in ("E0", "E7"):
+        monkeypatch.setitem(RUNGS, rung, Rung(refuse, "refuses"))
     assert audit.main([str(run_dir), "--quick"]) == 0
     assert read_json(run_dir / "audit" / "audit.json")["rows"] == rows
     assert "E0" not in capsys.readouterr().out.split("worst case")[0]

@@ -12,6 +12,7 @@ def _row(rung, protection, accuracy, leakage=1.0, seed=0, **more):
     return {
         "rung": rung,
         "protection": protection,
+        "is_keyed": protection == "keyed",
         "eve": "eve",
         "eve_accuracy": accuracy,
         "leakage_nats": leakage,
@@ -28,6 +29,7 @@ def _bob(protection, psr_db=None, spread=0.0):
     return {
         "rung": "Bob",
         "protection": protection,
+        "is_keyed": protection == "keyed",
         "seed": 0,
         "mse": 0.01,
         "sent_power": 1.0,

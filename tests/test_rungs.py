@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from wiretaps import CLASSES, TINY, wiretap
 
-from arn_keras.audit.fresh_rungs import planted_norm, simple
-from arn_keras.audit.keyed_rungs import (
-    bob,
+from arn_keras.audit import RUNGS
+from arn_keras.audit.bob import bob
+from arn_keras.audit.keys import (
     fewer_rounds,
     key_reuse,
     known_plaintext,
@@ -12,13 +12,19 @@ from arn_keras.audit.keyed_rungs import (
     structure,
     wrong_key,
 )
-from arn_keras.audit.ladder import LADDER
 from arn_keras.audit.report import _remainders
+from arn_keras.audit.simple import planted_norm, simple
 from arn_keras.measure.leakage import accuracy, leakage_nats
 from arn_keras.pair.chain import Protection
 from arn_keras.pair.haar import HAAR
 from arn_keras.pair.rotation import fast
+from arn_keras.rooms import answer
 
+LADDER = {
+    rung: each.attack
+    for rung, each in ((rung, answer(RUNGS, rung)) for rung in RUNGS)
+    if not each.keyed_only
+}
 CHANCE = 1 / CLASSES
 KEYED = Protection("keyed", rotation=fast(5))
 

@@ -4,11 +4,11 @@ After AutoAttack's checks (Croce and Hein, ICML 2020): an eavesdropper who is br
 proves nothing, so a ladder that contradicts itself is reported with its result.
 """
 
+from arn_keras.audit import RUNGS
+from arn_keras.rooms import answer
+
 #: Accuracy by which a rung may fall short of the one it contains: training is not exact.
 SLACK = 0.03
-
-#: A rung -> the rung that it contains: it can do all that the other can.
-CONTAINS = {"E2": "E0", "E3": "E0", "E4": "E3", "E6": "E3"}
 
 CHECKS = {
     "clean Eve too weak": (
@@ -80,7 +80,8 @@ def _weak(rows):
 
 def _contained(rows):
     for protection in sorted({row["protection"] for row in rows} - {"planted"}):
-        for rung, inner in CONTAINS.items():
+        for rung in RUNGS:
+            inner = answer(RUNGS, rung).contains
             outer, contained = best(rows, rung, protection), best(rows, inner, protection)
             if None not in (outer, contained) and outer < contained - SLACK:
                 yield (
@@ -94,13 +95,13 @@ def _budgets(rows, psr_db):
         if row["rung"] != "Bob":
             continue
         name, measured = row["protection"], row["measured_psr_db"]
-        budgeted = "keyed" not in name and measured is not None
+        budgeted = not row["is_keyed"] and measured is not None
         if budgeted and measured > psr_db + 0.1:
             yield (
                 "over budget",
                 f"{name}: {measured:.2f} dB, budget {psr_db:g} dB, seed {row['seed']}",
             )
-        if "keyed" in name and row["norm_spread"] > 1e-3:
+        if row["is_keyed"] and row["norm_spread"] > 1e-3:
             yield "norm not constant", f"{name}: {row['norm_spread']:.2%}, seed {row['seed']}"
 
 
@@ -115,7 +116,7 @@ def _planted(rows):
                 clean = row["majority_rate"] + 0.05 + SLACK
             if clean is not None and found < clean - SLACK:
                 yield "planted leak not found", f"{rung}: {found:.3f}, expected {clean:.3f}"
-    for protection in sorted({row["protection"] for row in rows if "keyed" in row["protection"]}):
+    for protection in sorted({row["protection"] for row in rows if row["is_keyed"]}):
         reused = best(rows, "E8", protection, eve="known plaintext, key reused")
         if reused is not None and reused < rows[0]["majority_rate"] + 0.2:
             yield (

@@ -3,26 +3,17 @@
 import dataclasses
 import time
 
-from arn_keras.audit.fresh_rungs import averaged, fresh, larger, planted_norm, simple
-from arn_keras.audit.frozen_rungs import defended, frozen, kerckhoffs, unseen
-from arn_keras.audit.keyed_rungs import bob, key_attacks
+from arn_keras.audit import RUNGS
+from arn_keras.audit.bob import bob
+from arn_keras.audit.simple import planted_norm
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import protection, weakened
 from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.power import ratio_to_db
+from arn_keras.rooms import answer
 
-LADDER = {
-    "E0": frozen,
-    "E1": unseen,
-    "E2": defended,
-    "E3": fresh,
-    "E4": larger,
-    "E5": kerckhoffs,
-    "E6": averaged,
-    "E7": simple,
-}
 PLANTED_PSR_DB = -60.0
 
 
@@ -108,16 +99,20 @@ def climb(
                         f"seed {seed}  {name:<10}{rung:<16}{best:>9}"
                         f"{time.monotonic() - start:>7.1f} s"
                     )
-                rows += finished.get(key)
+                is_keyed = bool(chosen.rounds)  # rows of earlier journals lack it
+                rows += [row | {"is_keyed": is_keyed} for row in finished.get(key)]
     return rows
 
 
 def _rungs(name, chosen):
     """The rungs that apply to a protection."""
+    ladder = {rung: answer(RUNGS, rung) for rung in RUNGS}
+    found = {
+        rung: each.attack for rung, each in ladder.items() if chosen.rotation or not each.keyed_only
+    }
     if name == "planted":
-        return {**LADDER, "E7 planted norm": planted_norm}
-    found = {"Bob": None, **LADDER}
-    return {**found, "E8": key_attacks} if chosen.rotation else found
+        return {**found, "E7 planted norm": planted_norm}
+    return {"Bob": None, **found}
 
 
 def rung_rows(tap, rung, attack, effort):

@@ -1,18 +1,8 @@
 """The audit's report in Markdown, written from its rows only; a reader has two minutes."""
 
+from arn_keras.audit import RUNGS
 from arn_keras.measure.guessing import RISK, accuracy_limit, leakage_limit
-
-NAMES = {
-    "E0": "the letter's Eve, frozen",
-    "E1": "unseen frozen Eves",
-    "E2": "frozen Eve with defences",
-    "E3": "fresh Eve, trained on protected signals",
-    "E4": "fresh larger Eves and their ensemble",
-    "E5": "Kerckhoffs: Bob's own modules, then a picture classifier",
-    "E6": "averaging many looks",
-    "E7": "power only; nearest neighbours",
-    "E8": "attacks on keys",
-}
+from arn_keras.rooms import answer
 
 
 def headline(rows):
@@ -164,7 +154,8 @@ def _label(row):
 
 def _table(rows, protections):
     lines = [f"| rung | Eve | {' | '.join(protections)} |", "|---" * (2 + len(protections)) + "|"]
-    for rung, name in NAMES.items():
+    for rung in RUNGS:
+        name = answer(RUNGS, rung).about
         chosen = [row for row in rows if row["rung"] == rung and row["counts"]]
         for label in dict.fromkeys(_label(row) for row in chosen):
             cells = []

@@ -9,9 +9,11 @@ import dataclasses
 import time
 
 from arn_keras.audit.effort import FULL, QUICK
-from arn_keras.audit.fresh_rungs import fresh, larger
-from arn_keras.audit.frozen_rungs import frozen, kerckhoffs
+from arn_keras.audit.fresh import fresh
+from arn_keras.audit.frozen import frozen
+from arn_keras.audit.kerckhoffs import kerckhoffs
 from arn_keras.audit.ladder import rung_rows
+from arn_keras.audit.larger import larger
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.pair.chain import Protection, protection
 from arn_keras.training.min_max_link import MinMaxLink

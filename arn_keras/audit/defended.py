@@ -1,40 +1,14 @@
-"""The eavesdroppers E0, E1, E2, E5: none of them trains on protected signals.
-
-Each is a function of a `wiretap.Wiretap` and an `effort.Effort`, and gives findings: what an Eve
-says of the test sources.
-"""
-
-import functools
+"""E2: the frozen eavesdropper with the defences of the letter's references [7]-[10], and PCA."""
 
 import numpy as np
 import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
+from arn_keras.audit.rung import Rung
 from arn_keras.audit.wiretap import predict
 from arn_keras.measure.fgsm import fgsm
-from arn_keras.pair.chain import RandomKeys
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
-
-
-def frozen(tap, effort):
-    """E0: the letter's Eve, trained before there was a protection."""
-    return [Finding("frozen", predict(tap.eavesdropper, tap.test()))]
-
-
-def unseen(tap, effort):
-    """E1: frozen Eves of architectures that the protection was not trained against."""
-    heard = tap.test()
-    return [
-        Finding(f"frozen {name}", predict(clean_larger(tap, effort, name).classifier, heard))
-        for name in tap.scenario.larger[: effort.larger]
-    ]
-
-
-def clean_larger(tap, effort, name):
-    """A larger Eve trained on unprotected signals."""
-    build = functools.partial(tap.build, name)
-    return tap.trained_on_unprotected(build, effort.larger_epochs, name=name)
 
 
 def defended(tap, effort):
@@ -102,38 +76,4 @@ def _adversarial(tap):
     return AdversarialEavesdropperLink
 
 
-def kerckhoffs(tap, effort):
-    """E5: Bob's own receiver module and receiver, then a classifier of pictures; no training on
-    protected traffic. Where Bob has a key, Eve uses one that she drew herself.
-    """
-    pictures = bob_sees(tap, tap.test())
-    found = []
-    for name, sources in (
-        ("clean pictures", lambda: tap.targets(tap.dataset.train)),
-        ("Bob's pictures", lambda: in_batches(tap.receive, tap.overhear(tap.unprotected[0]))),
-    ):
-        key = f"classifier of {name}"
-        if key not in tap.clean:
-            test = in_batches(tap.receive, tap.overhear(tap.unprotected[1]))
-            tap.clean[key] = tap.train(
-                tap.scenario.build_reader,
-                effort.epochs,
-                name=key,
-                signals=np.asarray(sources()),
-                test=test,
-                snr_db=60.0,
-            )
-        found.append(Finding(key, predict(tap.clean[key].classifier, pictures)))
-    return found
-
-
-def bob_sees(tap, heard):
-    """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess."""
-    rotation = tap.protection.rotation
-    guess = RandomKeys(tap.shape, rotation, seed=tap.seed + 1) if rotation else None
-
-    def picture(batch):
-        keys = guess.draw(batch.shape[0]) if guess else None
-        return tap.receive(tap.protection.clean(batch, keys))
-
-    return in_batches(picture, heard)
+RUNG = Rung(defended, "frozen Eve with defences", contains="E0")

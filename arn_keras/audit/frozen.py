@@ -1,0 +1,13 @@
+"""E0: the letter's eavesdropper, who does not learn of the protection."""
+
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.rung import Rung
+from arn_keras.audit.wiretap import predict
+
+
+def frozen(tap, effort):
+    """E0: the letter's Eve, trained before there was a protection."""
+    return [Finding("frozen", predict(tap.eavesdropper, tap.test()))]
+
+
+RUNG = Rung(frozen, "the letter's Eve, frozen")

@@ -1,0 +1,49 @@
+"""E5: Bob's own modules in Eve's hands, by Kerckhoffs's principle: all is public but the key."""
+
+import numpy as np
+
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.rung import Rung
+from arn_keras.audit.wiretap import predict
+from arn_keras.pair.chain import RandomKeys
+from arn_keras.training.transmit import in_batches
+
+
+def kerckhoffs(tap, effort):
+    """E5: Bob's own receiver module and receiver, then a classifier of pictures; no training on
+    protected traffic. Where Bob has a key, Eve uses one that she drew herself.
+    """
+    pictures = bob_sees(tap, tap.test())
+    found = []
+    for name, sources in (
+        ("clean pictures", lambda: tap.targets(tap.dataset.train)),
+        ("Bob's pictures", lambda: in_batches(tap.receive, tap.overhear(tap.unprotected[0]))),
+    ):
+        key = f"classifier of {name}"
+        if key not in tap.clean:
+            test = in_batches(tap.receive, tap.overhear(tap.unprotected[1]))
+            tap.clean[key] = tap.train(
+                tap.scenario.build_reader,
+                effort.epochs,
+                name=key,
+                signals=np.asarray(sources()),
+                test=test,
+                snr_db=60.0,
+            )
+        found.append(Finding(key, predict(tap.clean[key].classifier, pictures)))
+    return found
+
+
+def bob_sees(tap, heard):
+    """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess."""
+    rotation = tap.protection.rotation
+    guess = RandomKeys(tap.shape, rotation, seed=tap.seed + 1) if rotation else None
+
+    def picture(batch):
+        keys = guess.draw(batch.shape[0]) if guess else None
+        return tap.receive(tap.protection.clean(batch, keys))
+
+    return in_batches(picture, heard)
+
+
+RUNG = Rung(kerckhoffs, "Kerckhoffs: Bob's own modules, then a picture classifier")
