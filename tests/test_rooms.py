@@ -60,6 +60,8 @@ def test_the_audit_climbs_on_it(run):
     audit = json.loads((run / "audit" / "audit.json").read_text())
     assert set(audit["headline"]) == {"none", "arn", "flipped"}
     assert audit["headline"]["flipped"]["eve_accuracy"] > 0.7  # a public change hides nothing
+    found = [row for row in audit["rows"] if row["rung"] == "E9"]
+    assert {row["protection"] for row in found} == {"none", "arn", "flipped", "planted"}
     assert "largest error" in (run / "audit" / "report.md").read_text()
     assert "report" in said
 

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from arn_keras.audit.effort import Finding
+from arn_keras.audit.rung import Rung
+
 K = 12
 
 
@@ -34,3 +37,12 @@ def build_link():
     norm = layers.UnitNormalization(), layers.Rescaling(K**0.5)
     transmitter = keras.Sequential([keras.Input((8,)), layers.Dense(K), *norm])
     return transmitter, keras.Sequential([keras.Input((K,)), layers.Dense(8)])
+
+
+def first_symbol(tap, effort):
+    """An Eve who looks at the sign of the first symbol only."""
+    heard = tap.test()[:, 0]
+    return [Finding("first symbol", np.stack([-heard, heard], axis=1))]
+
+
+FIRST_SYMBOL = Rung(first_symbol, "an Eve who looks at one symbol")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from arn_keras import eve, pair, scenario, task
+from arn_keras import audit, eve, pair, scenario, task
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.pair.protection import Means
 from arn_keras.scenario.scenario import Scenario, option
@@ -79,3 +79,4 @@ eve.EVES["logistic"] = "toy_models:build_logistic"
 task.TASKS["worst"] = Worst()
 pair.PROTECTIONS["flipped"] = Means(build=flipped)
 scenario.SCENARIOS["toy"] = Toy
+audit.RUNGS["E9"] = "toy_models:FIRST_SYMBOL"
