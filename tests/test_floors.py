@@ -8,7 +8,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors",
-    "power files backend arguments",
+    "power pulse files backend arguments",
     "data channel link loss pair",
     "system eve",
     "training measure",
