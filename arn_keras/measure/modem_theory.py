@@ -1,8 +1,8 @@
 """Symbol error rates of the modem's modulations over white Gaussian noise, and a price in dB.
 
-Proakis, Salehi, *Digital Communications*, 4.3; for a frame whose gain Bob knows. A frame is scaled
-to power 1, so that Es/N0 of one whose symbols happen to be small is higher: over frames of 32
-symbols 64QAM's rate is some 1 % above the formula's.
+Proakis, Salehi, *Digital Communications*, 4.3; for a frame whose gain Bob knows. Every frame is
+sent with power 1, whatever its symbols are, so that QAM and PAM err a little less than here: by
+1 % (64QAM) to 1.5 % (PAM4) at 0 dB in frames of 32 symbols, twice that in frames of 16.
 """
 
 import math
