@@ -11,6 +11,7 @@ from arn_keras import registration
 _HOMES = {
     "AWGN": "channel.awgn",
     "EavesdropperLink": "training.eavesdropper_link",
+    "Listener": "channel.listener",
     "MinMaxLink": "training.min_max_link",
     "SecureLink": "training.secure_link",
     "SemanticLink": "training.semantic_link",

@@ -127,6 +127,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         target=generator.uniform(size=(SOURCES, 4, 4, 1)).astype("float32"),
         label=generator.integers(0, 3, SOURCES),
         signal=signal,
+        sent=ends.protect(signal, keys),
         bob_noise=noise[0],
         eve_noise=noise[1],
     )

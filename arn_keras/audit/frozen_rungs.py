@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.wiretap import predict
+from arn_keras.channel.awgn import AWGN
 from arn_keras.measure.fgsm import fgsm
 from arn_keras.pair.chain import RandomKeys
 from arn_keras.training.eavesdropper_link import EavesdropperLink
@@ -122,6 +123,7 @@ def kerckhoffs(tap, effort):
                 signals=np.asarray(sources()),
                 test=test,
                 snr_db=60.0,
+                channel=AWGN(),
             )
         found.append(Finding(key, predict(tap.clean[key].classifier, pictures)))
     return found

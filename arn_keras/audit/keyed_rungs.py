@@ -14,7 +14,7 @@ import numpy as np
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.frozen_rungs import bob_sees
 from arn_keras.audit.wiretap import predict
-from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import ear
 from arn_keras.eve.structural import build_structural_eavesdropper
 from arn_keras.pair.haar import HAAR
 from arn_keras.pair.remainder import remainder
@@ -75,7 +75,9 @@ def known_plaintext(tap, effort, reused):
     for messages in effort.known if reused else (count,):
         if messages > count:
             continue
-        guess = mapped_back(known[:messages], plain[:messages], heard, noise_variance(tap.snr_db))
+        guess = mapped_back(
+            known[:messages], plain[:messages], heard, noise_variance(tap.eve_snr_db)
+        )
         # The frozen Eve expects power 1, and a shrunken estimate has less.
         guess /= np.sqrt(np.mean(np.square(guess), axis=1, keepdims=True)) + 1e-12
         logits = predict(tap.eavesdropper, guess.reshape(-1, *tap.shape))
@@ -179,7 +181,7 @@ def bob(tap):
         `norm_spread` (standard deviation over mean of the sent power of a message); of keyed ones
         `rotation`, of the exactly uniform one `shift` and `remainder_nats` (`pair.remainder`).
     """
-    keys, channel = tap.keys("bob"), AWGN(tap.seed)
+    keys, channel = tap.keys("bob"), ear(tap.bob_channel, tap.seed, "bob_channel")
     powers = []
 
     def measure(public, signal):
@@ -195,7 +197,7 @@ def bob(tap):
     if rotation:
         more = {"rotation": rotation.name}
     if rotation is HAAR:
-        more |= remainder(tap.signals[1], noise_variance(tap.snr_db), tap.seed)
+        more |= remainder(tap.signals[1], noise_variance(tap.eve_snr_db), tap.seed)
     return {
         **more,
         **tap.judged(estimates),

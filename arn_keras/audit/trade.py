@@ -125,6 +125,7 @@ def build_min_max_link(problem):
         rivals,
         *problem.modules(),
         preprocessing=problem.dataset.prepare,
+        **problem.channels,
         name="min_max",
     )
     schedule.compile(

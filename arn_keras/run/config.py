@@ -8,6 +8,7 @@ import math
 import os
 from typing import Any, Literal, get_args, get_origin
 
+from arn_keras.channel import CHANNELS
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS, PROTECTIONS, ROTATIONS
 from arn_keras.rooms import answer
@@ -50,6 +51,8 @@ class Config:
         "SNR in dB; two values are a range, drawn from uniformly for each source in training",
         nargs="+",
     )
+    channel: str = option("awgn", "what the air does", room=CHANNELS)
+    eve_snr_offset_db: float = option(0.0, "how much better than Bob Eve hears, in dB")
     psr_db: float = option(-10.0, "allowed perturbation power over signal power, in dB")
     protection: str = option(
         "arn",
@@ -107,7 +110,8 @@ class Config:
 
     def __post_init__(self):
         low, high = self.snr_db
-        for name, value in (("--snr-db", low), ("--snr-db", high), ("--psr-db", self.psr_db)):
+        levels = [(flag(name), getattr(self, name)) for name in ("psr_db", "eve_snr_offset_db")]
+        for name, value in (("--snr-db", low), ("--snr-db", high), *levels):
             if not math.isfinite(value):
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:

@@ -21,6 +21,7 @@ from arn_keras.pair.chain import compose
 from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
+from arn_keras.run import channels
 from arn_keras.run.config import SHARDS
 from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.run.problem import PAIR, Problem, names
@@ -129,7 +130,7 @@ class Job:
             self._say("measuring on the test sources ...")
             snrs_db = self._config.evaluation_snrs_db
             rows = [
-                row
+                {**row, **channels.fields(self._config)}
                 for eve, measure in measures.items()
                 for row in evaluation.rows(
                     measure,

@@ -20,7 +20,8 @@ from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
-    *("scenario", "block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
+    *("scenario", "channel", "eve_snr_offset_db"),
+    *("block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
     *("privacy_loss", "epochs", "link_epochs", "eve_epochs", "batch_size", "learning_rate"),
     *("limit", "jit_compile", "quiet"),
 )
