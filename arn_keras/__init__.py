@@ -13,6 +13,8 @@ _HOMES = {
     "EavesdropperLink": "training.eavesdropper_link",
     "Listener": "channel.listener",
     "MinMaxLink": "training.min_max_link",
+    "Rayleigh": "channel.rayleigh",
+    "Rician": "channel.rician",
     "SecureLink": "training.secure_link",
     "SemanticLink": "training.semantic_link",
     "TrainingDiverged": "errors",

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
-    "power palette files backend arguments process rooms",
+    "power palette files backend arguments process rooms iq",
     "data channel link loss pair",
     "system eve task",
     "scenario",

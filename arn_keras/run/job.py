@@ -46,9 +46,10 @@ class Job:
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
-        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         verbose = int(sys.stdout.isatty() and not config.quiet)
+        # Refuses what it cannot use before there is a directory.
         self.problem = Problem(config, dataset, self._models, shards=SHARDS, verbose=verbose)
+        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         self._keep_data()
         for note in dataset.notes:
             say(f"note: {note}")
