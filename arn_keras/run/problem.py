@@ -4,6 +4,8 @@ This is the one place that says what each stage is trained from. The main job, a
 the audit and the export differ in where stages are kept, and say so by `load`.
 """
 
+import copy
+import dataclasses
 import functools
 
 from arn_keras.measure.evaluation import Evaluation
@@ -49,6 +51,13 @@ class Problem:
         self.channels = channels.channels(config)
         self._load = functools.cache(load)
         self._shards, self._verbose = shards, verbose
+
+    def with_eve_at(self, eve_snr_offset_db):
+        """This problem with all that is trained of it, and Eve at another offset of her SNR."""
+        other = copy.copy(self)
+        other.config = dataclasses.replace(self.config, eve_snr_offset_db=eve_snr_offset_db)
+        other.channels = channels.channels(other.config)
+        return other
 
     @property
     def transmitter(self):
