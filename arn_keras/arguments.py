@@ -5,7 +5,8 @@ import os
 import pathlib
 import sys
 
-from arn_keras.errors import ArnError
+from arn_keras.errors import ArnError, ConfigError
+from arn_keras.rooms import load_plugins
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,6 +18,10 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options):
         super().__init__(**{"conflict_handler": "resolve", **options})
+        try:
+            load_plugins()
+        except ConfigError as error:
+            self.error(str(error))
 
     def parse_known_args(self, args=None, namespace=None):
         """As `argparse.ArgumentParser.parse_known_args`, with `~` replaced by the home."""

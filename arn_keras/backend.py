@@ -32,8 +32,11 @@ def usable_cores():
     return os.cpu_count() or 1
 
 
-def load_tensorflow():
+def load_tensorflow(split_layers=False):
     """Imports TensorFlow and Keras without the lines that TensorFlow prints at start.
+
+    Args:
+        split_layers: whether each layer is computed by all cores, which pays for convolutions.
 
     Raises:
         BackendError: as `require_tensorflow`.
@@ -41,9 +44,10 @@ def load_tensorflow():
     require_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     cores = usable_cores()
-    # Half the cores for each of two operations at a time: the layers are small, and an operation
+    # Half the cores for each of two operations at a time: most layers are small, and an operation
     # that is split over all cores waits for the last of them (docs/performance.md).
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, cores // 2)))
+    threads = cores if split_layers else max(1, cores // 2)
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(min(2, cores)))
     with quiet_stderr():
         import keras  # noqa: F401

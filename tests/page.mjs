@@ -1,15 +1,16 @@
 // Uses the page as a person does, in headless Chromium, and prints what it saw as JSON.
-//   node tests/page.mjs CHROMIUM ADDRESS EMPTY_DIRECTORY
+//   node tests/page.mjs CHROMIUM ADDRESS EMPTY_DIRECTORY [colour]
+import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {argv} from 'node:process';
 import {pictureOf} from '../export/web/page/ink.js';
 import {gaussianNoise} from '../export/web/page/noise.js';
 
-const {chromium} = createRequire(new URL('../export/web/package.json', import.meta.url))(
-  'playwright-core',
-);
-const [executablePath, address, directory] = argv.slice(2);
+const packages = createRequire(new URL('../export/web/package.json', import.meta.url));
+const {chromium} = packages('playwright-core');
+const axe = readFileSync(packages.resolve('axe-core/axe.min.js'), 'utf8');
+const [executablePath, address, directory, kind] = argv.slice(2);
 const args = [
   '--no-sandbox',
   '--disable-gpu',
@@ -19,7 +20,7 @@ const args = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const seen = {errors: [], hosts: new Set()};
+const seen = {errors: [], hosts: new Set(), violations: {}, rules: {}};
 
 async function open(profile, options) {
   const browser = await chromium.launchPersistentContext(join(directory, profile), {
@@ -53,14 +54,11 @@ const cards = (page) =>
   page.evaluate(() =>
     Object.fromEntries(
       [...document.querySelectorAll('.card')].map((card) => {
-        const eve = (name) => ({...card.querySelector(`[data-eve=${name}]`).dataset});
+        const eves = [...card.querySelectorAll('.eve')].map(({dataset}) => [dataset.eve, {...dataset}]);
         const error = Number(card.querySelector('.error').dataset.mse);
         const mean = Number(card.querySelector('.mean').dataset.mse);
         const psr = Number(card.querySelector('.signal').dataset.psr);
-        return [
-          card.dataset.protection,
-          {error, mean, psr, frozen: eve('frozen'), retrained: eve('retrained')},
-        ];
+        return [card.dataset.protection, {error, mean, psr, ...Object.fromEntries(eves)}];
       }),
     ),
   );
@@ -86,6 +84,29 @@ async function slide(page, slider, ...keys) {
 
 const width = (page) => page.evaluate(() => document.documentElement.scrollWidth);
 
+/** Has axe-core look at the page as it stands: every rule, in light and in dark. */
+async function audit(page, when) {
+  await page.evaluate(axe);
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({colorScheme});
+    await idle(page);
+    const found = await page.evaluate(() => globalThis.axe.run());
+    seen.rules[`${when}, ${colorScheme}`] = found.passes.length;
+    seen.violations[`${when}, ${colorScheme}`] = found.violations.map(
+      ({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`,
+    );
+  }
+  await page.emulateMedia({colorScheme: 'light'});
+}
+
+/** Has the page repeat Python's messages; what it found is kept. */
+async function check(page) {
+  await page.click('#check');
+  await page.waitForFunction(() => document.getElementById('checked').dataset.found);
+  seen.checked = await page.textContent('#checked');
+  seen.found = JSON.parse(await page.getAttribute('#checked', 'data-found'));
+}
+
 async function desktop() {
   const {browser, page} = await open('desktop', {viewport: {width: 1280, height: 900}});
   // The way through the page with Tab, and whether one sees where one is.
@@ -101,10 +122,7 @@ async function desktop() {
       }),
     );
   }
-  await page.click('#check');
-  await page.waitForFunction(() => document.getElementById('checked').dataset.found);
-  seen.checked = await page.textContent('#checked');
-  seen.found = JSON.parse(await page.getAttribute('#checked', 'data-found'));
+  await check(page);
   seen.first = await cards(page);
 
   await page.focus('#gallery :checked');
@@ -133,6 +151,7 @@ async function desktop() {
   }
   seen.keysInTheEnd = await page.evaluate(() => globalThis.drawn);
   seen.widths = {1280: await width(page)};
+  await audit(page, 'desktop');
   await browser.close();
 }
 
@@ -150,6 +169,7 @@ async function phone() {
       all.filter((card) => card.checkVisibility()).map((card) => card.dataset.protection),
     );
   }
+  await audit(page, 'phone');
   await page.evaluate(() => scrollTo(0, 0));
   await page.tap('#clear');
   await page.waitForSelector('#again:disabled');
@@ -198,11 +218,45 @@ function mathematics() {
     const [x, y] = [at % 100, Math.floor(at / 100)];
     ink[at] = x >= 10 && x < 20 && y >= 5 && y < 45 ? 255 : 0;
   }
-  seen.picture = [...pictureOf(ink, 100, [28, 28], 20 / 28)];
+  seen.picture = [...pictureOf(ink, 100, [28, 28], 20 / 28)].map((stored) => stored / 255);
   seen.blank = pictureOf(new Uint8ClampedArray(100 * 100), 100, [28, 28], 20 / 28);
 }
 
-mathematics();
-await desktop();
-await phone();
+/** Pictures in colour: none is drawn, one is chosen, on a phone. */
+async function colour() {
+  const {browser, page} = await open('colour', {
+    viewport: {width: 360, height: 740},
+    hasTouch: true,
+    isMobile: true,
+  });
+  await check(page);
+  const label = page.locator('#gallery label').nth(1);
+  await label.tap();
+  await idle(page);
+  seen.chosen = await page.getAttribute('#gallery :checked', 'aria-label');
+  const rgb = (selector) =>
+    page.$eval(selector, (canvas) => {
+      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return {width: canvas.width, pixels: [...data].filter((_, at) => at % 4 < 3)};
+    });
+  seen.picture = await rgb('#gallery :checked + canvas');
+  seen.bob = await rgb('[data-protection=none] .picture');
+  seen.cards = await cards(page);
+  seen.visible = await page.$$eval('#clear, #label, #pad, #named', (all) =>
+    all.filter((each) => each.checkVisibility()).map(({id}) => id),
+  );
+  seen.named = await page.textContent('#named');
+  seen.eves = await page.$$eval('thead th', (all) => all.map((head) => head.textContent));
+  seen.width = await width(page);
+  await audit(page, 'colour');
+  await browser.close();
+}
+
+if (kind === 'colour') {
+  await colour();
+} else {
+  mathematics();
+  await desktop();
+  await phone();
+}
 console.log(JSON.stringify({...seen, hosts: [...seen.hosts]}));

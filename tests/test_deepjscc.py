@@ -112,7 +112,7 @@ def test_one_step_of_a_conv_pair_moves_nothing_else_not_even_statistics():
     link = SecureLink(transmitter, receiver, eve, *pair)
     link.compile(keras.optimizers.Adam(1e-2), shards=2)
     rng = np.random.default_rng(0)
-    pictures = rng.integers(256, size=(8, *shape), dtype=np.uint8)
+    pictures = rng.uniform(size=(8, *shape)).astype("float32")
     frozen, moved = [transmitter, receiver, eve], pair
     before = [model.get_weights() for model in frozen + moved]
     link.fit(pictures, rng.integers(5, size=8), batch_size=8, verbose=0)

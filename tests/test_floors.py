@@ -8,7 +8,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
-    "power palette files backend arguments process rooms iq",
+    "rooms",
+    "power palette files backend arguments process iq",
     "data channel link loss pair",
     "system eve task",
     "scenario",

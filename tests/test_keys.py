@@ -375,7 +375,7 @@ def test_a_stepped_key_is_bound_as_it_was_and_damage_is_named(files):
 
 
 def test_a_step_that_cannot_be_written_sends_nothing_and_forgets_nothing(files, monkeypatch):
-    alice, bob, *_held = opened(files)
+    alice, bob, counter, window = opened(files)
     headers = [alice.next(*SIGNS)[0] for _ in range(EPOCH)]
     taken(bob, headers[0])
 
@@ -393,6 +393,8 @@ def test_a_step_that_cannot_be_written_sends_nothing_and_forgets_nothing(files, 
         with pytest.raises(OSError, match="no space"):
             taken(bob, late)
     np.testing.assert_array_equal(taken(bob, header), signs)
+    counter.close()
+    window.close()
 
 
 def test_a_written_key_is_private_fresh_and_never_overwritten(tmp_path):

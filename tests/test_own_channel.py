@@ -7,14 +7,15 @@ import sys
 import keras
 import numpy as np
 import pytest
-from own_channel import Half
 from run_dirs import untrained_run
+from toy_models import Half
 
 import arn_keras
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink
 from arn_keras.audit.effort import QUICK
 from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.channel import CHANNELS
 from arn_keras.channel.awgn import AWGN
 from arn_keras.errors import ConfigError
 from arn_keras.export.conversion import convert_run
@@ -23,6 +24,15 @@ from arn_keras.pair.chain import Protection
 from arn_keras.run import command
 from arn_keras.run.saved import SavedRun
 from arn_keras.sweep.__main__ import main as sweep
+
+
+@pytest.fixture
+def half(monkeypatch):
+    """The name of the channel, in this process and in workers."""
+    monkeypatch.setitem(CHANNELS, "half", "toy_models:Half")
+    monkeypatch.setenv("ARN_KERAS_PLUGINS", "toy_rooms")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    return "half"
 
 
 def models():
@@ -83,11 +93,8 @@ def test_eve_hears_better_by_her_offset():
     assert np.var(heard) == pytest.approx(10**-1.6, rel=0.02)
 
 
-def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(tmp_path, monkeypatch):
-    # Workers are processes of their own.
-    monkeypatch.setenv("ARN_KERAS_PLUGINS", "own_channel")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    small = ["--dataset", "digits", "--limit", "200", "--epochs", "1", "--channel", "half"]
+def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(half, tmp_path):
+    small = ["--dataset", "digits", "--limit", "200", "--epochs", "1", "--channel", half]
     small += ["--link-epochs", "1", "--eve-epochs", "1"]
     run = tmp_path / "run"
     words = ["--no-export", "--knowledge", "white", "--quiet", "--eve-snr-offset-db", "4"]
@@ -116,10 +123,10 @@ def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(tmp_path, 
     assert (row["channel"], row["eve_snr_offset_db"]) == ("half", 0.0)
 
 
-def test_what_the_channel_adds_is_handed_over_to_the_proof_of_a_bundle(tmp_path):
+def test_what_the_channel_adds_is_handed_over_to_the_proof_of_a_bundle(half, tmp_path):
     run = untrained_run(tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
-    config["config"]["channel"] = "half"
+    config["config"]["channel"] = half
     (run / "config.json").write_text(json.dumps(config))
     pair = {"pair": "", "public": "arn/white", "is_keyed": False, "precisions": ["float32"]}
     for name in ("bundle", "handover"):

@@ -13,6 +13,7 @@ from arn_keras.audit.keyed_rungs import (
     wrong_key,
 )
 from arn_keras.audit.ladder import LADDER
+from arn_keras.audit.report import _remainders
 from arn_keras.measure.leakage import accuracy, leakage_nats
 from arn_keras.pair.chain import Protection
 from arn_keras.pair.haar import HAAR
@@ -165,3 +166,12 @@ def test_bob_is_measured_in_the_noise_that_is_asked_for():
     y = tap.signals[1].astype(float)
     slope = np.mean((np.exp(-y) / (1 + np.exp(-y)) ** 2) ** 2)
     assert bob(tap)["mse"] == pytest.approx(1e-4 * slope, rel=0.03)
+
+
+def test_the_report_says_what_each_rotation_claims():
+    row = {"rung": "Bob", "protection": "keyed", "rotation": "haar"}
+    measured = {"shift": 4e-6, "remainder_nats": 8e-11}
+    (line,) = _remainders([row | measured, {"rung": "Bob", "protection": "none"}])
+    assert "plus d^2 / (2 v) = 8.0e-11 nats a message, d = 4.0e-06" in line
+    (line,) = _remainders([row | {"rotation": "fast"}])
+    assert "the fast rotation, of which attacks tried are all that is claimed" in line

@@ -79,6 +79,14 @@ def test_int8_at_the_ends_is_the_same_module(tiny):
             alice.protect(tiny.signal)
 
 
+def test_what_int8_cannot_represent_is_refused(tiny):
+    with Pair.load(tiny.path, "int8-io") as pair:
+        pair.alice.quantize(tiny.signal)
+        for value in (1e6, -1e30, np.nan):
+            with pytest.raises(SignalError, match=r"expected values within .*, got"):
+                pair.alice.quantize(_with(value))
+
+
 def test_threads_get_the_answers_of_one_thread(tiny):
     signals = np.tile(tiny.signal, (20, 1))
     with Pair.load(tiny.path) as pair:

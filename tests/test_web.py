@@ -17,7 +17,6 @@ import pytest
 from bundles import trained_run, write_config
 
 from arn_keras.data import images
-from arn_keras.data.dataset import Dataset, Split
 from arn_keras.export import bundle, manifest, runtime
 from arn_keras.export.web import __main__ as command
 from arn_keras.export.web import building
@@ -31,17 +30,42 @@ EVES = ("frozen", "retrained")
 def _lacking():
     if shutil.which("chromium") is None:
         return "Debian's chromium"
+    if not (building.HERE / "node_modules" / "axe-core").is_dir():
+        return "the page's packages: make browser"
     return building.missing()
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run directory of the small digits with its bundle and its page."""
+def require_browser():
+    """Skips where the page's test cannot be had, but not in CI."""
     lacking = _lacking()
     if lacking and os.environ.get("CI"):
         pytest.fail(f"expected {lacking}, which no test of the page may do without in CI")
     if lacking:
         pytest.skip(f"needs {lacking}; make test gets it where it can")
+
+
+def browse(page, profiles, *kind):
+    """What `page.mjs` saw of a page."""
+    with server(page) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{serving.server_address[1]}/"
+        script = [str(ROOT / "tests" / "page.mjs"), shutil.which("chromium"), address]
+        done = subprocess.run(
+            ["node", *script, str(profiles), *kind],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        serving.shutdown()
+    assert done.returncode == 0, done.stderr
+    return {**json.loads(done.stdout), "address": address}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run directory of the small digits with its bundle and its page."""
+    require_browser()
     run = tmp_path_factory.mktemp("runs") / "digits"
     trained_run(run, images.load("digits"), epochs=12)
     bundle.export(run, precisions=("float32",))
@@ -58,20 +82,7 @@ def page(run):
 @pytest.fixture(scope="module")
 def seen(run, tmp_path_factory):
     """What was seen in the browser."""
-    with server(run / "page") as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{serving.server_address[1]}/"
-        script = [str(ROOT / "tests" / "page.mjs"), shutil.which("chromium"), address]
-        done = subprocess.run(
-            ["node", *script, str(tmp_path_factory.mktemp("profiles"))],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        serving.shutdown()
-    assert done.returncode == 0, done.stderr
-    return {**json.loads(done.stdout), "address": address}
+    return browse(run / "page", tmp_path_factory.mktemp("profiles"))
 
 
 def test_the_page_loads_without_an_error_and_asks_no_other_host(seen):
@@ -173,6 +184,11 @@ def test_each_message_has_a_key_of_its_own_and_a_slider_draws_none(page, seen):
     keys = seen["keysInTheEnd"]
     assert {len(key.split(",")) for key in keys} == {page["rounds"] * page["symbols"] // 8}
     assert len(set(keys)) == len(keys) == len(seen["keys"]) + 4 * 20
+
+
+def test_axe_finds_nothing_on_desktop_and_phone_in_light_and_dark(seen):
+    assert list(seen["violations"].values()) == [[]] * 4, seen["violations"]
+    assert min(seen["rules"].values()) > 20
 
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(seen):
@@ -303,7 +319,9 @@ def test_a_bundle_without_a_pair_of_arns_is_refused(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(building, "missing", lambda: None)
     write_config(tmp_path)
     (tmp_path / "bundle").mkdir()
-    manifest.write(tmp_path / "bundle", {"format": runtime.FORMAT, "protection": "keyed"})
+    manifest.write(
+        tmp_path / "bundle", {"format": runtime.FORMAT, "protection": "keyed", "modules": {}}
+    )
     assert command.main([str(tmp_path)]) == 2
     assert "got one of protection keyed" in capsys.readouterr().err
 
@@ -312,15 +330,6 @@ def test_without_node_the_error_names_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert command.main([str(tmp_path)]) == 2
     assert "expected Node.js 20 or later" in capsys.readouterr().err
-
-
-def test_pictures_that_nobody_can_draw_are_refused():
-    from arn_keras.errors import DataError
-    from arn_keras.export.web.contents import check_pictures
-
-    colour = Split(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(2, int))
-    with pytest.raises(DataError, match=r"expected grey pictures, .* got 3 channels"):
-        check_pictures(Dataset("flowers", colour, colour, 1))
 
 
 def test_help_comes_before_anything_heavy():

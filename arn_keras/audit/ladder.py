@@ -86,7 +86,7 @@ def climb(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )
             else:
-                chosen = protection(name, pair, rotation)
+                chosen = protection(name, pair, rotation, problem.signal_shape)
             tap = Wiretap(
                 problem,
                 signals,
@@ -97,7 +97,8 @@ def climb(
                 clean=clean,
             )
             for rung, attack in _rungs(name, chosen).items():
-                key = (settings, seed, name, rung)
+                by = f" {chosen.rotation.name}" if chosen.rotation else ""
+                key = (settings + by, seed, name, rung)
                 if finished.get(key) is None:
                     start = time.monotonic()
                     found = rung_rows(tap, rung, attack, how)

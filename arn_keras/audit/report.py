@@ -82,7 +82,7 @@ def report(audit):
             f"| {_top(zero):.1%} | **{row['eve_accuracy']:.1%}** | {row['rung']} {row['eve']} "
             f"| {row['worst_leakage_nats']:.3f} |"
         )
-    lines += ["", *_sentences(worst, majority), "", "## Doubts", ""]
+    lines += ["", *_sentences(worst, majority), *_remainders(rows), "", "## Doubts", ""]
     for each in audit["warnings"]:
         lines += [
             f"- **{each['check']}**: {each['detail']}. Raised if {each['raised_if']}. "
@@ -134,6 +134,24 @@ def _sentences(worst, majority):
             f"- `{protection}`: {verdict}. Luck stays below {accuracy:.1%} and {nats:.4f} nats in "
             f"{1 - row['guessing_risk']:.0%} of ladders of {row['looks']} looks at "
             f"{row['sources']} sources."
+        )
+
+
+def _remainders(rows):
+    keyed = [row for row in rows if row["rung"] == "Bob" and "rotation" in row]
+    for protection in dict.fromkeys(row["protection"] for row in keyed):
+        each = [row for row in keyed if row["protection"] == protection]
+        if each[0]["rotation"] != "haar":
+            yield (
+                f"- `{protection}`: the {each[0]['rotation']} rotation, of which attacks tried are "
+                "all that is claimed."
+            )
+            continue
+        shift, nats = (max(row[name] for row in each) for name in ("shift", "remainder_nats"))
+        yield (
+            f"- `{protection}`: the exactly uniform rotation. What any Eve learns is bounded by "
+            f"what she can do against ChaCha20, plus d^2 / (2 v) = {nats:.1e} nats a message, "
+            f"d = {shift:.1e} (docs/threat-model.md)."
         )
 
 

@@ -1,11 +1,14 @@
 """Every eavesdropper's network, once: the letter's, others, and Alice's substitutes for them."""
 
 _DENSE = "arn_keras.eve.dense:"
+_RESIDUAL = "arn_keras.eve.residual:build_residual_eavesdropper"
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
     f"substitute_{'_'.join(map(str, hidden))}": hidden
     for hidden in ((64,), (128,), (192,), (384,), (128, 64), (160, 80), (256, 128), (384, 192))
 }
+# Width and depth of the convolutional substitutes of the stronger black box.
+CONVOLUTIONS = ((16, 0), (24, 0), (32, 0), (48, 0), (16, 1), (24, 1), (32, 1))
 
 #: Builders of classifiers, (signal shape, number of labels) -> Keras model of logits.
 EVES = {
@@ -16,6 +19,14 @@ EVES = {
     "substitute": _DENSE + "build_substitute",
     **{
         name: (_DENSE + "build_substitute", {"hidden": hidden}) for name, hidden in ENSEMBLE.items()
+    },
+    # Of signals with places, as a convolutional link has them, and substitutes for these.
+    "residual": _RESIDUAL,
+    "residual_wide": (_RESIDUAL, {"width": 64, "depth": 1}),
+    "patches": "arn_keras.eve.patches:build_patch_eavesdropper",
+    **{
+        f"convolutions_{width}_{depth}": (_RESIDUAL, {"width": width, "depth": depth})
+        for width, depth in CONVOLUTIONS
     },
     # The audit's, larger ones.
     "wide": "arn_keras.eve.larger:build_wide_eavesdropper",

@@ -16,6 +16,7 @@ import numpy as np
 
 from arn_keras.errors import ArnError
 from arn_keras.export.runtime import ROLES
+from arn_keras.rooms import load_plugins
 from arn_keras.run.saved import SavedRun
 
 CALIBRATION_SIGNALS = 2000
@@ -234,6 +235,7 @@ def _noise(sent, channel, snr_range_db, seed):
 
 if __name__ == "__main__":
     try:
+        load_plugins()
         convert_run(**json.loads(sys.argv[1]))
     except ArnError as error:
         print(error, file=sys.stderr)

@@ -111,7 +111,7 @@ def _training(manifest):
         link += (
             f" over the {manifest['channel']} channel\n(Bob's modules are given the signal {given})"
         )
-    if not manifest["modules"]:
+    if manifest["psr_db"] is None:
         return f"Nothing of them\nwas trained; measured on a link for {link}."
     return (
         f"Trained on\n{link} ({manifest['knowledge']} box), with a perturbation budget of "

@@ -16,6 +16,7 @@ from arn_keras.pair import KEY_INPUTS, PROTECTIONS
 from arn_keras.pair.keyed import is_keyed, key_input, rotation_of
 from arn_keras.pair.rotation import FAST
 from arn_keras.power import db_to_ratio
+from arn_keras.rooms import answer
 
 #: Names that a module's first input may have: what it adds something to, or takes it from.
 SIGNAL_INPUTS = ("signal", "received")
@@ -156,24 +157,28 @@ class Protection:
         return received
 
 
-def protection(name, arn=(None, None), rotation=FAST):
+def protection(name, arn=(None, None), rotation=FAST, signal_shape=None):
     """The protection of this name.
 
     Args:
         name: one of `pair.PROTECTIONS`.
         arn: the pair (transmitter ARN, receiver ARN).
         rotation: `keyed.Rotation` of keyed modules.
+        signal_shape: shape of one source's signal, for modules that nothing trains.
 
     Raises:
-        ValueError: for another name, or if the ARNs are asked for and missing.
+        ConfigError: for another name.
+        ValueError: if the ARNs are asked for and missing.
     """
-    if name not in PROTECTIONS:
-        raise ValueError(f"expected a protection of {', '.join(PROTECTIONS)}, got {name!r}")
-    if "arn" not in name:
-        arn = (None, None)
-    elif None in arn:
-        raise ValueError(f"expected a pair of ARNs for {name}, got none")
-    return Protection(name, *arn, rotation if "keyed" in name else None)
+    means = answer(PROTECTIONS, name)
+    public = (None, None)
+    if means.build:
+        public = means.build(signal_shape)
+    elif means.arns:
+        if None in arn:
+            raise ValueError(f"expected a pair of ARNs for {name}, got none")
+        public = arn
+    return Protection(name, *public, rotation if means.keyed else None)
 
 
 def weakened(protected, signals, psr_db, name="planted"):

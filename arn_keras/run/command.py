@@ -104,7 +104,7 @@ def run(config):
         offer_logical_devices(config.devices)
     # Before what takes seconds.
     dataset = config.problem.dataset(config.dataset, config.data_dir, config.limit)
-    load_tensorflow()
+    load_tensorflow(config.problem.splits_layers)
     from arn_keras.run.job import Job
 
     with Job(config, dataset, say) as job:

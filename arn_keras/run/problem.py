@@ -225,6 +225,7 @@ class Problem:
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
+            weights=self.scenario.loss_weights,
             **self.channels,
         )
 

@@ -76,7 +76,7 @@ class SavedRun:
         """
         require_tensorflow()
         dataset = self.dataset(data_dir)
-        load_tensorflow()
+        load_tensorflow(self.config.problem.splits_layers)
         from arn_keras.run.directory import load_models
         from arn_keras.run.problem import Problem, names
 

@@ -2,5 +2,6 @@
 
 SCENARIOS = {
     "letter": "arn_keras.scenario.letter:Letter",
+    "deepjscc": "arn_keras.scenario.deepjscc:DeepJSCC",
     "own": "arn_keras.scenario.own:Own",
 }

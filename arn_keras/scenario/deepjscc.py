@@ -1,8 +1,13 @@
 """Pictures over a convolutional DeepJSCC link, the field's own (arXiv:1809.01733); CIFAR-10."""
 
 import dataclasses
+from typing import ClassVar
 
+from arn_keras.eve import CONVOLUTIONS, EVES
+from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, option
+
+_SUBSTITUTES = tuple(f"convolutions_{width}_{depth}" for width, depth in CONVOLUTIONS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +16,24 @@ class DeepJSCC(Scenario):
 
     about = "pictures over a convolutional DeepJSCC link"
     block = "conv"
+    splits_layers = True
+    # A hundredth of this link's error is 1.4e-5: the letter's w2 would not see it.
+    loss_weights = (10.0, 200.0, 1.0)
+    defaults: ClassVar = {
+        "epochs": 8,
+        "link_epochs": 9,
+        "eve_epochs": 8,
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+    }
+    measured: ClassVar = {
+        "frozen": "residual",
+        "frozen_wide": "residual_wide",
+        "frozen_patches": "patches",
+    }
+    substitutes: ClassVar = {"single": ("convolutions_32_0",), "ensemble": _SUBSTITUTES}
+    rivals = ("convolutions_32_0", "convolutions_24_1")
+    larger = ("residual_wide", "patches", "wide")
 
     compression: str = option("1/6", "k/n, complex symbols a source value, for example 1/12")
 
@@ -25,3 +48,7 @@ class DeepJSCC(Scenario):
 
         how = dataset.source_shape, self.compression
         return build_transmitter(*how), build_receiver(*how)
+
+    def build_reader(self, estimate_shape, classes):
+        """Convolutions that read the label off a picture."""
+        return answer(EVES, "convolutions_16_1")(estimate_shape, classes)

@@ -33,6 +33,9 @@ class Scenario:
         defaults: of the configuration's fields that have none: `epochs`, `link_epochs`,
             `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`.
         block: name in `pair.BLOCKS` of the ARNs' block.
+        loss_weights: (w1, w2, w3) of Eq. (19) where Eve's confidence is the third term; None for
+            the letter's.
+        splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
         substitutes: stages of Alice's substitutes, for each kind of black box.
@@ -50,6 +53,8 @@ class Scenario:
         "learning_rate": 2e-3,
     }
     block: ClassVar[str] = "dense"
+    loss_weights: ClassVar[tuple[float, float, float] | None] = None
+    splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",
         "frozen_wide": "eve_wide",

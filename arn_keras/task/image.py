@@ -2,11 +2,11 @@
 
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
-from arn_keras.task.signal import Signal, SquaredError
+from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import Measure
 
 
-class PictureError(SquaredError):
+class PictureMeter(SquaredErrorMeter):
     """Mean squared error, and the peak signal-to-noise ratio of the mean error.
 
     Sources are in [0, 1], so PSNR = -10 log10(MSE).
@@ -28,8 +28,8 @@ class Image(Signal):
     has_picture = True
 
     def meter(self):
-        """A new `PictureError`."""
-        return PictureError()
+        """A new `PictureMeter`."""
+        return PictureMeter()
 
     def picture(self, path, examples, rows, title):
         """Draws sources, what Bob sees of them, and what Eve says."""

@@ -29,11 +29,11 @@ class Label(Task):
         return np.broadcast_to(np.log(share + 1e-9), (count, len(share)))
 
     def meter(self):
-        """A new `Accuracy`."""
-        return Accuracy()
+        """A new `AccuracyMeter`."""
+        return AccuracyMeter()
 
 
-class Accuracy:
+class AccuracyMeter:
     """Share of sources whose label has the largest logit."""
 
     def __init__(self):

@@ -25,11 +25,11 @@ class Signal(Task):
         return np.broadcast_to(mean, (count, *mean.shape))
 
     def meter(self):
-        """A new `SquaredError`."""
-        return SquaredError()
+        """A new `SquaredErrorMeter`."""
+        return SquaredErrorMeter()
 
 
-class SquaredError:
+class SquaredErrorMeter:
     """Mean squared error of estimates."""
 
     def __init__(self):

@@ -155,6 +155,7 @@ def build_pair_link(
     stage,
     *,
     task_loss,
+    weights=None,
     **channels,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
@@ -169,6 +170,7 @@ def build_pair_link(
         dataset: `data.dataset.Dataset` that pairs are trained on.
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
+        weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
         **channels: `bob_channel` and `eve_channel` of `SecureLink`.
 
     Returns:
@@ -183,9 +185,11 @@ def build_pair_link(
         **channels,
         name=stage.replace("/", "_"),
     )
-    power_loss, weights = attack_power_loss, _LOSS_WEIGHTS
+    power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
+    if weights is not None:
+        of_terms = {**of_terms, "confidence": weights}
     if privacy.ensemble:
-        power_loss, weights = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
+        power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
     schedule.compile(
         link,
         len(dataset.train),
@@ -194,7 +198,7 @@ def build_pair_link(
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
-    link.loss_weights.assign(weights[privacy.loss])
+    link.loss_weights.assign(of_terms[privacy.loss])
     return link
 
 

@@ -1,4 +1,4 @@
-"""`python -m export.web [RUN_DIR]`: the command line of the page.
+"""`python -m arn_keras.export.web [RUN_DIR]`: the command line of the page.
 
 Nothing heavy is imported before the options are known to be good.
 """
@@ -20,7 +20,7 @@ PORT = 8000
 def parse(arguments=None):
     """Options; wrong ones end the program with one line and status 2."""
     parser = Parser(
-        prog="python -m export.web",
+        prog="python -m arn_keras.export.web",
         description="Writes a finished run as a page that runs in a browser, and serves it on "
         "this machine.",
     )
@@ -82,11 +82,12 @@ def export(run_dir=None, out=None, data_dir=None):
     dataset = problem.dataset
     from arn_keras.export.web import contents
     from arn_keras.export.web.eavesdroppers import overhear
+    from arn_keras.export.web.pictures import check_pictures
     from arn_keras.training.algorithm_1 import stage_seed
 
-    contents.check_pictures(dataset)
+    check_pictures(problem)
     out = pathlib.Path(out) if out else run_dir / "page"
-    models = contents.trained(run_dir, manifest["knowledge"])
+    models = contents.trained(run_dir, manifest["knowledge"], problem.scenario.judges)
     levels = {"snr_db": sum(config.snr_db) / 2, "psr_db": config.psr_db}
     with saved.directory() as directory:
         overheard = overhear(

@@ -2,45 +2,35 @@
 
 The pair's modules are the bundle's own float32 files, byte for byte. Written are, beside the
 models, `page.json` (last: a directory with it is whole), `pictures.bin` (8-bit pictures, one after
-another) and `check.json` (fixed noise and keys, and Keras's figures under them).
+another, which stand for what the transmitter takes) and `check.json` (fixed noise and keys, and
+Keras's figures under them). Signals of any shape are sent; the page draws their symbols in a row.
 """
 
 import json
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from arn_keras.errors import DataError, RunDirError
 from arn_keras.export import runtime
+from arn_keras.export.web.pictures import write_pictures
 from arn_keras.files import atomic_file, write_json
 from arn_keras.power import noise_variance, ratio_to_db
 
-#: Pictures that the page sends by itself: the first of the test set, not chosen.
-PICTURES = 200
-#: Of these, how many of each label are shown to choose from; Python's figures are of these too.
-SHOWN = 2
-
 
 class Models(NamedTuple):
-    """The Keras models of a run: link, frozen Eve, and the pair (transmitter ARN, receiver ARN)."""
+    """The Keras models of a run.
+
+    Attributes:
+        transmitter, receiver: the link.
+        eves: frozen eavesdroppers, {"frozen": the first, "frozen_2": ...}.
+        pair: (transmitter ARN, receiver ARN).
+    """
 
     transmitter: Any
     receiver: Any
-    eve: Any
+    eves: dict
     pair: tuple
-
-
-def check_pictures(dataset):
-    """Refuses a data set whose pictures nobody can draw.
-
-    Raises:
-        DataError: unless they are grey.
-    """
-    if dataset.source_shape[-1] != 1:
-        raise DataError(
-            f"{dataset.name}: expected grey pictures, which the page lets a person draw, got "
-            f"{dataset.source_shape[-1]} channels"
-        )
 
 
 def write_models(out, models, overheard, bundle):
@@ -62,16 +52,17 @@ def write_models(out, models, overheard, bundle):
     from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
     shape = models.pair[0].input_shape[1:]
+    picture = models.receiver.compute_output_shape((1, *shape))
     converted = {
-        "transmitter": models.transmitter,
-        "receiver": models.receiver,
-        "eve": models.eve,
+        "transmitter": _fixed(models.transmitter, picture),
+        "receiver": _fixed(models.receiver, (1, *shape)),
+        **{model_name(name): _fixed(eve, (1, *shape)) for name, eve in models.eves.items()},
         "transmitter_keyed": build_transmitter_keyed(shape),
         "receiver_keyed": build_receiver_keyed(shape),
         **{
             f"eve_{name}": heard.eves["retrained"]
             for name, heard in overheard.items()
-            if heard.eves["retrained"] is not models.eve
+            if heard.eves["retrained"] is not models.eves["frozen"]
         },
     }
     files = {name: convert(model, "float32") for name, model in converted.items()}
@@ -84,46 +75,40 @@ def write_models(out, models, overheard, bundle):
     return {name: f"{name}.tflite" for name in files}
 
 
-def write_pictures(out, dataset):
-    """Writes the pictures and says which there are.
-
-    Returns:
-        Fields of `page.json`: `shape`, `labels`, `shown` (numbers of pictures to choose from,
-        by label) and `extent` (usual share of a picture's side that its ink takes).
-    """
-    images = np.asarray(dataset.test.source[:PICTURES])
-    labels = np.asarray(dataset.test.label[:PICTURES])
-    with atomic_file(out / "pictures.bin") as temporary:
-        temporary.write_bytes(images.tobytes())
-    shown = [n for c in range(dataset.classes) for n in np.flatnonzero(labels == c)[:SHOWN]]
-    return {
-        "shape": list(dataset.source_shape[:2]),
-        "classes": dataset.classes,
-        "labels": labels.tolist(),
-        "shown": [int(number) for number in shown],
-        "extent": _extent(images),
-    }
+def model_name(eve):
+    """Name of a frozen eavesdropper's model in the page: "eve", "eve_2", ..."""
+    return eve.replace("frozen", "eve")
 
 
-def check(models, overheard, dataset, shown, *, snr_db, seed):
+def _fixed(model, shape):
+    """The model with an input of this shape, batch aside, where its own leaves sizes open."""
+    if None not in model.input_shape[1:]:
+        return model
+    import keras
+
+    source = keras.Input(shape[1:], name=model.inputs[0].name)
+    return keras.Model(source, model(source, training=False), name=model.name)
+
+
+def check(models, overheard, pictures, shown, *, snr_db, seed):
     """Keras's figures of the shown pictures under fixed noise and keys, for the page to repeat.
 
     Args:
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
-        dataset: `data.images.Dataset`.
+        pictures: `Pictures`.
         shown: numbers of the pictures.
         snr_db: SNR in dB.
         seed: integer seed of noise and keys.
 
     Returns:
         `check.json`: `pictures`, `bob_noise` and `eve_noise` (of variance 1, one row a picture),
-        `signs`, and `expected`, {protection: {"mse", "frozen", "retrained"}}: Bob's squared error,
-        and the probabilities each Eve gives the labels, one row a picture.
+        `signs`, and `expected`, {protection: {"mse", "frozen", ..., "retrained"}}: Bob's squared
+        error, and the probabilities each Eve gives the labels, one row a picture.
     """
     from keras import ops
 
-    images = np.asarray(dataset.targets(dataset.test.part(np.asarray(shown))))
+    images = pictures.sources()[list(shown)]
     signal = models.transmitter(images, training=False)
     generator = np.random.default_rng(seed)
     bob_noise, eve_noise = generator.normal(size=(2, *signal.shape)).astype("float32")
@@ -170,9 +155,9 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
     """
     (out / "page.json").unlink(missing_ok=True)
     files = write_models(out, models, overheard, bundle)
-    pictures = write_pictures(out, dataset)
+    pictures, described = write_pictures(out, dataset)
     checked = check(
-        models, overheard, dataset, pictures["shown"], snr_db=facts["snr_db"], seed=seed
+        models, overheard, pictures, described["shown"], snr_db=facts["snr_db"], seed=seed
     )
     with atomic_file(out / "check.json") as temporary:
         temporary.write_text(json.dumps(checked, allow_nan=False))
@@ -182,9 +167,10 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
         out / "page.json",
         {
             **facts,
-            **pictures,
+            **described,
+            "eves": [*models.eves, "retrained"],
             "sources": len(dataset.test),
-            "symbols": models.transmitter.output_shape[-1],
+            "symbols": math.prod(models.pair[0].input_shape[1:]),
             "rounds": overheard["keyed"].protection.rounds,
             "measured_psr_db": ratio_to_db(power) if power else None,
             "measured": measured,
@@ -193,27 +179,21 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
     )
 
 
-def trained(run_dir, knowledge):
+def trained(run_dir, knowledge, judges):
     """The models of a run.
+
+    Args:
+        run_dir: its directory.
+        knowledge: the pair's, "white" or "black".
+        judges: stages of the run's frozen eavesdroppers under their names, as `Scenario.judges`.
 
     Raises:
         RunDirError: if one is missing or damaged.
     """
     from arn_keras.run.directory import load_models
 
-    (eve,) = load_models(run_dir, "eve", "classifier")
+    eves = [load_models(run_dir, stage, "classifier")[0] for stage in judges.values()]
+    names = ["frozen", *(f"frozen_{n}" for n in range(2, len(eves) + 1))]
     pair = load_models(run_dir, f"arn/{knowledge}", *runtime.ROLES)
-    models = Models(*load_models(run_dir, "link", "transmitter", "receiver"), eve, tuple(pair))
-    if len(models.transmitter.output_shape) != 2:
-        raise RunDirError(f"{run_dir}: expected signals of one axis, as the page draws them")
-    return models
-
-
-def _extent(images):
-    """Median over pictures of the longer side of the ink's frame, as a share of the picture's."""
-    shares = []
-    for image in images[..., 0] >= 128:
-        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-        if len(rows):
-            shares.append(max(np.ptp(rows) + 1, np.ptp(columns) + 1) / max(image.shape))
-    return float(np.median(shares)) if shares else 1.0
+    transmitter, receiver = load_models(run_dir, "link", "transmitter", "receiver")
+    return Models(transmitter, receiver, dict(zip(names, eves, strict=True)), tuple(pair))

@@ -23,7 +23,8 @@ class Overheard:
 
     Attributes:
         protection: `protection.Protection`.
-        eves: {"frozen", "retrained"}: classifiers. Without a protection they are the same.
+        eves: classifiers: the frozen ones, {"frozen", "frozen_2", ...}, and "retrained"; without
+            a protection she is the first.
         measured: on all test sources: Bob's `mse`, `perturbation_power`, and the accuracy of each
             Eve under her name.
     """
@@ -59,7 +60,7 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
             protection=protection(name, models.pair),
             seed=seed,
         )
-        eves = {"frozen": models.eve, "retrained": models.eve}
+        eves = {**models.eves, "retrained": models.eves["frozen"]}
         if tap.protected:
             stage = f"retrained/{name}-{pair[:12]}" if name == "arn" else f"retrained/{name}"
             eves["retrained"] = _retrained(directory, stage, tap, epochs)

@@ -6,16 +6,15 @@ import {guess, PROTECTIONS, send} from './link.js';
  *
  * @param {object} models functions of `loadModels`.
  * @param {object} check contents of `check.json`.
- * @param {(index: number) => Float32Array} picture pixels of a picture of the page, in [0, 1].
- * @param {number} snrDb SNR of the check.
+ * @param {(index: number) => Float32Array} picture a picture of the page, as the transmitter takes it.
+ * @param {object} run contents of `page.json`.
  * @returns {Promise<object>} `found`, shaped like `expected`; `messages`; `mseDifference`, the
  *   largest relative one of Bob's error; `beliefDifference`, the largest of an Eve's probability;
  *   `otherGuesses`, how many of an Eve's guesses differ; `guesses`, of how many.
  */
-export async function repeatCheck(models, check, picture, snrDb) {
-  const found = Object.fromEntries(
-    PROTECTIONS.map((name) => [name, {mse: [], frozen: [], retrained: []}]),
-  );
+export async function repeatCheck(models, check, picture, run) {
+  const empty = () => Object.fromEntries(['mse', ...run.eves].map((name) => [name, []]));
+  const found = Object.fromEntries(PROTECTIONS.map((name) => [name, empty()]));
   const result = {found, messages: 0, mseDifference: 0, beliefDifference: 0};
   Object.assign(result, {guesses: 0, otherGuesses: 0});
   for (const [row, index] of check.pictures.entries()) {
@@ -25,14 +24,14 @@ export async function repeatCheck(models, check, picture, snrDb) {
       eveNoise: Float32Array.from(check.eve_noise[row]),
       signs: Float32Array.from(check.signs[row]),
     };
-    const outcome = await send(models, message, {snrDb, gain: 1});
+    const outcome = await send(models, message, {snrDb: run.snr_db, gain: 1}, run.eves);
     for (const name of PROTECTIONS) {
       const expected = check.expected[name];
       result.messages += 1;
       found[name].mse.push(outcome[name].mse);
       const change = Math.abs(outcome[name].mse / expected.mse[row] - 1);
       result.mseDifference = Math.max(result.mseDifference, change);
-      for (const eve of ['frozen', 'retrained']) {
+      for (const eve of run.eves) {
         const beliefs = outcome[name][eve];
         found[name][eve].push(beliefs);
         result.guesses += 1;

@@ -6,6 +6,7 @@ import {gaussianNoise} from './noise.js';
 import {Pad} from './pad.js';
 import {Tally} from './tally.js';
 import {Card, drawPicture, sentence} from './view.js';
+import {given} from './words.js';
 
 const MORE = 20;
 const at = (id) => document.getElementById(id);
@@ -17,18 +18,23 @@ export class Conversation {
     // ?seed=1 makes the noise repeatable, never the keys.
     const seed = new URLSearchParams(location.search).get('seed');
     this.noise = gaussianNoise(seed === null ? null : Number(seed));
-    this.tally = new Tally();
+    this.tally = new Tally(run.eves);
     this.next = 0;
-    this.pad = new Pad(at('pad'), (ink, side) => this.draw(ink, side));
+    this.pad = new Pad(at('pad'), run.extent !== null && ((ink, side) => this.draw(ink, side)));
     this.cards = Object.fromEntries(PROTECTIONS.map((name) => [name, new Card(name, run)]));
     at('cards').append(...PROTECTIONS.map((name) => this.cards[name].element));
   }
 
-  /** Pixels in [0, 1] of the picture of this number. */
+  /** The test picture of this number, as the transmitter takes it. */
   pixels(index) {
-    const count = this.run.shape[0] * this.run.shape[1];
-    const part = this.pictures.subarray(index * count, (index + 1) * count);
-    return Float32Array.from(part, (value) => value / 255);
+    const count = this.run.shape[0] * this.run.shape[1] * this.run.channels;
+    return this.taken(this.pictures.subarray(index * count, (index + 1) * count));
+  }
+
+  /** What the transmitter takes for 8-bit values. */
+  taken(stored) {
+    const [low, high] = this.run.range;
+    return Float32Array.from(stored, (value) => low + (high - low) * (value / 255));
   }
 
   /** Takes a picture of the test set as Alice's. */
@@ -37,9 +43,10 @@ export class Conversation {
     Object.assign(this, {source, label: this.run.labels[index], drawing: false});
     at('again').disabled = false;
     const canvas = document.createElement('canvas');
-    drawPicture(canvas, this.source, this.run.shape);
-    this.pad.show(canvas);
+    drawPicture(canvas, this.source, this.run);
+    this.pad.show(canvas, `Alice\u2019s picture: ${given(this.run, this.label)}`);
     at('label').value = String(this.label);
+    at('named').textContent = given(this.run, this.label);
     for (const radio of document.querySelectorAll('#gallery input')) {
       radio.checked = Number(radio.value) === index;
     }
@@ -47,11 +54,11 @@ export class Conversation {
 
   /** Takes a drawing as Alice's; it is sent while it grows, and not counted. */
   draw(ink, side) {
-    const source = pictureOf(ink, side, this.run.shape, this.run.extent);
-    if (source === null) return;
+    const stored = pictureOf(ink, side, this.run.shape, this.run.extent);
+    if (stored === null) return;
     if (!this.drawing) this.forget();
     this.drawing = true;
-    this.source = source;
+    this.source = this.taken(stored);
     at('again').disabled = false;
     this.request({fresh: true});
   }
@@ -63,7 +70,7 @@ export class Conversation {
     at('again').disabled = true;
   }
 
-  /** Nobody knows any more which digit it is. */
+  /** Nobody knows any more what it is. */
   forget() {
     const chosen = document.querySelector('#gallery :checked');
     if (chosen) chosen.checked = false;
@@ -109,7 +116,7 @@ export class Conversation {
         signs: freshSigns(this.run.rounds * symbols),
       };
     }
-    this.outcome = await send(this.models, this.message, this.air());
+    this.outcome = await send(this.models, this.message, this.air(), this.run.eves);
     if (count && this.label !== null) this.tally.add(this.outcome, this.label);
     this.show();
   }
@@ -120,7 +127,7 @@ export class Conversation {
     }
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
-      at('said').textContent = sentence(this.outcome, this.label);
+      at('said').textContent = sentence(this.outcome, this.label, this.run);
     }, 300);
   }
 

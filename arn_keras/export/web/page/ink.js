@@ -7,7 +7,7 @@
  * @param {number} side pixels of the drawing's side.
  * @param {number[]} shape height and width of the picture.
  * @param {number} extent share of the picture's side that the ink's longer side takes.
- * @returns {Float32Array|null} pixels in [0, 1] in steps of 1/255, or null if there is no ink.
+ * @returns {Uint8Array|null} pixels as a test picture's are stored, or null if there is no ink.
  */
 export function pictureOf(ink, side, [height, width], extent) {
   const frame = frameOf(ink, side);
@@ -18,11 +18,11 @@ export function pictureOf(ink, side, [height, width], extent) {
   // A centre of mass that would push ink over the edge gives way.
   const left = within(x - (width * step) / 2, frame.right - width * step, frame.left);
   const top = within(y - (height * step) / 2, frame.bottom - height * step, frame.top);
-  const pixels = new Float32Array(height * width);
+  const pixels = new Uint8Array(height * width);
   for (let row = 0; row < height; row += 1) {
     for (let column = 0; column < width; column += 1) {
       const value = areaMean(ink, side, left + column * step, top + row * step, step);
-      pixels[row * width + column] = Math.round(value) / 255;
+      pixels[row * width + column] = Math.round(value);
     }
   }
   return pixels;

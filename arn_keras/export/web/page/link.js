@@ -1,4 +1,4 @@
-// The block diagram: one message from Alice, over the air, to Bob and to both Eves.
+// The block diagram: one message from Alice, over the air, to Bob and to every Eve.
 import {added, decibel, meanSquare, ratio} from './power.js';
 
 /** What the page compares. */
@@ -8,13 +8,14 @@ export const PROTECTIONS = ['none', 'arn', 'keyed'];
  * Sends a message under every protection, through the same noise.
  *
  * @param {object} models functions of `loadModels`.
- * @param {object} message `pixels` (in [0, 1]), `bobNoise` and `eveNoise` (variance 1), `signs`.
+ * @param {object} message `pixels` (as the transmitter takes them), `bobNoise` and `eveNoise` (variance 1), `signs`.
  * @param {object} air `snrDb`; `gain`, the amplitude of the ARN's perturbation, 1 as trained.
+ * @param {string[]} eves who listens: `frozen`, `frozen_2`, ... and `retrained`.
  * @returns {Promise<object>} for each protection: `signal` y, `sent` z, `psrDb` measured (null
  *   without perturbation), Bob's `picture` and its squared error `mse`, and what each Eve believes,
- *   `frozen` and `retrained`: a probability for each label.
+ *   under her name: a probability for each label.
  */
-export async function send(models, message, {snrDb, gain}) {
+export async function send(models, message, {snrDb, gain}, eves) {
   const signal = await models.transmitter(message.pixels);
   const deviation = Math.sqrt(ratio(-snrDb));
   const outcome = {};
@@ -24,16 +25,15 @@ export async function send(models, message, {snrDb, gain}) {
     const overheard = added(sent, message.eveNoise, deviation);
     const cleaned = await clean[name](models, received, message.signs);
     const picture = await models.receiver(cleaned);
-    const frozen = softmax(await models.eve(overheard));
-    const retrained = name === 'none' ? frozen : softmax(await models[`eve_${name}`](overheard));
+    const beliefs = {};
+    for (const eve of eves) beliefs[eve] = softmax(await models[modelOf(eve, name)](overheard));
     outcome[name] = {
       signal,
       sent,
       psrDb: name === 'none' ? null : decibel(meanSquare(added(sent, signal, -1))),
       picture,
       mse: meanSquare(added(picture, message.pixels, -1)),
-      frozen,
-      retrained,
+      ...beliefs,
     };
   }
   return outcome;
@@ -54,6 +54,12 @@ const clean = {
   arn: (models, received) => models.receiver_arn(received),
   keyed: (models, received, signs) => models.receiver_keyed({received, signs}),
 };
+
+/** The model of an Eve: one is retrained for each protection, and without one she is the first. */
+function modelOf(eve, protection) {
+  if (eve !== 'retrained') return eve.replace('frozen', 'eve');
+  return protection === 'none' ? 'eve' : `eve_${protection}`;
+}
 
 function softmax(logits) {
   const largest = Math.max(...logits);

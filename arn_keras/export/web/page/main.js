@@ -5,6 +5,7 @@ import {PROTECTIONS} from './link.js';
 import {loadModels} from './models.js';
 import {showRun} from './run.js';
 import {drawPicture, inDb, titleOf} from './view.js';
+import {given, nameOf} from './words.js';
 
 const at = (id) => document.getElementById(id);
 
@@ -20,7 +21,7 @@ const rounded = (value) => Number(value.toPrecision(1)).toString();
 async function check(page) {
   at('checked').textContent = 'checking \u2026';
   const python = await fetched('check.json', 'json');
-  const result = await repeatCheck(page.models, python, (n) => page.pixels(n), page.run.snr_db);
+  const result = await repeatCheck(page.models, python, (n) => page.pixels(n), page.run);
   at('checked').dataset.found = JSON.stringify(result.found);
   at('checked').textContent =
     `${result.messages} messages: Bob\u2019s error within ${rounded(100 * result.mseDifference)} % of ` +
@@ -32,9 +33,9 @@ function fillGallery(page) {
   for (const index of page.run.shown) {
     const [label, radio] = [document.createElement('label'), document.createElement('input')];
     Object.assign(radio, {type: 'radio', name: 'picture', value: index});
-    radio.setAttribute('aria-label', `a ${page.run.labels[index]}, test picture ${index}`);
+    radio.setAttribute('aria-label', `${given(page.run, page.run.labels[index])}, test picture ${index}`);
     const canvas = document.createElement('canvas');
-    drawPicture(canvas, page.pixels(index), page.run.shape);
+    drawPicture(canvas, page.pixels(index), page.run);
     label.append(radio, canvas);
     at('gallery').append(label);
     radio.addEventListener('change', () => {
@@ -42,7 +43,9 @@ function fillGallery(page) {
       page.request({fresh: true, count: true});
     });
   }
-  for (let label = 0; label < page.run.classes; label += 1) at('label').append(new Option(label));
+  for (let label = 0; label < page.run.classes; label += 1) {
+    at('label').append(new Option(nameOf(page.run, label), label));
+  }
 }
 
 function fillTabs(page) {

@@ -1,19 +1,23 @@
 // The pad to draw on, with a mouse, a pen or a finger.
 
 const SIDE = 280;
+const EMPTY = 'Pad: draw here with mouse, pen or finger, or choose a picture below';
 
 /** A canvas that is drawn on; tells its ink after each stroke and while one goes on. */
 export class Pad {
   /**
    * @param {HTMLCanvasElement} canvas square.
-   * @param {(ink: Uint8ClampedArray, side: number) => void} changed
+   * @param {((ink: Uint8ClampedArray, side: number) => void)|false} changed false for a canvas that
+   *   only shows, where nobody can draw a picture of the kind
    */
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed;
     canvas.width = canvas.height = SIDE;
     this.context = canvas.getContext('2d', {willReadFrequently: true});
-    this.drawn = false;
+    this.clear();
+    canvas.classList.toggle('to-draw', Boolean(changed));
+    if (!changed) return;
     canvas.addEventListener('pointerdown', (event) => this.#begin(event));
     canvas.addEventListener('pointermove', (event) => this.#go(event));
     for (const end of ['pointerup', 'pointercancel']) {
@@ -22,18 +26,19 @@ export class Pad {
     // A stroke is no gesture of the browser's. After a quick one, which it takes for a fling, it
     // would swallow the next tap anywhere, `touch-action: none` or not.
     canvas.addEventListener('touchstart', (event) => event.preventDefault(), {passive: false});
-    this.clear();
   }
 
   clear() {
+    this.canvas.setAttribute('aria-label', this.changed ? EMPTY : 'No picture');
     this.context.fillStyle = '#000';
     this.context.fillRect(0, 0, SIDE, SIDE);
     this.drawn = false;
   }
 
-  /** Shows a picture of the data set in place of a drawing. */
-  show(image) {
+  /** Shows a picture of the data set, described so, in place of a drawing. */
+  show(image, description) {
     this.clear();
+    this.canvas.setAttribute('aria-label', description);
     this.context.imageSmoothingEnabled = false;
     this.context.drawImage(image, 0, 0, SIDE, SIDE);
   }

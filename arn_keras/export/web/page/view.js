@@ -1,7 +1,9 @@
-// One protection's card: what is on the air, what Bob sees, what both Eves believe.
+// One protection's card: what is on the air, what Bob sees, what the Eves believe.
 import {guess} from './link.js';
+import {given, nameOf} from './words.js';
 
 const SYMBOLS_SHOWN = 64;
+const MOST_NUMBERED = 20;
 const WORDS = {
   none: {title: 'No protection', idea: 'The transmitter\u2019s signal goes out as it is.'},
   arn: {
@@ -18,7 +20,14 @@ const CAPTION = {
   arn: (psrDb) => `, ${inDb(psrDb)} added`,
   keyed: () => ', turned by the key',
 };
-const EVES = {frozen: 'Eve, never adapts', retrained: 'Eve, retrained'};
+
+/** What an Eve is called: one of several who never adapt has her number. */
+export function eveOf(name, all) {
+  if (name === 'retrained') return 'Eve, retrained';
+  const number = name.split('_')[1] ?? 1;
+  return all.length > 2 ? `Eve ${number}, never adapts` : 'Eve, never adapts';
+}
+
 
 /** A level in dB in print. */
 export const inDb = (level) => `${String(Number(level.toFixed(1))).replace('-', '\u2212')} dB`;
@@ -28,32 +37,37 @@ export const titleOf = (name) => WORDS[name].title;
 
 /** A card of the page, filled by `show`. */
 export class Card {
-  constructor(name, {shape, classes}) {
+  constructor(name, run) {
     this.name = name;
-    this.shape = shape;
+    this.run = run;
     this.element = copyOf('card');
     this.element.dataset.protection = name;
     this.element.id = `card-${name}`;
     this.find('h3').textContent = WORDS[name].title;
     this.find('.idea').textContent = WORDS[name].idea;
     this.element.setAttribute('aria-label', WORDS[name].title);
-    for (const eve of Object.keys(EVES)) this.#prepare(eve, classes);
+    this.element.style.gridRow = `span ${4 + run.eves.length}`;
+    for (const eve of run.eves) this.#prepare(eve, run);
   }
 
   find(selector) {
     return this.element.querySelector(selector);
   }
 
-  #prepare(eve, classes) {
-    const box = this.find(`[data-eve=${eve}]`);
-    box.append(copyOf('eve'));
+  #prepare(eve, {eves, classes}) {
+    const box = copyOf('eve');
+    box.dataset.eve = eve;
+    this.element.append(box);
     const same = this.name === 'none' && eve === 'retrained';
-    box.querySelector('.who').textContent = same ? `${EVES[eve]} (the same)` : EVES[eve];
+    const called = eveOf(eve, eves);
+    const first = eves.length > 2 ? 'as Eve 1' : 'the same';
+    box.querySelector('.who').textContent = same ? `${called} (${first})` : called;
     box.style.setProperty('--chance', 1 / classes);
     const bars = box.querySelector('.bars');
     for (let label = 0; label < classes; label += 1) {
       const bar = document.createElement('span');
-      bar.append(document.createElement('i'), String(label));
+      bar.append(document.createElement('i'), classes > MOST_NUMBERED ? '' : String(label));
+      bar.title = nameOf(this.run, label);
       bars.append(bar);
     }
   }
@@ -68,7 +82,7 @@ export class Card {
   show(outcome, label, tally) {
     drawSignal(this.find('.signal'), outcome, this.name);
     const picture = this.find('.picture');
-    drawPicture(picture, outcome.picture, this.shape);
+    drawPicture(picture, outcome.picture, this.run);
     const error = outcome.mse.toFixed(4);
     picture.setAttribute('aria-label', `What Bob receives, error ${error}`);
     const figure = this.find('.error');
@@ -77,7 +91,7 @@ export class Card {
     const mean = tally.meanError(this.name);
     this.find('.mean').textContent = mean === null ? '' : `mean of ${tally.messages}: ${mean.toFixed(4)}`;
     this.find('.mean').dataset.mse = mean ?? '';
-    for (const eve of Object.keys(EVES)) this.#showEve(eve, outcome[eve], label, tally);
+    for (const eve of this.run.eves) this.#showEve(eve, outcome[eve], label, tally);
   }
 
   #showEve(eve, beliefs, label, tally) {
@@ -88,7 +102,7 @@ export class Card {
     const badge = {guess: '? who knows', right: '\u2713 right', wrong: '\u2717 wrong'}[verdict];
     box.dataset.verdict = verdict;
     box.dataset.guess = guessed;
-    box.querySelector('.says').textContent = `says ${guessed}, ${sure} sure`;
+    box.querySelector('.says').textContent = `says ${nameOf(this.run, guessed)}, ${sure} sure`;
     box.querySelector('.badge').textContent = badge;
     const bars = box.querySelector('.bars');
     for (const [index, bar] of [...bars.children].entries()) {
@@ -96,7 +110,7 @@ export class Card {
       bar.classList.toggle('guessed', index === guessed);
       bar.classList.toggle('true', index === label);
     }
-    bars.setAttribute('aria-label', describe(beliefs));
+    bars.setAttribute('aria-label', describe(beliefs, this.run));
     const [right, all] = [tally.counts[this.name][eve], tally.messages];
     box.querySelector('.meter span').style.width = all ? `${(100 * right) / all}%` : '0';
     box.querySelector('.told').textContent = all ? `right in ${right} of ${all}` : 'none counted yet';
@@ -106,23 +120,27 @@ export class Card {
 }
 
 /** One sentence on a message, for eyes and screen readers. */
-export function sentence(outcome, label) {
-  const sent = label === null ? 'Sent your drawing.' : `Sent a ${label}.`;
+export function sentence(outcome, label, run) {
+  const sent = label === null ? 'Sent your drawing.' : `Sent ${given(run, label)}.`;
   const parts = Object.keys(WORDS).map((name) => {
-    const [frozen, retrained] = [guess(outcome[name].frozen), guess(outcome[name].retrained)];
-    const eves = name === 'none' ? `${frozen}` : `${frozen}, retrained ${retrained}`;
-    return `${WORDS[name].title}: Eve says ${eves}.`;
+    const said = (eve) => nameOf(run, guess(outcome[name][eve]));
+    const frozen = run.eves.filter((eve) => eve !== 'retrained').map(said).join(' and ');
+    const eves = name === 'none' ? frozen : `${frozen}, retrained ${said('retrained')}`;
+    return `${WORDS[name].title}: ${run.eves.length > 2 ? 'Eves say' : 'Eve says'} ${eves}.`;
   });
   return [sent, ...parts].join(' ');
 }
 
-/** Paints pixels in [0, 1] on a canvas of their own size. */
-export function drawPicture(canvas, pixels, [height, width]) {
+/** Paints a picture, grey or in colour, on a canvas of its own size. */
+export function drawPicture(canvas, pixels, {shape: [height, width], channels, range: [low, high]}) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const image = new ImageData(width, height);
-  for (const [at, value] of pixels.entries()) {
-    image.data.fill(Math.round(255 * value), 4 * at, 4 * at + 3);
+  const stored = (value) => Math.round((255 * (value - low)) / (high - low));
+  for (let at = 0; at < width * height; at += 1) {
+    for (let colour = 0; colour < 3; colour += 1) {
+      image.data[4 * at + colour] = stored(pixels[at * channels + (colour % channels)]);
+    }
     image.data[4 * at + 3] = 255;
   }
   canvas.getContext('2d').putImageData(image, 0, 0);
@@ -153,9 +171,9 @@ function drawSignal(canvas, {signal, sent, psrDb}, name) {
   canvas.dataset.psr = psrDb ?? '';
 }
 
-function describe(beliefs) {
+function describe(beliefs, run) {
   const order = [...beliefs.keys()].sort((a, b) => beliefs[b] - beliefs[a]).slice(0, 3);
-  return order.map((label) => `${label}: ${Math.round(100 * beliefs[label])} %`).join(', ');
+  return order.map((label) => `${nameOf(run, label)}: ${Math.round(100 * beliefs[label])} %`).join(', ');
 }
 
 function copyOf(template) {

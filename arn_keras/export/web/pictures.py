@@ -1,0 +1,115 @@
+"""The page's pictures: which problems have any, and the test pictures as 8-bit values.
+
+The page and Python's figures both start from the stored values and what they stand for, so that
+they agree whatever a transmitter takes: [0, 1], [-1, 1], or 8-bit values as they are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from arn_keras.errors import ExportError
+from arn_keras.files import atomic_file
+
+#: Pictures that the page sends by itself: the first of the test set, not chosen.
+PICTURES = 200
+#: Of these, how many are shown to choose from, as many of each label, and go into the check.
+SHOWN = 20
+#: Grey pictures whose edge is darker than this, of 255, are like strokes on a dark ground.
+DARK = 64
+
+
+class Pictures(NamedTuple):
+    """Pictures of 8 bits, and what they stand for: low + (high - low) stored / 255.
+
+    Attributes:
+        stored: uint8, [n, height, width, 1 or 3].
+        low, high: what the transmitter takes for 0 and for 255.
+    """
+
+    stored: np.ndarray
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, sources):
+        """Of pictures as the transmitter takes them; they may lose what 8 bits do not hold."""
+        sources = np.asarray(sources, np.float32)
+        least, most = float(sources.min()), float(sources.max())
+        usual = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+        low, high = next(
+            (ends for ends in usual if ends[0] <= least and most <= ends[1]), (least, most)
+        )
+        return cls(np.rint((sources - low) * (255 / (high - low))).astype(np.uint8), low, high)
+
+    def sources(self):
+        """What the transmitter takes, float32."""
+        return (self.low + (self.high - self.low) * (self.stored / 255.0)).astype(np.float32)
+
+
+def check_pictures(problem):
+    """Refuses a problem that is not about pictures, which is what the page shows.
+
+    Args:
+        problem: `run.problem.Problem`.
+
+    Raises:
+        ExportError: unless Bob is to see the picture that was sent, grey or in colour.
+    """
+    dataset, task = problem.dataset, problem.scenario.task(problem.dataset)
+    shape = dataset.source_shape
+    pictures = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
+    seen = problem.task.has_picture and problem.task.measures[0].field == "mse"
+    if not (pictures and seen and dataset.train.target is None):
+        raise ExportError(
+            "expected a task that the page can show, pictures that Bob is to see again (height x "
+            f"width x 1, grey, or 3, in colour), got the task {task!r} on {dataset.describe()}"
+        )
+
+
+def write_pictures(out, dataset):
+    """Writes the pictures and says which there are.
+
+    Args:
+        out: the page's directory.
+        dataset: `data.dataset.Dataset`.
+
+    Returns:
+        (`Pictures`, fields of `page.json`): `shape`, `channels`, `range` (what the transmitter
+        takes for 0 and 255), `labels`, `shown` (numbers of pictures to choose from, by label) and
+        `extent` (usual share of a picture's side that its ink takes; null where nobody can draw
+        such a picture).
+    """
+    first = dataset.test.part(slice(PICTURES))
+    pictures = Pictures.of(dataset.targets(first))
+    labels = np.asarray(first.label)
+    with atomic_file(out / "pictures.bin") as temporary:
+        temporary.write_bytes(pictures.stored.tobytes())
+    each = max(1, SHOWN // dataset.classes)
+    shown = [n for c in range(dataset.classes) for n in np.flatnonzero(labels == c)[:each]]
+    *shape, channels = pictures.stored.shape[1:]
+    return pictures, {
+        "shape": shape,
+        "channels": channels,
+        "range": [pictures.low, pictures.high],
+        "classes": dataset.classes,
+        "labels": labels.tolist(),
+        "shown": [int(number) for number in shown[:SHOWN]],
+        "extent": _extent(pictures.stored),
+    }
+
+
+def _extent(images):
+    """Median over pictures of the longer side of the ink's frame, as a share of the picture's.
+
+    None for pictures in colour and for those that are no strokes on a dark ground.
+    """
+    edges = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
+    if images.shape[-1] != 1 or np.median(np.concatenate(edges, axis=1)) >= DARK:
+        return None
+    shares = []
+    for image in images[..., 0] >= 128:
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        if len(rows):
+            shares.append(max(np.ptp(rows) + 1, np.ptp(columns) + 1) / max(image.shape))
+    return float(np.median(shares)) if shares else 1.0

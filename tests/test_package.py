@@ -1,0 +1,116 @@
+"""The wheel: what is in it, and that it works without the checkout it was built from."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+WEB = ROOT / "arn_keras" / "export" / "web"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy, so that nothing is left beside the sources."""
+    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
+    shutil.copytree(
+        ROOT / "arn_keras",
+        copy / "arn_keras",
+        ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
+    )
+    (copy / "export").symlink_to("arn_keras/export")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(out)],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_the_package_alone_and_all_of_it(wheel):
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert {name.partition("/")[0] for name in names} == {"arn_keras"}
+    sources = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "arn_keras").rglob("*")
+        if file.is_file() and not {"node_modules", "__pycache__"} & set(file.parts)
+    }
+    assert names == sources
+    assert {"arn_keras/py.typed", "arn_keras/export/web/page/main.js"} < names
+
+
+def test_the_wheel_has_the_commands(wheel):
+    (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    commands = {line.partition(" = ")[0] for line in wheel.read(entry).decode().splitlines()}
+    assert {"arn-train", "arn-sweep", "arn-audit", "arn-figures", "arn-export"} <= commands
+
+
+@pytest.mark.skipif(
+    not (WEB / "node_modules").is_dir() and not os.environ.get("CI"), reason="make browser"
+)
+def test_an_installed_package_builds_the_page_with_packages_of_the_user_s_cache(wheel, tmp_path):
+    """npm itself is asked for nothing: the cache is filled from the checkout's packages."""
+    wheel.extractall(tmp_path / "installed")
+    code = (
+        "import pathlib, sys; from arn_keras.export.web import building\n"
+        "assert not building.HERE.is_relative_to(sys.argv[1])\n"
+        "assert building.packages() is None\n"
+        "building.cache().mkdir(parents=True)\n"
+        "(building.cache() / 'node_modules').symlink_to(pathlib.Path(sys.argv[1]) / sys.argv[2])\n"
+        "pathlib.Path('page').mkdir(); building.build('page')"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path / "installed"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    packages = (WEB / "node_modules").relative_to(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT), str(packages)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("index.html", "page.css", "page.js", "wasm/litert_wasm_internal.wasm"):
+        assert (tmp_path / "page" / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("has", "lacking"),
+    [((), "Node.js 20 or later"), (("node",), "npm, which gets the page's packages")],
+)
+def test_what_an_installed_page_lacks_is_named(tmp_path, monkeypatch, has, lacking):
+    from arn_keras.export.web import building
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(building, "packages", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in has else None)
+    assert building.missing().startswith(lacking)
+
+
+def test_packages_that_cannot_be_had_leave_nothing_behind(tmp_path, monkeypatch):
+    from arn_keras.errors import ExportError
+    from arn_keras.export.web import building
+
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho 'no network' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ExportError, match="the page's packages: npm failed: no network"):
+        building.install()
+    assert list((tmp_path / "cache" / "arn_keras").iterdir()) == []

@@ -1,0 +1,103 @@
+"""Rooms: answers from outside the package go through every command."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from arn_keras.errors import ConfigError
+from arn_keras.rooms import answer, load_plugins
+
+ROOT = pathlib.Path(__file__).parents[1]
+TRAIN = [str(ROOT / "train.py")]
+AUDIT, SWEEP = (["-m", f"arn_keras.{name}"] for name in ("audit", "sweep"))
+SHORT = ["--scenario", "toy", "--epochs", "2", "--link-epochs", "2", "--eve-epochs", "2"]
+
+
+def _run(folder, command, *options):
+    """Runs a command with the toys plugged in; what it said."""
+    places = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = {**os.environ, "PYTHONPATH": places, "ARN_KERAS_PLUGINS": "toy_rooms"}
+    done = subprocess.run(
+        [sys.executable, *command, *map(str, options)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of the toy scenario, its block, task, Eve and protection, with its bundle."""
+    folder = tmp_path_factory.mktemp("toy")
+    _run(folder, TRAIN, *SHORT, "--spread", "2", "--run-dir", "run")
+    return folder / "run"
+
+
+def test_training_measures_and_exports_what_is_not_of_the_package(run):
+    rows = json.loads((run / "results.json").read_text())
+    assert rows[0].keys() >= {"largest_error", "eve_accuracy"}
+    assert "mse" not in rows[0]
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["options"] == {"spread": 2.0}
+    assert config["task"] == "worst"
+    manifest = json.loads((run / "bundle" / "manifest.json").read_text())
+    assert manifest["measure"]["field"] == "largest_error"
+    module = manifest["modules"]["transmitter"]["float32"]
+    assert set(module["operators"]) <= {"ADD", "FULLY_CONNECTED", "RESHAPE"}
+    assert module["bytes"] < 3000  # one matrix of twelve symbols
+
+
+def test_the_audit_climbs_on_it(run):
+    said = _run(run.parent, AUDIT, run, "--quick", "--protection", "arn", "flipped")
+    audit = json.loads((run / "audit" / "audit.json").read_text())
+    assert set(audit["headline"]) == {"none", "arn", "flipped"}
+    assert audit["headline"]["flipped"]["eve_accuracy"] > 0.7  # a public change hides nothing
+    assert "largest error" in (run / "audit" / "report.md").read_text()
+    assert "report" in said
+
+
+def test_a_protection_from_outside_is_trained_for_measured_and_exported(tmp_path):
+    _run(tmp_path, TRAIN, *SHORT, "--protection", "flipped", "--run-dir", "flipped")
+    original, alone, both = json.loads((tmp_path / "flipped" / "results.json").read_text())
+    assert both["largest_error"] == pytest.approx(original["largest_error"], rel=0.05)
+    assert alone["largest_error"] > 2 * original["largest_error"]
+    manifest = json.loads((tmp_path / "flipped" / "bundle" / "manifest.json").read_text())
+    assert manifest["protection"] == "flipped"
+    assert manifest["modules"]["receiver"]["float32"]["operators"] == ["MUL"]
+
+
+def test_a_sweep_runs_it_in_its_workers(tmp_path):
+    grid = ["--snr-db", "0", "10", "--knowledge", "white", "--jobs", "1", "--out", "sweep"]
+    said = _run(tmp_path, SWEEP, *SHORT, *grid, "--eve", "frozen", "logistic")
+    assert "figure-3,toys,frozen" in said
+    lines = (tmp_path / "sweep" / "rows.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert {row["eve"] for row in rows} == {"frozen", "logistic"}
+    assert all(row["largest_error"] > 0 for row in rows)
+
+
+def test_an_answer_is_an_object_a_place_or_a_place_with_arguments():
+    room = {
+        "object": len,
+        "place": "math:hypot",
+        "with arguments": ("builtins:int", {"base": 2}),
+    }
+    assert answer(room, "object") is len
+    assert answer(room, "place")(3, 4) == 5
+    assert answer(room, "with arguments")("101") == 5
+    with pytest.raises(ConfigError, match=r"expected one of object, place, .*, got 'none'"):
+        answer(room, "none")
+
+
+def test_a_plugin_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setenv("ARN_KERAS_PLUGINS", "no_such_module")
+    with pytest.raises(ConfigError, match="ARN_KERAS_PLUGINS: expected modules, no_such_module"):
+        load_plugins()
