@@ -11,7 +11,10 @@ from arn_keras import registration
 _HOMES = {
     "AWGN": "channel.awgn",
     "EavesdropperLink": "training.eavesdropper_link",
+    "Listener": "channel.listener",
     "MinMaxLink": "training.min_max_link",
+    "Rayleigh": "channel.rayleigh",
+    "Rician": "channel.rician",
     "SecureLink": "training.secure_link",
     "SemanticLink": "training.semantic_link",
     "TrainingDiverged": "errors",

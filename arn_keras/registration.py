@@ -17,6 +17,8 @@ CLASSES = {
     "FusedAdam": "training.optimizer",
     "KeyedRotation": "pair.rotation",
     "MinMaxLink": "training.min_max_link",
+    "Rayleigh": "channel.rayleigh",
+    "Rician": "channel.rician",
     "SecureLink": "training.secure_link",
     "SemanticLink": "training.semantic_link",
     "SignBlindFeatures": "eve.structural",

@@ -127,6 +127,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         target=generator.uniform(size=(SOURCES, 4, 4, 1)).astype("float32"),
         label=generator.integers(0, 3, SOURCES),
         signal=signal,
+        sent=ends.protect(signal, keys),
         bob_noise=noise[0],
         eve_noise=noise[1],
     )
@@ -153,6 +154,9 @@ def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn",
         "precisions": list(precisions),
         "seed": seed,
         "snr_db": [10.0, 10.0],
+        "channel": "awgn",
+        "csi": "perfect",
+        "eve_snr_offset_db": 0.0,
         "psr_db": -10.0 if "arn" in protection else None,
         **json.loads((handover / "facts.json").read_text()),
     }

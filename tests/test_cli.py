@@ -171,6 +171,15 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, ca
         (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
         (["--protection", "rot13"], "argument --protection: invalid choice: 'rot13'"),
         (["--dataset", "no_such_set"], "no_such_set"),
+        (
+            ["--channel", "rician", "--k-factor-db", "nan"],
+            "--k-factor-db: expected a finite number",
+        ),
+        (["--channel", "rayleigh", "--csi", "pilots", "--pilots", "-8"], "--pilots: expected at"),
+        (["--channel", "rayleigh", "--k-factor-db", "3"], "rayleigh channel, got --k-factor-db"),
+        (["--channel", "rayleigh", "--pilots", "8"], "expected csi='pilots' beside pilots"),
+        (["--csi", "none"], "expected options of the awgn channel, got --csi"),
+        (["--eve-snr-offset-db", "inf"], "--eve-snr-offset-db: expected a finite number of dB"),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(

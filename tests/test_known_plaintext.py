@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from arn_keras.audit.keyed_rungs import mapped_back
+from arn_keras.audit.keys import mapped_back
 
 
 @pytest.mark.parametrize("messages", [3, 19, 20, 60])

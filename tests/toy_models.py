@@ -2,8 +2,9 @@
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
+from arn_keras import Listener
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
 
@@ -46,3 +47,11 @@ def first_symbol(tap, effort):
 
 
 FIRST_SYMBOL = Rung(first_symbol, "an Eve who looks at one symbol")
+
+
+@keras.saving.register_keras_serializable("toys")
+class Half(Listener):
+    """Sends half of every signal's amplitude, without noise."""
+
+    def call(self, signal, snr_db):
+        return 0.5 * signal + 0.0 * ops.mean(self.heard_snr_db(signal, snr_db))

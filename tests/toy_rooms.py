@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from arn_keras import audit, eve, pair, scenario, task
+from arn_keras import audit, channel, eve, pair, scenario, task
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.pair.protection import Means
 from arn_keras.scenario.scenario import Scenario, option
@@ -74,6 +74,7 @@ class Toy(Scenario):
         return build_link()
 
 
+channel.CHANNELS["half"] = "toy_models:Half"
 pair.BLOCKS["linear"] = "toy_models:linear"
 eve.EVES["logistic"] = "toy_models:build_logistic"
 task.TASKS["worst"] = Worst()

@@ -7,8 +7,10 @@ import numpy as np
 
 from arn_keras.audit.effort import Effort
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.channel.awgn import AWGN
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.pair.chain import Protection
+from arn_keras.run.config import Config
 from arn_keras.scenario.letter import Letter
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
@@ -63,6 +65,8 @@ def wiretap(leaks=True, protection=None, gain=None, snr_db=10.0, seed=0):
         classifier=lambda stage: matched_filter(),
         dataset=Dataset("wiretap", *splits, CLASSES),
         scenario=Letter(),
+        channels={"bob_channel": AWGN(), "eve_channel": AWGN()},
+        config=Config(),
     )
     return Wiretap(
         problem,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import ear
 from arn_keras.pair.haar import HAAR
 from arn_keras.pair.remainder import remainder
 from arn_keras.power import mean_power, noise_variance
@@ -17,7 +17,7 @@ def bob(tap):
         `norm_spread` (standard deviation over mean of the sent power of a message); of keyed ones
         `rotation`, of the exactly uniform one `shift` and `remainder_nats` (`pair.remainder`).
     """
-    keys, channel = tap.keys("bob"), AWGN(tap.seed)
+    keys, channel = tap.keys("bob"), ear(tap.bob_channel, tap.seed, "bob_channel")
     powers = []
 
     def measure(public, signal):
@@ -33,7 +33,7 @@ def bob(tap):
     if rotation:
         more = {"rotation": rotation.name}
     if rotation is HAAR:
-        more |= remainder(tap.signals[1], noise_variance(tap.snr_db), tap.seed)
+        more |= remainder(tap.signals[1], noise_variance(tap.eve_snr_db), tap.seed)
     return {
         **more,
         **tap.judged(estimates),

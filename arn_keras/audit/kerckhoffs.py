@@ -5,6 +5,7 @@ import numpy as np
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
 from arn_keras.audit.wiretap import predict
+from arn_keras.channel.awgn import AWGN
 from arn_keras.pair.chain import RandomKeys
 from arn_keras.training.transmit import in_batches
 
@@ -29,6 +30,7 @@ def kerckhoffs(tap, effort):
                 signals=np.asarray(sources()),
                 test=test,
                 snr_db=60.0,
+                channel=AWGN(),
             )
         found.append(Finding(key, predict(tap.clean[key].classifier, pictures)))
     return found

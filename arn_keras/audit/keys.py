@@ -73,7 +73,9 @@ def known_plaintext(tap, effort, reused):
     for messages in effort.known if reused else (count,):
         if messages > count:
             continue
-        guess = mapped_back(known[:messages], plain[:messages], heard, noise_variance(tap.snr_db))
+        guess = mapped_back(
+            known[:messages], plain[:messages], heard, noise_variance(tap.eve_snr_db)
+        )
         # The frozen Eve expects power 1, and a shrunken estimate has less.
         guess /= np.sqrt(np.mean(np.square(guess), axis=1, keepdims=True)) + 1e-12
         logits = predict(tap.eavesdropper, guess.reshape(-1, *tap.shape))

@@ -13,6 +13,7 @@ from arn_keras.pair.chain import protection, weakened
 from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.power import ratio_to_db
 from arn_keras.rooms import answer
+from arn_keras.run import channels
 
 PLANTED_PSR_DB = -60.0
 
@@ -133,6 +134,7 @@ def rung_rows(tap, rung, attack, effort):
         "sources": len(labels),
         "majority_rate": majority_rate(labels),
         "effort": effort.name,
+        **channels.fields(tap.problem.config),
     }
     if attack is None:
         more = bob(tap)

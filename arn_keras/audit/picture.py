@@ -124,6 +124,41 @@ def frontier_picture(path, points, measure, majority_rate, title):
     figure.savefig(path, dpi=110)
 
 
+def region_picture(path, points, measure, title):
+    """Draws the secrecy region: each Eve, and Bob, against what her SNR has over his.
+
+    Args:
+        path: file to write, its ending decides the format.
+        points: as in `region.json`.
+        measure: what Bob is judged by, `task.task.Measure`.
+        title: one line above the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    hers, his = figure.subplots(1, 2, width_ratios=(2, 1))
+    kinds = {"E0": ("frozen", ":"), "E3": ("retrained", "-"), "E5": ("with Bob's chain", "--")}
+    for name in dict.fromkeys(each["protection"] for each in points):
+        own = [each for each in points if each["protection"] == name]
+        offsets = [each["eve_snr_offset_db"] for each in own]
+        colour = _COLOUR.get(name, PURPLE)
+        for rung, (kind, line) in kinds.items():
+            label = f"{name}, {kind}" if rung == "E3" or name == "none" else None
+            accuracies = [each[rung] for each in own]
+            hers.plot(offsets, accuracies, line, marker=".", color=colour, label=label)
+        qualities = [each[measure.field] for each in own]
+        his.plot(offsets, qualities, ".-", color=colour, label=name)
+    hers.set(ylim=(0, 1.02), ylabel="Eve's accuracy")
+    his.set(ylabel=f"Bob's {measure.title}")
+    his.set_ylim(bottom=0)
+    for axes in (hers, his):
+        axes.set(xlabel="Eve's SNR over Bob's, dB")
+        axes.grid(True, alpha=0.3)
+        axes.legend(fontsize="small")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
 def _labels(points, field):
     """Budgets and where to write them; those of points that lie together in one place."""
     together = []

@@ -75,24 +75,38 @@ class Trade:
             seed: of the pair that is trained, of Eves, noise and keys.
         """
         start = time.monotonic()
-        protected = self._protection(point, seed)
+        found = self.measure(point, seed, self.protect(point, seed))
+        return [{**row, "seconds": time.monotonic() - start} for row in found]
+
+    def measure(self, point, seed, protected, rungs=None, problem=None):
+        """The same of a protection that is there.
+
+        Args:
+            point, seed: see `rows`.
+            protected: of `protect`.
+            rungs: names of `RUNGS`, all by default.
+            problem: this problem with Eve elsewhere (`Problem.with_eve_at`).
+        """
+        problem = problem or self._problem
+        place = seed, problem.config.eve_snr_offset_db
         tap = Wiretap(
-            self._problem,
+            problem,
             self._signals,
             snr_db=sum(self._problem.config.snr_db) / 2,
             psr_db=point.psr_db,
             protection=protected,
             seed=seed,
-            clean=self._clean.setdefault(seed, {}),
+            clean=self._clean.setdefault(place, {}),
         )
-        found = [
+        return [
             {**row, **dataclasses.asdict(point)}
             for rung, attack in RUNGS.items()
+            if rungs is None or rung in rungs
             for row in rung_rows(tap, rung, attack, self._effort)
         ]
-        return [{**row, "seconds": time.monotonic() - start} for row in found]
 
-    def _protection(self, point, seed):
+    def protect(self, point, seed):
+        """The protection of a point, trained where it is: the next one takes its modules over."""
         if point.psr_db is None:
             return protection(point.protection)
         link = self._letter if point.protection == "arn" else self._min_max
@@ -127,6 +141,7 @@ def build_min_max_link(problem):
         rivals,
         *problem.modules(),
         preprocessing=problem.dataset.prepare,
+        **problem.channels,
         name="min_max",
     )
     schedule.compile(

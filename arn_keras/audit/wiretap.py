@@ -11,7 +11,7 @@ import math
 import keras
 import numpy as np
 
-from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import ear
 from arn_keras.measure.leakage import accuracy, cross_entropy
 from arn_keras.training.algorithm_1 import Schedule, stage_seed
 from arn_keras.training.eavesdropper_link import EavesdropperLink
@@ -42,7 +42,7 @@ class Wiretap:
     """Eve's side of one link under one protection.
 
     Args:
-        problem: `run.problem.Problem`: Bob's receiver, Eve, the data.
+        problem: `run.problem.Problem`: Bob's receiver, Eve, the data, what each hears through.
         signals: y of the training and of the test sources, (array, array).
         snr_db: SNR in dB of every channel.
         psr_db: budget in dB, for an Eve who trains against perturbations of this power.
@@ -64,6 +64,7 @@ class Wiretap:
     ):
         self.problem, self.dataset, self.scenario = problem, problem.dataset, problem.scenario
         self.receiver = problem.receiver
+        self.bob_channel, self.eve_channel = problem.channels.values()
         self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
         self.unprotected = signals
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
@@ -82,6 +83,11 @@ class Wiretap:
     def labels(self):
         """Labels of training and of test sources."""
         return np.asarray(self.dataset.train.label), np.asarray(self.dataset.test.label)
+
+    @property
+    def eve_snr_db(self):
+        """SNR in dB at which Eve hears the link, on average."""
+        return self.snr_db + self.eve_channel.snr_offset_db
 
     @property
     def protected(self):
@@ -125,7 +131,7 @@ class Wiretap:
             snr_db: SNR in dB; the link's by default.
             purpose: another purpose, other noise.
         """
-        channel = AWGN(self._seed(f"noise {purpose}"))
+        channel = ear(self.eve_channel, self._seed(f"noise {purpose}"), "eve_channel")
         snr_db = self.snr_db if snr_db is None else snr_db
 
         def receive(batch):
@@ -150,6 +156,7 @@ class Wiretap:
         restarts=1,
         snr_db=None,
         link_class=EavesdropperLink,
+        channel=None,
     ):
         """Trains an eavesdropper on labelled recordings; best epoch, best of restarts.
 
@@ -166,6 +173,7 @@ class Wiretap:
             restarts: trainings from other weights.
             snr_db: SNR in dB; the link's by default.
             link_class: how she is trained.
+            channel: what disturbs the recordings; what she hears through by default.
 
         Returns:
             `Attack`.
@@ -183,7 +191,8 @@ class Wiretap:
         for restart in range(restarts):
             seed = self._seed(f"{name} {restart}")
             keras.utils.set_random_seed(seed)
-            link = link_class(build(test.shape[1:], self.classes), keys, seed=seed, name="eve")
+            air = {"channel": channel or self.eve_channel, "seed": seed}
+            link = link_class(build(test.shape[1:], self.classes), keys, name="eve", **air)
             schedule = _schedule(epochs, recordings)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             schedule.compile(link, recordings, loss=loss)

@@ -1,7 +1,7 @@
 """The wireless channel of Eq. (6), (10), (11): white Gaussian noise, always on.
 
 `keras.layers.GaussianNoise` is silent at inference and refuses a deviation above 1; a channel is
-neither. Fading and interference are left out: the letter has none.
+neither. Fading is `channel/fading.py`; interference is left out.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from arn_keras.channel.listener import Listener
 from arn_keras.errors import DataError
 from arn_keras.power import noise_variance
 
@@ -82,22 +83,12 @@ def draw_normal(like, seed_generator):
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-class AWGN(keras.layers.Layer):
+class AWGN(Listener):
     """Additive white Gaussian noise: y + n, n ~ N(0, 10^(-SNR/10)) per real symbol.
 
-    The generator belongs to the layer: two layers draw two independent noises (Bob's and Eve's),
-    and `reseed` makes a draw repeatable.
-
-    Computes in full precision, whatever Keras's policy for layers is: it is no layer of a network.
-
     Args:
-        seed: integer seed of this layer's noise.
+        seed, snr_offset_db: see `Listener`.
     """
-
-    def __init__(self, seed: int = 0, **kwargs):
-        super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, signal, snr_db):
         """Adds noise.
@@ -113,17 +104,5 @@ class AWGN(keras.layers.Layer):
             DataError: for a complex signal, or SNRs that are neither one nor one a source.
         """
         refuse_complex(signal)
-        deviation = ops.sqrt(noise_variance(ops.cast(snr_db, signal.dtype)))
-        if len(deviation.shape):
-            if any(length != 1 for length in deviation.shape[1:]):
-                raise DataError(f"expected snr_db of shape [batch], got {tuple(deviation.shape)}")
-            deviation = ops.reshape(deviation, (-1,) + (1,) * (len(signal.shape) - 1))
+        deviation = ops.sqrt(noise_variance(self.heard_snr_db(signal, snr_db)))
         return signal + deviation * draw_normal(signal, self.seed_generator)
-
-    def reseed(self, seed):
-        """Restarts the noise at `seed`, a pair of unsigned 32-bit integers."""
-        self.seed_generator.state.assign(seed)
-
-    def get_config(self):
-        """Configuration for saving: the seed."""
-        return {**super().get_config(), "seed": self.seed}

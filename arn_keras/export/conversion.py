@@ -113,30 +113,33 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     def seed(purpose):
         return stage_seed(config.seed, f"bundle/{purpose}")
 
-    def noise(signals, draw):
-        return _noise(signals.shape, config.snr_db, seed(draw))
+    def noise(sent, draw, listener):
+        return _noise(sent, problem.channels[f"{listener}_channel"], config.snr_db, seed(draw))
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
     signal = problem.transmit(dataset.train.part(np.sort(chosen[:CALIBRATION_SIGNALS])))
     keys = ends.draw_keys(seed("calibration keys"))
     sent = ends.protect(signal, keys)
-    heard = ends.unkey(sent + noise(sent, "calibration"), keys)
+    heard = ends.unkey(sent + noise(sent, "calibration", "bob"), keys)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
     (handover / "facts.json").write_text(json.dumps(facts))
     signal = problem.transmit(dataset.test)
     draws = range(math.ceil(PROOF_SIGNALS / len(signal)))
+    keys = ends.draw_keys(seed("keys"))
+    sent = ends.protect(signal, keys)
     eve = next(iter(problem.scenario.judges.values()))
     write_handover(
         handover,
         ends,
         (problem.receiver, problem.classifier(eve)),
-        keys=ends.draw_keys(seed("keys")),
+        keys=keys,
         target=np.asarray(dataset.targets(dataset.test)),
         label=dataset.test.label,
         signal=signal,
-        bob_noise=np.stack([noise(signal, f"bob/{draw}") for draw in draws]),
-        eve_noise=np.stack([noise(signal, f"eve/{draw}") for draw in draws]),
+        sent=sent,
+        bob_noise=np.stack([noise(sent, f"bob/{draw}", "bob") for draw in draws]),
+        eve_noise=np.stack([noise(sent, f"eve/{draw}", "eve") for draw in draws]),
     )
 
 
@@ -202,26 +205,32 @@ def write_handover(handover, ends, observers, *, keys, **arrays):
         ends: `Ends`.
         observers: (semantic receiver, Eve), Keras models.
         keys: of the test sources, `Ends.draw_keys`.
-        arrays: `target`, `label`, `signal`, and for each transmission `bob_noise`, `eve_noise`.
+        arrays: `target`, `label`, `signal`, `sent`, and for each transmission `bob_noise` and
+            `eve_noise`.
     """
     from arn_keras.export.litert import convert
 
     for name, model in zip(("receiver", "eve"), observers, strict=True):
         (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
-    sent = ends.protect(arrays["signal"], keys)
-    cleaned = np.stack([ends.clean(sent + noise, keys) for noise in arrays["bob_noise"]])
-    for name, array in {**arrays, "keys": keys, "sent": sent, "cleaned": cleaned}.items():
+    heard = (arrays["sent"] + noise for noise in arrays["bob_noise"])
+    cleaned = np.stack([ends.clean(each, keys) for each in heard])
+    for name, array in {**arrays, "keys": keys, "cleaned": cleaned}.items():
         np.save(handover / f"{name}.npy", array)
 
 
-def _noise(shape, snr_range_db, seed):
-    """The channel's noise alone, its SNR drawn for each source as in training."""
+def _noise(sent, channel, snr_range_db, seed):
+    """What a channel adds to a signal, z_hat - z; its SNR drawn for each source as in training.
+
+    What a module on a device sends differs from `sent` by its precision alone, so that this is what
+    the channel adds to that too.
+    """
     import tensorflow as tf
 
-    from arn_keras.channel.awgn import AWGN
+    from arn_keras.channel.listener import ear
 
-    snr_db = np.random.default_rng(seed).uniform(*snr_range_db, size=shape[0])
-    return AWGN(seed)(tf.zeros(shape), snr_db=tf.constant(snr_db, tf.float32)).numpy()
+    snr_db = np.random.default_rng(seed).uniform(*snr_range_db, size=len(sent))
+    heard = ear(channel, seed, "channel")(sent, snr_db=tf.constant(snr_db, tf.float32))
+    return heard.numpy() - sent
 
 
 if __name__ == "__main__":

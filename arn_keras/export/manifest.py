@@ -16,6 +16,8 @@ from arn_keras.errors import ExportError
 from arn_keras.export import readme, runtime
 from arn_keras.measure.guessing import accuracy_limit
 
+#: What is said of the air that the modules were trained and measured over.
+AIR = ("channel", "csi", "eve_snr_offset_db")
 POWER_CONVENTION = (
     "signals are real; power is the mean square per real symbol, 1 for a transmitter's output; "
     "SNR = 1 / noise variance per real symbol; PSR = perturbation power / 1; dB = 10 log10"
@@ -139,6 +141,7 @@ def draft(bundle, facts):
         "dataset": facts["dataset"],
         "seed": facts["seed"],
         "snr_db": facts["snr_db"],
+        **{name: facts[name] for name in AIR},
         "psr_db": facts["psr_db"],
         "power_convention": POWER_CONVENTION,
         "precisions": facts["precisions"],

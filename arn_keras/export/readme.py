@@ -106,6 +106,11 @@ def _training(manifest):
     low, high = manifest["snr_db"]
     snr = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     link = f"{manifest['dataset']} at an SNR of {snr} dB"
+    if manifest["channel"] != "awgn":
+        given = "as it comes" if manifest["csi"] == "none" else "equalised"
+        link += (
+            f" over the {manifest['channel']} channel\n(Bob's modules are given the signal {given})"
+        )
     if manifest["psr_db"] is None:
         return f"Nothing of them\nwas trained; measured on a link for {link}."
     return (

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import ear
 from arn_keras.measure.leakage import Leakage
 from arn_keras.pair.chain import with_fresh_keys
 from arn_keras.power import mean_power, ratio_to_db
@@ -31,10 +32,22 @@ class Evaluation:
         dataset: `data.dataset.Dataset` that splits are of.
         task: `task.task.Task`, what Bob is judged by.
         batch_size: sources a batch.
+        bob_channel, eve_channel: what each hears through, `channel.listener.Listener`; AWGN by
+            default.
     """
 
     def __init__(
-        self, transmitter, receiver, eavesdropper, seed, *, dataset, task=IMAGE, batch_size=1000
+        self,
+        transmitter,
+        receiver,
+        eavesdropper,
+        seed,
+        *,
+        dataset,
+        task=IMAGE,
+        batch_size=1000,
+        bob_channel=None,
+        eve_channel=None,
     ):
         self._dataset, self._task = dataset, task
         self._transmitter = transmitter
@@ -42,7 +55,8 @@ class Evaluation:
         self.eavesdropper = eavesdropper
         self._seed = seed
         self._batch_size = batch_size
-        self._channels = {"bob_channel": AWGN(), "eve_channel": AWGN()}
+        given = {"bob_channel": bob_channel, "eve_channel": eve_channel}
+        self._channels = {name: ear(each or AWGN(), 0, name) for name, each in given.items()}
 
     def signals(self, split, snr_db, transmitter_module=None, receiver_module=None, batch=0):
         """The named signals of one batch of sources, under the noise of the batch of this number.

@@ -8,6 +8,7 @@ import math
 import os
 from typing import Any, Literal, get_args, get_origin
 
+from arn_keras.channel import CHANNELS
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS, PROTECTIONS, ROTATIONS
 from arn_keras.rooms import answer
@@ -50,6 +51,17 @@ class Config:
         "SNR in dB; two values are a range, drawn from uniformly for each source in training",
         nargs="+",
     )
+    channel: str = option("awgn", "what the air does", room=CHANNELS)
+    fast_fading: bool = option(False, "of fading channels: a gain for each symbol, not each source")
+    k_factor_db: float | None = option(
+        None, "of Rician fading: line of sight over scattered power, in dB (default: 6)"
+    )
+    csi: Literal["perfect", "pilots", "none"] = option(
+        "perfect", "of fading channels: what Bob knows of his gain; Eve always knows hers"
+    )
+    pilots: int | None = option(None, "of --csi pilots: known symbols a source (default: 8)")
+    equalizer: Literal["mmse", "zero-forcing"] = option("mmse", "of fading channels: Bob's")
+    eve_snr_offset_db: float = option(0.0, "how much better than Bob Eve hears, in dB")
     psr_db: float = option(-10.0, "allowed perturbation power over signal power, in dB")
     protection: str = option(
         "arn",
@@ -107,13 +119,15 @@ class Config:
 
     def __post_init__(self):
         low, high = self.snr_db
-        for name, value in (("--snr-db", low), ("--snr-db", high), ("--psr-db", self.psr_db)):
+        others = ("psr_db", "k_factor_db", "eve_snr_offset_db")
+        levels = [(flag(name), getattr(self, name) or 0.0) for name in others]
+        for name, value in (("--snr-db", low), ("--snr-db", high), *levels):
             if not math.isfinite(value):
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
         counts = ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices")
-        for name in (*counts, "block_width", "block_depth"):
+        for name in (*counts, "block_width", "block_depth", "pilots"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{flag(name)}: expected at least 1, got {value}")

@@ -21,6 +21,7 @@ from arn_keras.pair.chain import compose
 from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
+from arn_keras.run import channels
 from arn_keras.run.config import SHARDS
 from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.run.problem import PAIR, Problem, names
@@ -45,9 +46,10 @@ class Job:
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
-        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         verbose = int(sys.stdout.isatty() and not config.quiet)
+        # Refuses what it cannot use before there is a directory.
         self.problem = Problem(config, dataset, self._models, shards=SHARDS, verbose=verbose)
+        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         self._keep_data()
         for note in dataset.notes:
             say(f"note: {note}")
@@ -129,7 +131,7 @@ class Job:
             self._say("measuring on the test sources ...")
             snrs_db = self._config.evaluation_snrs_db
             rows = [
-                row
+                {**row, **channels.fields(self._config)}
                 for eve, measure in measures.items()
                 for row in evaluation.rows(
                     measure,

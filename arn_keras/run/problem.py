@@ -4,13 +4,15 @@ This is the one place that says what each stage is trained from. The main job, a
 the audit and the export differ in where stages are kept, and say so by `load`.
 """
 
+import copy
+import dataclasses
 import functools
 
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
-from arn_keras.run import given
+from arn_keras.run import channels, given
 from arn_keras.task import TASKS
 from arn_keras.training import algorithm_1
 from arn_keras.training.privacy import Privacy
@@ -40,13 +42,22 @@ class Problem:
 
     Attributes:
         task: what Bob is judged by, `task.task.Task`.
+        channels: what Bob and Eve hear through, as `run.channels.channels` gives it.
     """
 
     def __init__(self, config, dataset, load, *, shards=1, verbose=0):
         self.config, self.dataset, self.scenario = config, dataset, config.problem
         self.task = answer(TASKS, self.scenario.task(dataset))
+        self.channels = channels.channels(config)
         self._load = functools.cache(load)
         self._shards, self._verbose = shards, verbose
+
+    def with_eve_at(self, eve_snr_offset_db):
+        """This problem with all that is trained of it, and Eve at another offset of her SNR."""
+        other = copy.copy(self)
+        other.config = dataclasses.replace(self.config, eve_snr_offset_db=eve_snr_offset_db)
+        other.channels = channels.channels(other.config)
+        return other
 
     @property
     def transmitter(self):
@@ -90,6 +101,7 @@ class Problem:
             algorithm_1.stage_seed(self.config.seed, "test"),
             dataset=self.dataset,
             task=self.task,
+            **self.channels,
         )
 
     def epochs(self, stage):
@@ -151,12 +163,14 @@ class Problem:
             self.dataset,
             self.schedule(LINK),
             loss=self.task.link_loss,
+            channel=self.channels["bob_channel"],
             **how,
         )
         return {"transmitter": link.transmitter, "receiver": link.receiver}
 
     def train_classifier(self, stage, signals, build=None, **how):
         """Trains a classifier on unprotected noisy signals (or on pictures, for Fig. 1)."""
+        how = {"channel": self.channels["eve_channel"], **how}
         return algorithm_1.train_eavesdropper(
             stage,
             build or functools.partial(self.scenario.build_classifier, stage),
@@ -176,6 +190,7 @@ class Problem:
             snr_db=snr_db,
             seed=self.config.seed,
             checkpoint_dir=None,
+            channel=None,  # a picture is not sent: a little white noise
         )
 
     def frozen(self, privacy):
@@ -211,6 +226,7 @@ class Problem:
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
             weights=self.scenario.loss_weights,
+            **self.channels,
         )
 
     def train_pair(self, link, stage, **how):

@@ -20,7 +20,9 @@ from arn_keras.sweep import grid
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
-    *("scenario", "block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
+    *("scenario", "channel", "fast_fading", "k_factor_db", "csi", "pilots", "equalizer"),
+    "eve_snr_offset_db",
+    *("block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
     *("privacy_loss", "epochs", "link_epochs", "eve_epochs", "batch_size", "learning_rate"),
     *("limit", "jit_compile", "quiet"),
 )
@@ -203,6 +205,7 @@ def main(arguments=None):
 def run(options):
     """Trains and measures what the directory lacks."""
     from arn_keras.backend import load_tensorflow, require_tensorflow
+    from arn_keras.run.channels import channels
     from arn_keras.sweep.study import Study
 
     say = (lambda *words: None) if options.quiet else print
@@ -221,6 +224,8 @@ def run(options):
         for name, dataset in datasets.items()
         for seed in options.seed
     }
+    for config in configs.values():
+        channels(config)
     study = Study(options.problem, datasets, configs, plan, 1 in options.figure, say)
     if options.dry_run:
         study.show_plan(options.out, options.jobs or usable_cores())

@@ -89,6 +89,7 @@ def fgsm_example(data, models, config, psr_db):
 def _measure(problem, point, measured, modules):
     from arn_keras.measure import evaluation
     from arn_keras.measure.baselines import FastGradientSign, RandomNoise
+    from arn_keras.run import channels
     from arn_keras.training.algorithm_1 import stage_seed
 
     scenario, seed = problem.scenario, problem.config.seed
@@ -115,6 +116,7 @@ def _measure(problem, point, measured, modules):
             grid.identity(point, case, eve, snr_db)
             | {"classes": measure.eavesdropper.output_shape[-1]}
             | {"protection": protection.get(case, "arn"), **row}
+            | channels.fields(problem.config)
         )
     return rows
 

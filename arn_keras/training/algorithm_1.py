@@ -87,7 +87,7 @@ def stage_seed(seed, stage):
     return int(np.random.SeedSequence((seed, zlib.crc32(stage.encode()))).generate_state(1)[0])
 
 
-def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir):
+def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir, channel=None):
     """Trains the base link over the noisy channel, Eq. (4)-(8); by MSE, Eq. (21), in the letter.
 
     Args:
@@ -98,13 +98,16 @@ def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir):
         snr_db: SNR in dB, or (low, high).
         seed: integer.
         checkpoint_dir: where the state after each epoch is kept.
+        channel: what Bob hears through, `channel.listener.Listener`; AWGN by default.
 
     Returns:
         Trained `SemanticLink`.
     """
     seed = stage_seed(seed, "link")
     keras.utils.set_random_seed(seed)
-    link = SemanticLink(*build(), seed=seed, preprocessing=dataset.prepare, name="link")
+    link = SemanticLink(
+        *build(), seed=seed, preprocessing=dataset.prepare, channel=channel, name="link"
+    )
     train = dataset.train
     schedule.compile(link, len(train), loss=loss)
     schedule.fit(link, train.source, train.target, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
@@ -112,7 +115,7 @@ def train_link(build, dataset, schedule, *, loss, snr_db, seed, checkpoint_dir):
 
 
 def train_eavesdropper(
-    stage, build, signals, labels, classes, schedule, *, snr_db, seed, checkpoint_dir
+    stage, build, signals, labels, classes, schedule, *, snr_db, seed, checkpoint_dir, channel=None
 ):
     """Trains Eve, or Alice's substitute for her, on the unprotected noisy signal, Eq. (14).
 
@@ -126,13 +129,15 @@ def train_eavesdropper(
         snr_db: SNR in dB, or (low, high).
         seed: integer.
         checkpoint_dir: where the state after each epoch is kept.
+        channel: what she hears through, `channel.listener.Listener`; AWGN by default.
 
     Returns:
         Trained classifier, y_eve -> logits.
     """
     seed = stage_seed(seed, stage)
     keras.utils.set_random_seed(seed)
-    link = EavesdropperLink(build(signals.shape[1:], classes), seed=seed, name=stage)
+    classifier = build(signals.shape[1:], classes)
+    link = EavesdropperLink(classifier, seed=seed, channel=channel, name=stage)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     schedule.compile(link, len(signals), loss=loss, metrics=["accuracy"])
     schedule.fit(link, signals, labels, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
@@ -151,6 +156,7 @@ def build_pair_link(
     *,
     task_loss,
     weights=None,
+    **channels,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
 
@@ -165,6 +171,7 @@ def build_pair_link(
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
         weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
+        **channels: `bob_channel` and `eve_channel` of `SecureLink`.
 
     Returns:
         `SecureLink`.
@@ -175,6 +182,7 @@ def build_pair_link(
         classifiers,
         *modules,
         preprocessing=dataset.prepare,
+        **channels,
         name=stage.replace("/", "_"),
     )
     power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS

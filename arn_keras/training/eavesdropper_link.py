@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import Listener, ear
 from arn_keras.errors import DataError
 from arn_keras.loss.shapes import class_numbers
 from arn_keras.system import full_precision
@@ -25,9 +26,11 @@ class EavesdropperLink(NoisyLink):
         protection: Keras model y -> z in front of the channel, which is not trained; or None.
         seed: integer seed of noise and order.
         preprocessing: Keras layer or registered function of the signals; None for nothing.
+        channel: what Eve hears through, made anew with the link's seed; `AWGN()` by default.
     """
 
     parts = ("classifier", "protection")
+    channels = ("channel",)
 
     def __init__(
         self,
@@ -35,12 +38,13 @@ class EavesdropperLink(NoisyLink):
         protection: keras.Layer | None = None,
         seed: int = 0,
         preprocessing=None,
+        channel: Listener | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         self.classifier = classifier
         self.protection = protection
-        self.channel = AWGN(seed, name="eve_channel")
+        self.channel = ear(channel or AWGN(), seed, "eve_channel")
 
     def trained(self):
         """The classifier."""

@@ -20,9 +20,11 @@ class FrozenParts(keras.Model):
 
     Attributes:
         parts: names of the constructor arguments that are Keras models.
+        channels: names of those that are channels, `channel.listener.Listener`.
     """
 
     parts = ()
+    channels = ()
 
     def __init_subclass__(cls, **kwargs):
         """Lets the steps of a subclass have batches."""
@@ -73,14 +75,18 @@ class FrozenParts(keras.Model):
 
     def get_config(self):
         """Configuration for saving: the seed and the models that the link is made of."""
-        names = (*self.parts, "preprocessing")
+        names = self._saved()
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
         return {**super().get_config(), "seed": self.seed, **parts}
 
     @classmethod
+    def _saved(cls):
+        return *cls.parts, *cls.channels, "preprocessing"
+
+    @classmethod
     def from_config(cls, config):
         """Rebuilds the link and the models that it is made of."""
-        names = [name for name in (*cls.parts, "preprocessing") if name in config]
+        names = [name for name in cls._saved() if name in config]
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
         return cls(**{**config, **parts})
 

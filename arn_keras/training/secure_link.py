@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import Listener, ear
 from arn_keras.errors import ConfigError
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.loss.shapes import class_numbers
@@ -63,12 +64,14 @@ class SecureLink(CompositeStep):
             that is the source; None for nothing (8-bit images want `arn_keras.unit_interval`).
         keep_power: whether z is scaled to the power of y, source by source, before it is sent
             (`pair.power_kept.keep_power` makes the module that is deployed then).
+        bob_channel, eve_channel: what each hears through, made anew; `AWGN()`, Eve's as Bob's.
 
     Raises:
         ConfigError: for models that do not fit, or an eavesdropper who ends in a softmax.
     """
 
     parts = ("transmitter", "receiver", "eavesdroppers", "transmitter_arn", "receiver_arn")
+    channels = ("bob_channel", "eve_channel")
 
     def __init__(
         self,
@@ -80,11 +83,12 @@ class SecureLink(CompositeStep):
         seed: int = 0,
         preprocessing=None,
         keep_power: bool = False,
+        bob_channel: Listener | None = None,
+        eve_channel: Listener | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
-        if not isinstance(eavesdroppers, list | tuple):
-            eavesdroppers = [eavesdroppers]
+        eavesdroppers = keras.tree.flatten(eavesdroppers)
         if not eavesdroppers:
             raise ConfigError("expected at least one eavesdropper, got none")
         modules = transmitter_arn, receiver_arn
@@ -92,12 +96,13 @@ class SecureLink(CompositeStep):
         refuse_softmax(eavesdroppers)
         self.transmitter = transmitter
         self.receiver = receiver
-        self.eavesdroppers = list(eavesdroppers)
+        self.eavesdroppers = eavesdroppers
         self.transmitter_arn = transmitter_arn or build_transmitter_arn(fixed(self._shape))
         self.receiver_arn = receiver_arn or build_receiver_arn(fixed(self._shape))
         self.keep_power = keep_power
-        self.bob_channel = AWGN(seed, name="bob_channel")
-        self.eve_channel = AWGN(seed + 1, name="eve_channel")
+        bob_channel = bob_channel or AWGN()
+        self.bob_channel = ear(bob_channel, seed, "bob_channel")
+        self.eve_channel = ear(eve_channel or bob_channel, seed + 1, "eve_channel")
         self.psr_db = self._setting("psr_db", -10.0)
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
         self.built = True  # every part is, and there is nothing else to build

@@ -3,6 +3,7 @@
 import keras
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import Listener, ear
 from arn_keras.system import full_precision
 from arn_keras.training import given
 from arn_keras.training.noisy_link import NoisyLink
@@ -22,9 +23,11 @@ class SemanticLink(NoisyLink):
         seed: integer seed of noise and order.
         preprocessing: Keras layer or registered function of the sources, and of the target where
             that is the source; None for nothing (8-bit images want `arn_keras.unit_interval`).
+        channel: what Bob hears through, made anew with the link's seed; `AWGN()` by default.
     """
 
     parts = ("transmitter", "receiver")
+    channels = ("channel",)
 
     def __init__(
         self,
@@ -32,13 +35,14 @@ class SemanticLink(NoisyLink):
         receiver: keras.Model,
         seed: int = 0,
         preprocessing=None,
+        channel: Listener | None = None,
         **kwargs,
     ):
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         signal_shape(transmitter, receiver)
         self.transmitter = transmitter
         self.receiver = receiver
-        self.channel = AWGN(seed, name="bob_channel")
+        self.channel = ear(channel or AWGN(), seed, "bob_channel")
 
     def trained(self):
         """Both."""

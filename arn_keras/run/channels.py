@@ -1,0 +1,53 @@
+"""What each listener of a run hears through, from its configuration.
+
+The air is the same for both. What Bob knows of it is an option; Eve knows as much as there is.
+"""
+
+import inspect
+
+from arn_keras.channel import CHANNELS
+from arn_keras.channel.listener import Listener
+from arn_keras.errors import ConfigError
+from arn_keras.rooms import answer
+from arn_keras.run.config import Config, flag
+
+AIR = ("fast_fading", "k_factor_db")
+KNOWLEDGE = ("csi", "pilots", "equalizer")
+
+
+def channels(config):
+    """Bob's and Eve's ears, untouched: whoever uses one makes it anew with a seed of its own.
+
+    Args:
+        config: `run.config.Config`.
+
+    Returns:
+        {"bob_channel": `channel.listener.Listener`, "eve_channel": another}, as `SecureLink` and
+        `Evaluation` take them.
+
+    Raises:
+        ConfigError: for options that the channel does not have.
+    """
+    build = answer(CHANNELS, config.channel)
+    air, knowledge = (_asked(config, build, names) for names in (AIR, KNOWLEDGE))
+    return {
+        "bob_channel": build(**air, **knowledge),
+        "eve_channel": build(**air, snr_offset_db=config.eve_snr_offset_db),
+    }
+
+
+def _asked(config, build, names):
+    values = {name: getattr(config, name) for name in names}
+    asked = {name: value for name, value in values.items() if value != getattr(Config, name)}
+    kinds = getattr(build, "func", build).__mro__
+    own = [each for each in kinds if issubclass(each, Listener)]
+    known = {name for each in own for name in inspect.signature(each.__init__).parameters}
+    unknown = [flag(name) for name in asked if name not in known]
+    if unknown:
+        raise ConfigError(f"expected options of the {config.channel} channel, got {unknown[0]}")
+    return asked
+
+
+def fields(config):
+    """What every row says of the air: `channel`, `csi`, `eve_snr_offset_db`."""
+    return {name: getattr(config, name) for name in ("channel", "csi", "eve_snr_offset_db")}
