@@ -34,10 +34,10 @@ def parse(arguments=None):
         "--protection",
         nargs="+",
         choices=tuple(PROTECTIONS),
-        default=DEFAULT_PROTECTIONS,
         metavar="NAME",
-        help=f"of {', '.join(PROTECTIONS)} (default: {' '.join(DEFAULT_PROTECTIONS)}); none is "
-        "always measured, to compare with",
+        help=f"of {', '.join(PROTECTIONS)} (default: {' '.join(DEFAULT_PROTECTIONS)}, and the "
+        "run's own); none is always measured, to compare with; what the run has not trained is "
+        "trained first, if its own protection is no pair of ARNs",
     )
     parser.add_argument(
         "--knowledge",
@@ -76,16 +76,26 @@ def run(options, words):
 
     effort = QUICK if options.quick else FULL
     seeds = list(range(options.seeds or (1 if options.quick else 3)))
-    protections = [name for name in PROTECTIONS if name in ("none", *options.protection)]
+    asked = options.protection or (*DEFAULT_PROTECTIONS, config.protection)
+    protections = [name for name in PROTECTIONS if name in ("none", *asked)]
+    stages = {
+        name: stage
+        for name in protections
+        if (stage := answer(PROTECTIONS, name).stage(knowledge)) is not None
+    }
     snr_db = sum(config.snr_db) / 2
     start = time.monotonic()
-    with saved.directory():
+    with saved.directory() as directory:
+        complete(problem, directory, stages.values())
+        arns = [name for name in stages if answer(PROTECTIONS, name).arns]
+        others = {name: problem.public(stages[name]) for name in stages if name not in arns}
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         rows = climb(
             problem,
-            problem.pair(knowledge),
+            problem.pair(knowledge) if arns else (None, None),
             protections=protections,
+            others=others,
             seeds=seeds,
             effort=effort,
             snr_db=snr_db,
@@ -124,9 +134,12 @@ def trained(saved, knowledge=None):
         knowledge: "white", "black", or None for the first that is there.
 
     Raises:
-        RunDirError: if the run has no trained pair.
+        RunDirError: if the run has no trained modules.
     """
     stages = ("link", *saved.config.problem.judges.values())
+    own = answer(PROTECTIONS, saved.config.protection)
+    if own.trained and all((saved.path / each).is_dir() for each in (*stages, own.stage(None))):
+        return knowledge or "white"
     for name in (knowledge,) if knowledge else ("white", "black"):
         if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
             return name
@@ -135,6 +148,20 @@ def trained(saved, knowledge=None):
     if not answer(PROTECTIONS, protection).arns:
         todo = f"its --protection is {protection}, audit a run with ARNs"
     raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
+
+
+def complete(problem, directory, stages):
+    """Trains the modules that a run directory lacks, and keeps them there.
+
+    Args:
+        problem: `run.problem.Problem` of the directory.
+        directory: `run.directory.RunDirectory`, locked.
+        stages: of the modules.
+    """
+    for stage in stages:
+        if not directory.done(stage):
+            print(f"{stage}: training, {problem.epochs(stage)} epochs", flush=True)
+            directory.keep(stage, problem.train(stage, directory.partial(stage) / "checkpoint"))
 
 
 def _tell(audit, folder):

@@ -9,7 +9,7 @@ from arn_keras.audit.keyed_rungs import bob, key_attacks
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
-from arn_keras.pair.chain import protection, weakened
+from arn_keras.pair.chain import Protection, protection, weakened
 from arn_keras.power import ratio_to_db
 
 LADDER = {
@@ -51,6 +51,7 @@ def climb(
     snr_db,
     psr_db,
     finished,
+    others=None,
     say=print,
 ):
     """Every rung under every protection.
@@ -64,11 +65,14 @@ def climb(
         snr_db: SNR in dB of Bob's and of Eve's channel.
         psr_db: budget in dB.
         finished: `finished_rungs`.
+        others: pairs of public modules that are no ARNs, {protection: pair}.
         say: called with each line for the user.
 
     Returns:
         List of rows (docs/audit.md).
     """
+    others = others or {}
+    leaks = pair if pair[0] is not None else next(iter(others.values()), pair)
     signals = problem.signals, problem.transmit(problem.dataset.test)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
     for seed in seeds:
@@ -78,12 +82,12 @@ def climb(
                 continue
             chosen, how = None, effort
             if name == "planted":
-                chosen = weakened(protection("arn", pair), signals[1], PLANTED_PSR_DB)
+                chosen = weakened(Protection("planted", *leaks), signals[1], PLANTED_PSR_DB)
                 how = dataclasses.replace(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )
             else:
-                chosen = protection(name, pair)
+                chosen = protection(name, others.get(name, pair))
             tap = Wiretap(
                 problem,
                 signals,

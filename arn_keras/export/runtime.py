@@ -34,7 +34,7 @@ import types
 
 import numpy as np
 
-FORMAT, PROTECTIONS = 1, ("arn", "keyed", "arn+keyed")
+FORMAT, PROTECTIONS = 1, ("arn", "keyed", "arn+keyed", "purge")
 ROLES = ("transmitter", "receiver")
 _ARRAY = np.ndarray
 # Of each float32, the byte with its sign.
@@ -109,7 +109,7 @@ class Pair:
             ]
         except (KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"manifest.json: expected what was exported: {error!r}") from None
-        if "keyed" in manifest["protection"]:
+        if "keyed" in manifest:
             return cls(manifest, *_keyed_ends(ends, manifest["pair"], key, counter))
         if key is not None or counter is not None:
             raise KeyingError("expected no key and no counter for a pair without keyed modules")
@@ -400,13 +400,13 @@ def read_manifest(bundle, public_key=None):
 
 def load_modules(bundle, manifest, role, precision=None, threads=1):
     """The modules of one end, the ARN's before the keyed one's; the precision is the ARN's."""
-    protection, modules = manifest["protection"], []
-    if "arn" in protection:
+    modules = []
+    if manifest["modules"]:
         kind = dict(zip(ROLES, (Alice, Bob), strict=True))[role]
         modules.append(kind(*read_module(bundle, manifest, role, precision), threads))
     elif precision not in (None, *manifest["precisions"]):
         raise BundleError(f"expected a precision of {manifest['precisions']}, got {precision!r}")
-    if "keyed" in protection:
+    if "keyed" in manifest:
         modules.append(_Module(*read_entry(bundle, manifest, manifest["keyed"][role]), threads))
     return modules
 
@@ -484,9 +484,8 @@ def selftest(bundle, public_key=None):
     files = {entry["file"]: read_file(bundle, entry) for entry in manifest["files"]}
     with np.load(io.BytesIO(files["vectors.npz"]), allow_pickle=False) as stored:
         vectors = dict(stored)
-    protection = manifest["protection"]
-    names = list(manifest["precisions"]) if "arn" in protection else []
-    for name in [*names, "keyed"] if "keyed" in protection else names:
+    names = list(manifest["precisions"]) if manifest["modules"] else []
+    for name in [*names, "keyed"] if "keyed" in manifest else names:
         keyed, differences = name == "keyed", []
         for role, ends in zip(ROLES, (("signal", "sent"), ("received", "cleaned")), strict=True):
             signals, answers = (vectors[f"{end}.{name}"] for end in ends)
@@ -513,7 +512,7 @@ def new_key(bundle, path, public_key=None):
         The key's public identity, with which each header begins.
     """
     manifest = read_manifest(bundle, public_key)
-    if "keyed" not in manifest["protection"]:
+    if "keyed" not in manifest:
         raise KeyingError("expected a bundle with keyed modules, got one without")
     if pathlib.Path(bundle).resolve() in pathlib.Path(path).resolve().parents:
         raise KeyingError("expected a place outside the bundle, which is copied to others")

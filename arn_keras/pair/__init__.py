@@ -6,4 +6,5 @@ PROTECTIONS = {
     "arn": "arn_keras.pair.protection:ARN",
     "keyed": "arn_keras.pair.protection:KEYED",
     "arn+keyed": "arn_keras.pair.protection:ARN_KEYED",
+    "purge": "arn_keras.pair.protection:PURGE",
 }

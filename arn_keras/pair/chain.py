@@ -20,6 +20,7 @@ from arn_keras.pair.rotation import (
     random_signs,
 )
 from arn_keras.power import db_to_ratio
+from arn_keras.rooms import answer
 
 _receiver = functools.cache(build_receiver_keyed)
 
@@ -128,24 +129,25 @@ class Protection:
         return received
 
 
-def protection(name, arn=(None, None), rounds=ROUNDS):
+def protection(name, public=(None, None), rounds=ROUNDS):
     """The protection of this name.
 
     Args:
         name: one of `pair.PROTECTIONS`.
-        arn: the pair (transmitter ARN, receiver ARN).
+        public: the pair of public modules (transmitter ARN, receiver ARN), or others.
         rounds: R of keyed modules.
 
     Raises:
-        ValueError: for another name, or if the ARNs are asked for and missing.
+        ValueError: for another name, or if the public modules are asked for and missing.
     """
     if name not in PROTECTIONS:
         raise ValueError(f"expected a protection of {', '.join(PROTECTIONS)}, got {name!r}")
-    if "arn" not in name:
-        arn = (None, None)
-    elif None in arn:
-        raise ValueError(f"expected a pair of ARNs for {name}, got none")
-    return Protection(name, *arn, rounds if "keyed" in name else 0)
+    means = answer(PROTECTIONS, name)
+    if not means.has_public:
+        public = (None, None)
+    elif None in public:
+        raise ValueError(f"expected a pair of modules for {name}, got none")
+    return Protection(name, *public, rounds if means.keyed else 0)
 
 
 def weakened(protected, signals, psr_db, name="planted"):

@@ -3,4 +3,5 @@
 SCENARIOS = {
     "letter": "arn_keras.scenario.letter:Letter",
     "own": "arn_keras.scenario.own:Own",
+    "writers": "arn_keras.scenario.writers:Writers",
 }
