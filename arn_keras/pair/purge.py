@@ -7,8 +7,8 @@ choice p is sure, z depends on y through the chosen label alone: whatever else y
 to any listener, trained or not. It is the conditional-entropy bottleneck in its simplest form
 (Fischer, *The Conditional Entropy Bottleneck*, Entropy 2020): no noise, no variational bound.
 
-The letter's module adds its residual to y, Eq. (9). Here z is put out as it is computed: y + (z - y)
-would bring the rounding of y back into what is sent, in int8 most of all.
+The letter's module adds its residual to y, Eq. (9). Here z is put out as it is computed: the sum
+y + (z - y) would bring the rounding of y back into what is sent, in int8 most of all.
 """
 
 import math
