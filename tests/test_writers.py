@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from wiretaps import TINY
 
+from arn_keras.audit import __main__ as audit
+from arn_keras.audit import effort, ladder
 from arn_keras.data import images
 from arn_keras.data.attribute import with_attribute
 from arn_keras.errors import ConfigError, DataError
+from arn_keras.files import read_json
+from arn_keras.run import command
 from arn_keras.run.command import parse
 from arn_keras.scenario.writers import Writers
 
@@ -97,3 +102,30 @@ def test_the_scenario_without_its_files_ends_with_one_line(capsys):
     assert "expected --writers TRAIN.npz TEST.npz" in capsys.readouterr().err.splitlines()[-1]
     with pytest.raises(ConfigError, match="expected a readable file"):
         Writers(writers=("/none/a.npz", "/none/b.npz")).identity()
+
+
+def test_a_run_is_trained_measured_and_audited_and_trains_the_pairs_it_lacks(
+    files, tmp_path, capsys, monkeypatch
+):
+    run = tmp_path / "run"
+    epochs = [word for stage in ("link-", "eve-", "") for word in (f"--{stage}epochs", "2")]
+    arguments = ["--scenario", "writers", "--writers", *map(str, files), "--dataset", "digits"]
+    arguments += [*epochs, "--limit", "200", "--no-export", "--run-dir", str(run)]
+    assert command.main([*arguments, "--protection", "purge"]) == 0
+    rows = read_json(run / "results.json")
+    assert [(row["case"], row["protection"]) for row in rows] == [
+        ("original", "none"),
+        ("transmitter_only", "purge"),
+        ("paired", "purge"),
+    ]
+    assert rows[1]["accuracy"] == rows[2]["accuracy"]  # Bob's module is the identity
+    assert {row["psr_db"] for row in rows} == {None}  # the purge knows no budget
+    assert not (run / "arn").exists()
+
+    monkeypatch.setattr(effort, "QUICK", TINY)
+    monkeypatch.setattr(ladder, "LADDER", {rung: ladder.LADDER[rung] for rung in ("E0", "E5")})
+    assert audit.main([str(run), "--quick", "--protection", "arn", "purge"]) == 0
+    assert "arn/white: training, 2 epochs" in capsys.readouterr().out
+    found = read_json(run / "audit" / "audit.json")
+    assert {row["protection"] for row in found["rows"]} == {"none", "arn", "purge", "planted"}
+    assert "over budget" not in {each["check"] for each in found["warnings"]}

@@ -34,7 +34,7 @@ CHECKS = {
         "raise w1 or train the pair longer, then run again",
     ),
     "over power": (
-        f"a module that was trained without a budget sends a power over 1 by over {POWER_SLACK:.0%}",
+        f"a module that was trained without a budget sends over 1 by more than {POWER_SLACK:.0%}",
         "what Bob reads well is then bought with power that the link was not given",
         "train it longer, then run again",
     ),
