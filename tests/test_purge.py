@@ -124,3 +124,13 @@ def test_a_task_that_recovers_numbers_is_refused_in_one_line(tmp_path):
     with pytest.raises(ConfigError, match="--protection purge: expected a task of label, got sig"):
         Job(config, own.dataset("auto", None, None), print)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_both_ends_are_a_few_builtin_operators(purged, precision):
+    from arn_keras.export.litert import convert, operators
+
+    module, y = purged[1], signals(1, 200)[0]
+    content = convert(module, precision, y)
+    assert set(operators(content)) <= {"FULLY_CONNECTED", "SOFTMAX", "QUANTIZE", "DEQUANTIZE"}
+    assert "CUSTOM" not in operators(convert(build_identity((32,)), precision, y))
