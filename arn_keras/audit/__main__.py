@@ -27,10 +27,10 @@ def parse(arguments=None):
         "--protection",
         nargs="+",
         choices=tuple(PROTECTIONS),
-        default=DEFAULT_PROTECTIONS,
         metavar="NAME",
-        help=f"of {', '.join(PROTECTIONS)} (default: {' '.join(DEFAULT_PROTECTIONS)}); none is "
-        "always measured, to compare with",
+        help=f"of {', '.join(PROTECTIONS)} (default: {' '.join(DEFAULT_PROTECTIONS)}, and the "
+        "run's own); none is always measured, to compare with; what the run has not trained is "
+        "trained first, if its own protection is no pair of ARNs",
     )
     parser.add_argument(
         "--knowledge",

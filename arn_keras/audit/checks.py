@@ -5,10 +5,15 @@ proves nothing, so a ladder that contradicts itself is reported with its result.
 """
 
 from arn_keras.audit import RUNGS
+from arn_keras.pair import PROTECTIONS
+from arn_keras.pair.protection import ARN
 from arn_keras.rooms import answer
 
 #: Accuracy by which a rung may fall short of the one it contains: training is not exact.
 SLACK = 0.03
+
+#: By which the mean power of a test set may differ from that of the training set.
+POWER_SLACK = 0.01
 
 CHECKS = {
     "clean Eve too weak": (
@@ -25,6 +30,11 @@ CHECKS = {
         "the measured perturbation power is over the PSR budget by more than 0.1 dB",
         "a protection that takes more power than it was given is not the one that was asked for",
         "raise w1 or train the pair longer, then run again",
+    ),
+    "over power": (
+        f"a module that was trained without a budget sends over 1 by more than {POWER_SLACK:.0%}",
+        "what Bob reads well is then bought with power that the link was not given",
+        "train it longer, then run again",
     ),
     "planted leak not found": (
         f"a perturbation of -60 dB leaves a rung over {SLACK:.0%} below its accuracy without any, "
@@ -95,13 +105,16 @@ def _budgets(rows, psr_db):
         if row["rung"] != "Bob":
             continue
         name, measured = row["protection"], row["measured_psr_db"]
-        budgeted = not row["is_keyed"] and measured is not None
+        means = answer(PROTECTIONS, name) if name in PROTECTIONS else ARN
+        budgeted = means.arns and not means.keyed and measured is not None
         if budgeted and measured > psr_db + 0.1:
             yield (
                 "over budget",
                 f"{name}: {measured:.2f} dB, budget {psr_db:g} dB, seed {row['seed']}",
             )
-        if row["is_keyed"] and row["norm_spread"] > 1e-3:
+        if means.trained and row["sent_power"] > 1 + POWER_SLACK:
+            yield "over power", f"{name}: {row['sent_power']:.4f}, seed {row['seed']}"
+        if means.keyed and row["norm_spread"] > 1e-3:
             yield "norm not constant", f"{name}: {row['norm_spread']:.2%}, seed {row['seed']}"
 
 

@@ -19,7 +19,7 @@ def conduct(
     run_dir,
     *,
     quick=False,
-    protections=DEFAULT_PROTECTIONS,
+    protections=None,
     knowledge=None,
     seeds=None,
     data_dir=None,
@@ -31,7 +31,9 @@ def conduct(
     Args:
         run_dir: a finished run directory, of `train.py` or of `arn_keras.save_run`.
         quick: one seed and the rungs that matter.
-        protections: names of `pair.PROTECTIONS`; "none" is always measured, to compare with.
+        protections: names of `pair.PROTECTIONS`; none, arn, keyed and the run's own by default.
+            "none" is always measured, to compare with; what the run has not trained is trained
+            first, if its own protection is no pair of ARNs.
         knowledge: which pair of ARNs, "white" or "black"; None for the first that is there.
         seeds: how many; 3 by default, 1 if quick.
         data_dir: where prepared data sets are; where the run found them by default.
@@ -59,16 +61,25 @@ def conduct(
 
     effort = QUICK if quick else FULL
     seeds = list(range(seeds or (1 if quick else 3)))
-    protections = [name for name in PROTECTIONS if name in ("none", *protections)]
+    asked = protections or (*DEFAULT_PROTECTIONS, config.protection)
+    protections = [name for name in PROTECTIONS if name in ("none", *asked)]
+    means = {name: answer(PROTECTIONS, name) for name in protections}
+    stages = {
+        name: each.stage(knowledge) for name, each in means.items() if each.arns or each.trained
+    }
     snr_db = sum(config.snr_db) / 2
     start = time.monotonic()
-    with saved.directory():
+    with saved.directory() as directory:
+        complete(problem, directory, stages.values(), say)
+        arns = [name for name in stages if means[name].arns]
+        others = {name: problem.public(stages[name]) for name in stages if name not in arns}
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         rows = climb(
             problem,
-            problem.pair(knowledge),
+            problem.pair(knowledge) if arns else (None, None),
             protections=protections,
+            others=others,
             seeds=seeds,
             effort=effort,
             snr_db=snr_db,
@@ -108,9 +119,12 @@ def trained(saved, knowledge=None):
         knowledge: "white", "black", or None for the first that is there.
 
     Raises:
-        RunDirError: if the run has no trained pair.
+        RunDirError: if the run has no trained modules.
     """
     stages = ("link", *saved.config.problem.judges.values())
+    own = answer(PROTECTIONS, saved.config.protection)
+    if own.trained and all((saved.path / each).is_dir() for each in (*stages, own.stage(None))):
+        return knowledge or "white"
     for name in (knowledge,) if knowledge else ("white", "black"):
         if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
             return name
@@ -119,3 +133,18 @@ def trained(saved, knowledge=None):
     if not answer(PROTECTIONS, protection).arns:
         todo = f"its --protection is {protection}, audit a run with ARNs"
     raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
+
+
+def complete(problem, directory, stages, say):
+    """Trains the modules that a run directory lacks, and keeps them there.
+
+    Args:
+        problem: `run.problem.Problem` of the directory.
+        directory: `run.directory.RunDirectory`, locked.
+        stages: of the modules.
+        say: called with each line for the user.
+    """
+    for stage in stages:
+        if not directory.done(stage):
+            say(f"{stage}: training, {problem.epochs(stage)} epochs")
+            directory.keep(stage, problem.train(stage, directory.partial(stage) / "checkpoint"))

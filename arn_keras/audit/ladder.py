@@ -9,7 +9,7 @@ from arn_keras.audit.simple import planted_norm
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
-from arn_keras.pair.chain import protection, weakened
+from arn_keras.pair.chain import Protection, protection, weakened
 from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.power import ratio_to_db
 from arn_keras.rooms import answer
@@ -44,6 +44,7 @@ def climb(
     snr_db,
     psr_db,
     finished,
+    others=None,
     say=print,
 ):
     """Every rung under every protection.
@@ -57,11 +58,14 @@ def climb(
         snr_db: SNR in dB of Bob's and of Eve's channel.
         psr_db: budget in dB.
         finished: `finished_rungs`.
+        others: pairs of public modules that are no ARNs, {protection: pair}.
         say: called with each line for the user.
 
     Returns:
         List of rows (docs/audit.md).
     """
+    others = others or {}
+    leaks = pair if pair[0] is not None else next(iter(others.values()), pair)
     signals = problem.signals, problem.transmit(problem.dataset.test)
     rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
@@ -72,12 +76,12 @@ def climb(
                 continue
             chosen, how = None, effort
             if name == "planted":
-                chosen = weakened(protection("arn", pair), signals[1], PLANTED_PSR_DB)
+                chosen = weakened(Protection("planted", *leaks), signals[1], PLANTED_PSR_DB)
                 how = dataclasses.replace(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )
             else:
-                chosen = protection(name, pair, rotation, problem.signal_shape)
+                chosen = protection(name, others.get(name, pair), rotation, problem.signal_shape)
             tap = Wiretap(
                 problem,
                 signals,

@@ -4,8 +4,8 @@ import math
 
 from arn_keras.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
 
-_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN}
-_MARKER = {"none": "o", "arn": "s", "keyed": "*"}
+_COLOUR = {"none": GREY, "arn": ORANGE, "keyed": BLUE, "arn+keyed": GREEN, "purge": PURPLE}
+_MARKER = {"none": "o", "arn": "s", "keyed": "*", "purge": "D"}
 
 
 def audit_picture(path, rows, title):

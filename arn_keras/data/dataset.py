@@ -1,6 +1,6 @@
 """A data set: sources s of Eq. (4), private labels of Eq. (14), and what Bob is to recover."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,12 @@ class Dataset:
     def prepared(self, sources):
         """Stored sources as the transmitter takes them."""
         return sources if self.prepare is None else self.prepare(sources)
+
+    def without_target(self):
+        """The same where Bob is to recover the source itself."""
+        return replace(
+            self, train=replace(self.train, target=None), test=replace(self.test, target=None)
+        )
 
     def targets(self, split):
         """What Bob is to recover of a split (or a part of one)."""

@@ -101,6 +101,11 @@ The rotation perturbs by 3 dB and sends the power of the unprotected signal. An 
 retrains without the key stays at chance, as far as was tried; nobody is kept from transmitting, and
 whoever has the key reads everything."""
 
+_PURGE_RETRAINS = """\
+The transmitter's module sends what the receiver's task needs, so an eavesdropper who retrains hears
+no more than that either. Without a key she has all of it: what the task's answer itself tells of
+anything else is not hidden."""
+
 
 def _training(manifest):
     low, high = manifest["snr_db"]
@@ -113,6 +118,8 @@ def _training(manifest):
         )
     if manifest["psr_db"] is None:
         return f"Nothing of them\nwas trained; measured on a link for {link}."
+    if manifest["psr_db"] is None:
+        return f"Trained on\n{link}, against no eavesdropper."
     return (
         f"Trained on\n{link} ({manifest['knowledge']} box), with a perturbation budget of "
         f"{manifest['psr_db']:g} dB."
@@ -136,7 +143,7 @@ def text(manifest, table):
         modules = ", ".join(f"`{name}.py`" for name in runtime.CODE)
         files.append(f"| {modules} | its key schedule, checked and run by runtime.py |")
     files.append("| `vectors.npz` | signals and answers for the self-test |")
-    first = manifest["precisions"][0]
+    first, budgeted = manifest["precisions"][0], manifest["psr_db"] is not None
     ends = [of_role[first] for of_role in arns.values()] + list(keyed.values())
     chain = ["arn"] * bool(arns) + ["keyed"] * bool(keyed)
     return _TEXT.format(
@@ -147,7 +154,7 @@ def text(manifest, table):
         training=_training(manifest),
         packages="numpy ai-edge-litert" + " cryptography" * bool(keyed),
         calls=_CALLS.format(precision=first) if not keyed else _keyed_calls(keyed),
-        retrains=_KEYED_RETRAINS if keyed else _RETRAINS,
+        retrains=_KEYED_RETRAINS if keyed else _RETRAINS if budgeted else _PURGE_RETRAINS,
         chance=manifest["chance"],
         files="\n".join(files),
         shape=tuple(ends[0]["signal_shape"]),

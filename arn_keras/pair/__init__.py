@@ -6,6 +6,7 @@ PROTECTIONS = {
     "arn": "arn_keras.pair.protection:ARN",
     "keyed": "arn_keras.pair.protection:KEYED",
     "arn+keyed": "arn_keras.pair.protection:ARN_KEYED",
+    "purge": "arn_keras.pair.protection:PURGE",
 }
 
 #: Blocks F of an ARN, Eq. (15), (17): (signal, its options) -> residual, see `pair.arn`.

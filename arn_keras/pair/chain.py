@@ -157,27 +157,26 @@ class Protection:
         return received
 
 
-def protection(name, arn=(None, None), rotation=FAST, signal_shape=None):
+def protection(name, public=(None, None), rotation=FAST, signal_shape=None):
     """The protection of this name.
 
     Args:
         name: one of `pair.PROTECTIONS`.
-        arn: the pair (transmitter ARN, receiver ARN).
+        public: the pair of public modules (transmitter ARN, receiver ARN), or others.
         rotation: `keyed.Rotation` of keyed modules.
         signal_shape: shape of one source's signal, for modules that nothing trains.
 
     Raises:
         ConfigError: for another name.
-        ValueError: if the ARNs are asked for and missing.
+        ValueError: if the public modules are asked for and missing.
     """
     means = answer(PROTECTIONS, name)
-    public = (None, None)
     if means.build:
         public = means.build(signal_shape)
-    elif means.arns:
-        if None in arn:
-            raise ValueError(f"expected a pair of ARNs for {name}, got none")
-        public = arn
+    elif not means.has_public:
+        public = (None, None)
+    elif None in public:
+        raise ValueError(f"expected a pair of modules for {name}, got none")
     return Protection(name, *public, rotation if means.keyed else None)
 
 

@@ -100,11 +100,19 @@ class RunDirectory:
     def finish(self, stage):
         """Makes a stage's partial directory the finished one."""
         partial, final = self._partial(stage), self.path / stage
-        shutil.rmtree(partial / "checkpoint", ignore_errors=True)
+        for left in partial.glob("checkpoint*"):
+            shutil.rmtree(left, ignore_errors=True)
         for file in partial.rglob("*"):
             if file.is_file():
                 flush(file)
         os.replace(partial, final)
+
+    def keep(self, stage, models):
+        """Keeps the models of a stage, {name: Keras model}: it is finished then."""
+        partial = self.partial(stage)
+        for name, model in models.items():
+            model.save(partial / f"{name}.keras")
+        self.finish(stage)
 
     def _partial(self, stage):
         final = self.path / stage

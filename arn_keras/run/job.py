@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from arn_keras.errors import ExportError
+from arn_keras.errors import ConfigError, ExportError
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file, read_json, write_json
 from arn_keras.measure import evaluation
@@ -45,6 +45,7 @@ class Job:
         path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
+        self._check_task(config.problem.task(dataset))
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
         verbose = int(sys.stdout.isatty() and not config.quiet)
         # Refuses what it cannot use before there is a directory.
@@ -54,6 +55,14 @@ class Job:
         for note in dataset.notes:
             say(f"note: {note}")
         say(f"{dataset.describe()}; results go to {path}")
+
+    def _check_task(self, task):
+        tasks = self._means.tasks
+        if tasks and task not in tasks:
+            raise ConfigError(
+                f"--protection {self._config.protection}: expected a task of {', '.join(tasks)}, "
+                f"got {task}: what Bob is to recover must be one of a few labels"
+            )
 
     def _keep_data(self):
         files = self._config.problem.kept_data()
@@ -82,10 +91,7 @@ class Job:
 
     def keep(self, stage, models):
         """Keeps the models of a stage, {name: Keras model}: it is finished then."""
-        partial = self.run.partial(stage)
-        for name, model in models.items():
-            model.save(partial / f"{name}.keras")
-        self.run.finish(stage)
+        self.run.keep(stage, models)
 
     def _built(self, stage, build):
         """Modules that nothing trains, kept as a stage."""
@@ -108,6 +114,8 @@ class Job:
             pairs = {
                 knowledge: self.problem.pair(knowledge) for knowledge in self._config.knowledges
             }
+        elif self._means.trained:
+            pairs = {None: self.problem.public(self._means.stage(None))}
         elif self._means.build:
             shape = self.problem.signal_shape
             pairs = {None: self._built("modules", lambda: self._means.build(shape))}

@@ -8,25 +8,28 @@ import copy
 import dataclasses
 import functools
 
+import numpy as np
+
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
 from arn_keras.run import channels, given
 from arn_keras.task import TASKS
-from arn_keras.training import algorithm_1
+from arn_keras.training import TRAINERS, algorithm_1
 from arn_keras.training.privacy import Privacy
 from arn_keras.training.transmit import transmit
 
 LINK = "link"
 ARN = "arn"
+MODULES = "modules"
 PAIR = ("transmitter", "receiver")
 CLASSIFIER = ("classifier",)
 
 
 def names(stage):
     """Names of a stage's models."""
-    return PAIR if stage.partition("/")[0] in (LINK, ARN) else CLASSIFIER
+    return PAIR if stage.partition("/")[0] in (LINK, ARN, MODULES) else CLASSIFIER
 
 
 class Problem:
@@ -83,6 +86,11 @@ class Problem:
         found = self._load(f"{ARN}/{knowledge}")
         return found["transmitter"], found["receiver"]
 
+    def public(self, stage):
+        """The modules of a stage of `pair.protection.Means`: ARNs, or others that were trained."""
+        found = self._load(stage)
+        return found["transmitter"], found["receiver"]
+
     @functools.cached_property
     def signals(self):
         """What the frozen transmitter puts out for every training source, computed once."""
@@ -107,7 +115,7 @@ class Problem:
     def epochs(self, stage):
         """Passes over the training sources that a stage takes."""
         config = self.config
-        of_kind = {LINK: config.link_epochs, ARN: config.epochs}
+        of_kind = {LINK: config.link_epochs, ARN: config.epochs, MODULES: config.epochs}
         return of_kind.get(stage.partition("/")[0], config.eve_epochs)
 
     def schedule(self, stage):
@@ -127,7 +135,8 @@ class Problem:
         """Trains the models of a stage, or takes those that are given: {name: Keras model}.
 
         Args:
-            stage: "link", "arn/white", "arn/black", or an eavesdropper's.
+            stage: "link", "arn/white", "arn/black", that of other modules that are trained, or an
+                eavesdropper's.
             checkpoint_dir: where the state after each epoch is kept; None for nowhere.
         """
         how = {
@@ -135,17 +144,25 @@ class Problem:
             "seed": self.config.seed,
             "checkpoint_dir": checkpoint_dir,
         }
-        kind, _, knowledge = stage.partition("/")
+        kind, _, which = stage.partition("/")
         files = self.scenario.given().get(stage)
         if files:
             return self._take(stage, files)
         if kind == LINK:
             return self._train_link(how)
         if kind == ARN:
-            privacy = Privacy(knowledge, self.config.black_box, self.config.privacy_loss)
+            privacy = Privacy(which, self.config.black_box, self.config.privacy_loss)
             link = self.pair_link(privacy)
             self.train_pair(link, stage, psr_db=self.config.psr_db, **how)
             return self.trained_modules(link)
+        if kind == MODULES:
+            return answer(TRAINERS, which)(
+                self.receiver,
+                self.signals,
+                np.asarray(self.dataset.targets(self.dataset.train)),
+                self.schedule(stage),
+                **how,
+            )
         return {"classifier": self.train_classifier(stage, self.signals, **how)}
 
     def _take(self, stage, files):
@@ -158,15 +175,38 @@ class Problem:
         return models
 
     def _train_link(self, how):
+        first = self.scenario.link_task
+        dataset, task = self.dataset, self.task
+        if first is not None:
+            dataset, task = dataset.without_target(), answer(TASKS, first)
         link = algorithm_1.train_link(
-            lambda: self.scenario.build_link(self.dataset),
-            self.dataset,
+            lambda: self.scenario.build_link(dataset),
+            dataset,
             self.schedule(LINK),
-            loss=self.task.link_loss,
+            loss=task.link_loss,
             channel=self.channels["bob_channel"],
             **how,
         )
-        return {"transmitter": link.transmitter, "receiver": link.receiver}
+        if first is None:
+            return {"transmitter": link.transmitter, "receiver": link.receiver}
+        return {
+            "transmitter": link.transmitter,
+            "receiver": self._train_receiver(link.transmitter, how),
+        }
+
+    def _train_receiver(self, transmitter, how):
+        """Bob's receiver of a label, behind a transmitter that was trained for something else."""
+        folder = how["checkpoint_dir"]
+        targets = np.asarray(self.dataset.train.target)
+        return algorithm_1.train_eavesdropper(
+            "receiver",
+            self.scenario.build_label_receiver,
+            transmit(transmitter, self.dataset.train.source, self.dataset.prepare),
+            targets,
+            1 + int(targets.max()),
+            self.schedule(LINK),
+            **{**how, "checkpoint_dir": folder and folder.with_name("checkpoint_receiver")},
+        )
 
     def train_classifier(self, stage, signals, build=None, **how):
         """Trains a classifier on unprotected noisy signals (or on pictures, for Fig. 1)."""

@@ -4,4 +4,5 @@ SCENARIOS = {
     "letter": "arn_keras.scenario.letter:Letter",
     "deepjscc": "arn_keras.scenario.deepjscc:DeepJSCC",
     "own": "arn_keras.scenario.own:Own",
+    "writers": "arn_keras.scenario.writers:Writers",
 }

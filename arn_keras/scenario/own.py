@@ -6,12 +6,10 @@ one that would run code (a Lambda) is refused. Layers of one's own are known whe
 """
 
 import dataclasses
-import hashlib
-import pathlib
 
 from arn_keras.data import PREPROCESSING
 from arn_keras.errors import ConfigError
-from arn_keras.scenario.scenario import Scenario, option
+from arn_keras.scenario.scenario import Scenario, file_digest, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +50,9 @@ class Own(Scenario):
         """The options by content: a file is named by the first digits of its SHA-256."""
         fields = super().identity()
         for name in ("transmitter", "receiver"):
-            fields[name] = _digest(fields[name])
+            fields[name] = file_digest(fields[name])
         for name in ("eve", "data"):
-            fields[name] = [_digest(each) for each in fields[name]]
+            fields[name] = [file_digest(each) for each in fields[name]]
         return fields
 
     @property
@@ -122,10 +120,3 @@ class Own(Scenario):
         link = {"transmitter": self.transmitter, "receiver": self.receiver}
         eves = zip(self.stages, self.eve, strict=False)
         return {"link": link, **{stage: {"classifier": file} for stage, file in eves}}
-
-
-def _digest(path):
-    try:
-        return hashlib.sha256(pathlib.Path(path).expanduser().read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from None

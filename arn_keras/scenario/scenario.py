@@ -6,9 +6,12 @@ and know of no data set, link or task themselves.
 """
 
 import dataclasses
+import hashlib
+import pathlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from arn_keras.errors import ConfigError
 from arn_keras.eve import ENSEMBLE, EVES
 from arn_keras.rooms import answer
 
@@ -22,6 +25,18 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
         **metadata: `nargs`, as argparse has it; `free`: it does not decide what is trained.
     """
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+def file_digest(path):
+    """A file by its content: the first digits of its SHA-256.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        return hashlib.sha256(pathlib.Path(path).expanduser().read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +56,8 @@ class Scenario:
         substitutes: stages of Alice's substitutes, for each kind of black box.
         rivals: stages of who learns while the frontier's min-max pair does; of other architectures
             than the first of `larger`.
+        link_task: name in `task.TASKS` that the base link is trained for where it is another than
+            the run's, which is then to name a label: Bob's receiver is trained behind it.
         larger: names in `eve.EVES` of the audit's unseen and fresh larger eavesdroppers.
     """
 
@@ -65,6 +82,7 @@ class Scenario:
         "ensemble": tuple(ENSEMBLE),
     }
     rivals: ClassVar[tuple[str, ...]] = ("eve", "eve_wide")
+    link_task: ClassVar[str | None] = None
     larger: ClassVar[tuple[str, ...]] = ("wide", "convolutional", "transformer")
 
     def identity(self):
@@ -119,6 +137,10 @@ class Scenario:
         from arn_keras.link.dense import build_receiver, build_transmitter
 
         return build_transmitter(dataset.source_shape), build_receiver(dataset.source_shape)
+
+    def build_label_receiver(self, signal_shape, labels):
+        """Bob's receiver of a label behind a link of another task: y -> logits."""
+        return answer(EVES, "eve")(signal_shape, labels)
 
     def link(self, dataset):
         """The base link, trained or not: what it costs to run is seen from it."""

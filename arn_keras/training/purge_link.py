@@ -1,0 +1,93 @@
+"""Training of the purge: Bob's loss, the entropy of the choice, and the excess of sent power."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from arn_keras.channel.awgn import AWGN
+from arn_keras.pair.purge import build_identity, build_purge
+from arn_keras.power import mean_power
+from arn_keras.training.algorithm_1 import stage_seed
+from arn_keras.training.noisy_link import NoisyLink, signal_shape
+
+#: (of the choice's entropy in nats, of the excess of power): Bob's cross-entropy weighs 1.
+WEIGHTS = (0.1, 10.0)
+
+
+@keras.saving.register_keras_serializable("arn_keras")
+class PurgeLink(NoisyLink):
+    """Signal -> purge -> noise -> Bob's frozen receiver: y, z, z + n_bob, logits.
+
+    `fit(signals, labels)`, labels of Bob's task, minimises over the purge alone
+
+        L = CE(logits, label) + w_H H(p) + w_P max(0, mean(z^2) - 1)
+
+    with p the choice among the centers. Neither an eavesdropper nor a private label is in it.
+
+    Args:
+        module: `pair.purge.build_purge`.
+        receiver: trained, y -> logits.
+        seed: integer seed of noise and order.
+    """
+
+    parts = ("module", "receiver")
+
+    def __init__(self, module, receiver, seed=0, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        signal_shape(module, receiver)
+        receiver.trainable = False
+        self.module, self.receiver = module, receiver
+        self._taps = keras.Model(module.input, [module.get_layer("choice").output, module.output])
+        self.channel = AWGN(seed, name="bob_channel")
+
+    def call(self, signal, training=False):
+        """Signal y to {"choice": p, "sent": z, "logits": Bob's}."""
+        choice, sent = self._taps(signal, training=training)
+        received = self.channel(sent, self.draw_snr_db(sent))
+        return {
+            "choice": choice,
+            "sent": sent,
+            "logits": self.receiver(received, training=False),
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        """The loss L, a scalar."""
+        choice = y_pred["choice"]
+        reads = keras.losses.sparse_categorical_crossentropy(y, y_pred["logits"], from_logits=True)
+        entropy = -ops.sum(choice * ops.log(choice + 1e-9), axis=-1)
+        excess = ops.relu(mean_power(y_pred["sent"]) - 1.0)
+        return ops.mean(reads + WEIGHTS[0] * entropy + WEIGHTS[1] * excess)
+
+
+def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir):
+    """Trains the purge of one link.
+
+    Args:
+        receiver: Bob's frozen one, y -> logits.
+        signals: y of the training sources.
+        targets: labels of Bob's task, integers, [sources].
+        schedule: `algorithm_1.Schedule`.
+        snr_db: SNR in dB, or (low, high).
+        seed: integer.
+        checkpoint_dir: where the state after each epoch is kept.
+
+    Returns:
+        {"transmitter": the purge, "receiver": the identity}.
+    """
+    seed = stage_seed(seed, "purge")
+    keras.utils.set_random_seed(seed)
+    shape = tuple(signals.shape[1:])
+    module = build_purge(shape, receiver.output_shape[-1])
+    # From centers that Bob reads alike, a choice grows sure before they part.
+    module.get_layer("centers").set_weights([_means(signals, targets, receiver.output_shape[-1])])
+    link = PurgeLink(module, receiver, seed=seed, name="purge")
+    schedule.compile(link, len(signals))
+    schedule.fit(link, signals, targets, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
+    return {"transmitter": module, "receiver": build_identity(shape)}
+
+
+def _means(signals, labels, count):
+    """The mean signal of each label, [count, k]; 0 for a label without any."""
+    total = np.zeros((count, signals[0].size))
+    np.add.at(total, labels, signals.reshape(len(signals), -1))
+    return total / np.maximum(np.bincount(labels, minlength=count), 1)[:, None]
