@@ -17,6 +17,7 @@ CLASSES = {
     "FusedAdam": "training.optimizer",
     "KeyedRotation": "pair.rotation",
     "MinMaxLink": "training.min_max_link",
+    "PurgeLink": "training.purge_link",
     "Rayleigh": "channel.rayleigh",
     "Rician": "channel.rician",
     "SecureLink": "training.secure_link",

@@ -8,6 +8,7 @@ from wiretaps import TINY
 
 from arn_keras.audit import RUNGS, effort
 from arn_keras.audit import __main__ as audit
+from arn_keras.audit.conduct import DEFAULT_PROTECTIONS
 from arn_keras.audit.ladder import finished_rungs
 from arn_keras.audit.report import headline
 from arn_keras.audit.rung import Rung
@@ -142,4 +143,5 @@ def test_the_audit_offers_every_protection_there_is(name):
 
 
 def test_without_being_asked_the_audit_leaves_out_only_the_protection_of_both_kinds():
-    assert list(audit.parse(["run"]).protection) == ["none", "arn", "keyed"]
+    assert audit.parse(["run"]).protection is None
+    assert DEFAULT_PROTECTIONS == ("none", "arn", "keyed")

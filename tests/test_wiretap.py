@@ -76,5 +76,5 @@ def test_a_weakened_perturbation_has_the_power_that_is_asked_for():
 def test_a_protection_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="expected one of none, arn, keyed"):
         protection("rot13")
-    with pytest.raises(ValueError, match=r"expected a pair of ARNs for arn\+keyed, got none"):
+    with pytest.raises(ValueError, match=r"expected a pair of modules for arn\+keyed, got none"):
         protection("arn+keyed")

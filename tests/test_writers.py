@@ -123,7 +123,7 @@ def test_a_run_is_trained_measured_and_audited_and_trains_the_pairs_it_lacks(
     assert not (run / "arn").exists()
 
     monkeypatch.setattr(effort, "QUICK", TINY)
-    monkeypatch.setattr(ladder, "LADDER", {rung: ladder.LADDER[rung] for rung in ("E0", "E5")})
+    monkeypatch.setattr(ladder, "RUNGS", {rung: ladder.RUNGS[rung] for rung in ("E0", "E5")})
     assert audit.main([str(run), "--quick", "--protection", "arn", "purge"]) == 0
     assert "arn/white: training, 2 epochs" in capsys.readouterr().out
     found = read_json(run / "audit" / "audit.json")

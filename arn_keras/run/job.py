@@ -24,7 +24,8 @@ from arn_keras.rooms import answer
 from arn_keras.run import channels
 from arn_keras.run.config import SHARDS
 from arn_keras.run.directory import RunDirectory, versions
-from arn_keras.run.problem import PAIR, Problem, names
+from arn_keras.run.problem import Problem
+from arn_keras.run.stages import PAIR, names
 
 
 class Job:

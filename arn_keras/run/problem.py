@@ -8,28 +8,15 @@ import copy
 import dataclasses
 import functools
 
-import numpy as np
-
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
-from arn_keras.run import channels, given
+from arn_keras.run import channels, stages
+from arn_keras.run.stages import ARN, LINK, MODULES
 from arn_keras.task import TASKS
-from arn_keras.training import TRAINERS, algorithm_1
-from arn_keras.training.privacy import Privacy
+from arn_keras.training import algorithm_1
 from arn_keras.training.transmit import transmit
-
-LINK = "link"
-ARN = "arn"
-MODULES = "modules"
-PAIR = ("transmitter", "receiver")
-CLASSIFIER = ("classifier",)
-
-
-def names(stage):
-    """Names of a stage's models."""
-    return PAIR if stage.partition("/")[0] in (LINK, ARN, MODULES) else CLASSIFIER
 
 
 class Problem:
@@ -139,74 +126,7 @@ class Problem:
                 eavesdropper's.
             checkpoint_dir: where the state after each epoch is kept; None for nowhere.
         """
-        how = {
-            "snr_db": self.config.snr_db,
-            "seed": self.config.seed,
-            "checkpoint_dir": checkpoint_dir,
-        }
-        kind, _, which = stage.partition("/")
-        files = self.scenario.given().get(stage)
-        if files:
-            return self._take(stage, files)
-        if kind == LINK:
-            return self._train_link(how)
-        if kind == ARN:
-            privacy = Privacy(which, self.config.black_box, self.config.privacy_loss)
-            link = self.pair_link(privacy)
-            self.train_pair(link, stage, psr_db=self.config.psr_db, **how)
-            return self.trained_modules(link)
-        if kind == MODULES:
-            return answer(TRAINERS, which)(
-                self.receiver,
-                self.signals,
-                np.asarray(self.dataset.targets(self.dataset.train)),
-                self.schedule(stage),
-                **how,
-            )
-        return {"classifier": self.train_classifier(stage, self.signals, **how)}
-
-    def _take(self, stage, files):
-        models = given.load(files)
-        if stage == LINK:
-            given.check_link(models, self.dataset)
-        else:
-            few = self.transmit(self.dataset.test.part(slice(100)))
-            given.check_classifier(stage, models, few, self.dataset.classes)
-        return models
-
-    def _train_link(self, how):
-        first = self.scenario.link_task
-        dataset, task = self.dataset, self.task
-        if first is not None:
-            dataset, task = dataset.without_target(), answer(TASKS, first)
-        link = algorithm_1.train_link(
-            lambda: self.scenario.build_link(dataset),
-            dataset,
-            self.schedule(LINK),
-            loss=task.link_loss,
-            channel=self.channels["bob_channel"],
-            **how,
-        )
-        if first is None:
-            return {"transmitter": link.transmitter, "receiver": link.receiver}
-        return {
-            "transmitter": link.transmitter,
-            "receiver": self._train_receiver(link.transmitter, how),
-        }
-
-    def _train_receiver(self, transmitter, how):
-        """Bob's receiver of a label, behind a transmitter that was trained for something else."""
-        folder = how["checkpoint_dir"]
-        targets = np.asarray(self.dataset.train.target)
-        return algorithm_1.train_eavesdropper(
-            "receiver",
-            self.scenario.build_label_receiver,
-            transmit(transmitter, self.dataset.train.source, self.dataset.prepare),
-            targets,
-            1 + int(targets.max()),
-            self.schedule(LINK),
-            **{**how, "checkpoint_dir": folder and folder.with_name("checkpoint_receiver")},
-        )
+        return stages.train(self, stage, checkpoint_dir)
 
     def train_classifier(self, stage, signals, build=None, **how):
         """Trains a classifier on unprotected noisy signals (or on pictures, for Fig. 1)."""
@@ -235,8 +155,8 @@ class Problem:
 
     def frozen(self, privacy):
         """The frozen models in a pair's loss: [transmitter, receiver, classifier, ...]."""
-        stages = self.scenario.in_loss(privacy.knowledge, privacy.black_box)
-        return [self.transmitter, self.receiver, *map(self.classifier, stages)]
+        rivals = self.scenario.in_loss(privacy.knowledge, privacy.black_box)
+        return [self.transmitter, self.receiver, *map(self.classifier, rivals)]
 
     def modules(self):
         """The two ARNs before their training, (transmitter module, receiver module)."""

@@ -78,7 +78,8 @@ class SavedRun:
         dataset = self.dataset(data_dir)
         load_tensorflow(self.config.problem.splits_layers)
         from arn_keras.run.directory import load_models
-        from arn_keras.run.problem import Problem, names
+        from arn_keras.run.problem import Problem
+        from arn_keras.run.stages import names
 
         def load(stage):
             kept = names(stage)

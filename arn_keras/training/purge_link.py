@@ -5,10 +5,12 @@ import numpy as np
 from keras import ops
 
 from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import ear
 from arn_keras.pair.purge import build_identity, build_purge
 from arn_keras.power import mean_power
 from arn_keras.training.algorithm_1 import stage_seed
-from arn_keras.training.noisy_link import NoisyLink, signal_shape
+from arn_keras.training.noisy_link import NoisyLink
+from arn_keras.training.parts import signal_shape
 
 #: (of the choice's entropy in nats, of the excess of power): Bob's cross-entropy weighs 1.
 WEIGHTS = (0.1, 10.0)
@@ -28,17 +30,22 @@ class PurgeLink(NoisyLink):
         module: `pair.purge.build_purge`.
         receiver: trained, y -> logits.
         seed: integer seed of noise and order.
+        channel: what Bob hears through, made anew with the link's seed; `AWGN()` by default.
     """
 
     parts = ("module", "receiver")
+    channels = ("channel",)
 
-    def __init__(self, module, receiver, seed=0, **kwargs):
+    def __init__(self, module, receiver, seed=0, channel=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         signal_shape(module, receiver)
-        receiver.trainable = False
         self.module, self.receiver = module, receiver
         self._taps = keras.Model(module.input, [module.get_layer("choice").output, module.output])
-        self.channel = AWGN(seed, name="bob_channel")
+        self.channel = ear(channel or AWGN(), seed, "bob_channel")
+
+    def trained(self):
+        """The module."""
+        return [self.module]
 
     def call(self, signal, training=False):
         """Signal y to {"choice": p, "sent": z, "logits": Bob's}."""
@@ -59,7 +66,7 @@ class PurgeLink(NoisyLink):
         return ops.mean(reads + WEIGHTS[0] * entropy + WEIGHTS[1] * excess)
 
 
-def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir):
+def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir, channel=None):
     """Trains the purge of one link.
 
     Args:
@@ -70,6 +77,7 @@ def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir)
         snr_db: SNR in dB, or (low, high).
         seed: integer.
         checkpoint_dir: where the state after each epoch is kept.
+        channel: what Bob hears through; `AWGN()` by default.
 
     Returns:
         {"transmitter": the purge, "receiver": the identity}.
@@ -80,7 +88,7 @@ def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir)
     module = build_purge(shape, receiver.output_shape[-1])
     # From centers that Bob reads alike, a choice grows sure before they part.
     module.get_layer("centers").set_weights([_means(signals, targets, receiver.output_shape[-1])])
-    link = PurgeLink(module, receiver, seed=seed, name="purge")
+    link = PurgeLink(module, receiver, seed=seed, channel=channel, name="purge")
     schedule.compile(link, len(signals))
     schedule.fit(link, signals, targets, snr_db=snr_db, checkpoint_dir=checkpoint_dir)
     return {"transmitter": module, "receiver": build_identity(shape)}

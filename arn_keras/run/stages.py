@@ -1,0 +1,108 @@
+"""The stages of Algorithm 1: what each is trained from, and what it leaves.
+
+"link", an eavesdropper's by her name in `eve.EVES`, "arn/white", "arn/black", and "modules/NAME" of
+a protection that trains modules of its own.
+"""
+
+import numpy as np
+
+from arn_keras.rooms import answer
+from arn_keras.run import given
+from arn_keras.task import TASKS
+from arn_keras.training import TRAINERS, algorithm_1
+from arn_keras.training.privacy import Privacy
+from arn_keras.training.transmit import transmit
+
+LINK = "link"
+ARN = "arn"
+MODULES = "modules"
+PAIR = ("transmitter", "receiver")
+CLASSIFIER = ("classifier",)
+
+
+def names(stage):
+    """Names of a stage's models."""
+    return PAIR if stage.partition("/")[0] in (LINK, ARN, MODULES) else CLASSIFIER
+
+
+def train(problem, stage, checkpoint_dir):
+    """Trains the models of a stage, or takes those that are given: {name: Keras model}.
+
+    Args:
+        problem: `problem.Problem`.
+        stage: its name.
+        checkpoint_dir: where the state after each epoch is kept; None for nowhere.
+    """
+    how = {
+        "snr_db": problem.config.snr_db,
+        "seed": problem.config.seed,
+        "checkpoint_dir": checkpoint_dir,
+    }
+    kind, _, which = stage.partition("/")
+    files = problem.scenario.given().get(stage)
+    if files:
+        return _take(problem, stage, files)
+    if kind == LINK:
+        return _train_link(problem, how)
+    if kind == ARN:
+        privacy = Privacy(which, problem.config.black_box, problem.config.privacy_loss)
+        link = problem.pair_link(privacy)
+        problem.train_pair(link, stage, psr_db=problem.config.psr_db, **how)
+        return problem.trained_modules(link)
+    if kind == MODULES:
+        return answer(TRAINERS, which)(
+            problem.receiver,
+            problem.signals,
+            np.asarray(problem.dataset.targets(problem.dataset.train)),
+            problem.schedule(stage),
+            channel=problem.channels["bob_channel"],
+            **how,
+        )
+    return {"classifier": problem.train_classifier(stage, problem.signals, **how)}
+
+
+def _take(problem, stage, files):
+    models = given.load(files)
+    if stage == LINK:
+        given.check_link(models, problem.dataset)
+    else:
+        few = problem.transmit(problem.dataset.test.part(slice(100)))
+        given.check_classifier(stage, models, few, problem.dataset.classes)
+    return models
+
+
+def _train_link(problem, how):
+    first = problem.scenario.link_task
+    dataset, task = problem.dataset, problem.task
+    if first is not None:
+        dataset, task = dataset.without_target(), answer(TASKS, first)
+    link = algorithm_1.train_link(
+        lambda: problem.scenario.build_link(dataset),
+        dataset,
+        problem.schedule(LINK),
+        loss=task.link_loss,
+        channel=problem.channels["bob_channel"],
+        **how,
+    )
+    if first is None:
+        return {"transmitter": link.transmitter, "receiver": link.receiver}
+    return {
+        "transmitter": link.transmitter,
+        "receiver": _train_receiver(problem, link.transmitter, how),
+    }
+
+
+def _train_receiver(problem, transmitter, how):
+    """Bob's receiver of a label, behind a transmitter that was trained for something else."""
+    folder = how["checkpoint_dir"]
+    targets = np.asarray(problem.dataset.train.target)
+    return algorithm_1.train_eavesdropper(
+        "receiver",
+        problem.scenario.build_label_receiver,
+        transmit(transmitter, problem.dataset.train.source, problem.dataset.prepare),
+        targets,
+        1 + int(targets.max()),
+        problem.schedule(LINK),
+        channel=problem.channels["bob_channel"],
+        **{**how, "checkpoint_dir": folder and folder.with_name("checkpoint_receiver")},
+    )
