@@ -12,6 +12,7 @@ from arn_keras.data.dataset import Dataset, Split
 from arn_keras.pair.chain import Protection
 from arn_keras.run.config import Config
 from arn_keras.scenario.letter import Letter
+from arn_keras.task.image import IMAGE
 
 SYMBOLS, CLASSES, TRAINING, TEST = 16, 4, 800, 1000
 TINY = Effort("tiny", 1, 1, 1, 1, (200,), (4,), (0.3,), True, 800, (1, 64, 256), (1,))
@@ -65,6 +66,7 @@ def wiretap(leaks=True, protection=None, gain=None, snr_db=10.0, seed=0):
         classifier=lambda stage: matched_filter(),
         dataset=Dataset("wiretap", *splits, CLASSES),
         scenario=Letter(),
+        task=IMAGE,
         channels={"bob_channel": AWGN(), "eve_channel": AWGN()},
         config=Config(),
     )
