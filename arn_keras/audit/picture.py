@@ -154,7 +154,7 @@ def region_picture(path, points, measure, title):
     for axes in (hers, his):
         axes.set(xlabel="Eve's SNR over Bob's, dB")
         axes.grid(True, alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="x-small", loc="upper left" if axes is hers else "lower left")
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 
