@@ -16,6 +16,7 @@ CLASSES = {
     "EavesdropperLink": "training.eavesdropper_link",
     "FusedAdam": "training.optimizer",
     "KeyedRotation": "pair.rotation",
+    "MatrixRotation": "pair.haar",
     "MinMaxLink": "training.min_max_link",
     "PurgeLink": "training.purge_link",
     "Rayleigh": "channel.rayleigh",

@@ -149,12 +149,12 @@ def region_picture(path, points, measure, title):
         qualities = [each[measure.field] for each in own]
         his.plot(offsets, qualities, ".-", color=colour, label=name)
     hers.set(ylim=(0, 1.02), ylabel="Eve's accuracy")
-    his.set(ylabel=f"Bob's {measure.title}")
+    his.set(ylabel=measure.title)
     his.set_ylim(bottom=0)
     for axes in (hers, his):
         axes.set(xlabel="Eve's SNR over Bob's, dB")
         axes.grid(True, alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="x-small", loc="upper left" if axes is hers else "lower left")
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 

@@ -205,7 +205,10 @@ def _tell(region, measure, folder):
             f"{each[measure.field]:>10{measure.form}}{rungs}"
         )
     for name, needed in region["needed_db"].items():
-        print(f"{name}: a retrained Eve is below 50 % up to {needed['below_half']} dB")
+        words = {None: "at none of these", "any": "at all of these"}
+        up_to = needed["below_half"]
+        where = words.get(up_to) or f"up to {up_to:+.1f} dB over Bob"
+        print(f"{name}: a retrained Eve is below 50 % {where}")
     print(f"\nfigure   {folder / 'region.png'}")
 
 

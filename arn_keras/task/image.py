@@ -25,6 +25,7 @@ class Image(Signal):
         Measure("mse", "Bob MSE", ".5f", better="lower", log=True),
         Measure("psnr_db", "PSNR dB", ".2f"),
     )
+    blind_field = "mse_mean_picture"
     has_picture = True
 
     def meter(self):
