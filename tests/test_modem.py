@@ -22,7 +22,7 @@ NAMES = tuple(constellation.MODULATIONS)
 
 def _errors(names, snr_db, count, samples=256, each=8, seed=0):
     """Wrong symbols of each frame, and what was sent."""
-    sent = frames(count, samples // each, len(names), each, seed=seed)
+    sent = frames(count, samples // each, range(len(names)), each, seed=seed)
     signal = build_transmitter(names, samples, each)(sent)
     heard = AWGN(seed + 1)(signal, snr_db=snr_db)
     return constellation.symbol_errors(sent, build_receiver(samples, each)(heard), names), sent
@@ -51,7 +51,7 @@ def test_the_pulse_and_its_matched_filter_leave_no_symbol_in_another(samples, ea
 
 @pytest.mark.parametrize(("samples", "each"), [(256, 8), (128, 8), (256, 4)])
 def test_every_frame_is_sent_with_power_one_and_stays_in_its_band(samples, each):
-    sent = frames(300, samples // each, len(NAMES), each)
+    sent = frames(300, samples // each, range(6), each)
     signal = build_transmitter(NAMES, samples, each)(sent).numpy()
     assert signal.shape == (300, 2 * samples)
     np.testing.assert_allclose(np.mean(signal.astype(float) ** 2, axis=1), 1, atol=1e-5)
@@ -75,7 +75,7 @@ def test_without_noise_bob_finds_every_bit_where_he_was_told_to_look():
 
 
 def test_a_phase_and_a_timing_turn_and_shift_the_signal():
-    sent = frames(12, 32, 6)
+    sent = frames(12, 32, range(6))
     sent[:, -1, 1:3] = 0
     transmitter = build_transmitter(NAMES)
     plain = as_complex(transmitter(sent).numpy())
@@ -148,10 +148,10 @@ def test_a_price_is_the_loss_of_snr_that_does_the_same_harm():
 
 
 def test_frames_come_from_the_seed_alone_and_in_any_part():
-    whole = frames(BLOCK + 30, 8, 6, seed=5)
-    np.testing.assert_array_equal(frames(40, 8, 6, seed=5, first=BLOCK - 10), whole[-40:])
-    assert np.any(frames(40, 8, 6, seed=6) != whole[:40])
-    assert np.any(frames(40, 8, 6, seed=5, split=1) != whole[:40])
+    whole = frames(BLOCK + 30, 8, range(6), seed=5)
+    np.testing.assert_array_equal(frames(40, 8, range(6), seed=5, first=BLOCK - 10), whole[-40:])
+    assert np.any(frames(40, 8, range(6), seed=6) != whole[:40])
+    assert np.any(frames(40, 8, range(6), seed=5, split=1) != whole[:40])
     modulation, phase, timing, *rest = whole[:, -1].T
     assert np.ptp(np.bincount(modulation.astype(int))) <= 1
     assert set(np.unique(timing)) == set(range(8))
@@ -164,7 +164,7 @@ def test_frames_come_from_the_seed_alone_and_in_any_part():
 def test_the_losses_of_the_modem_are_those_of_numpy_and_have_gradients(loss):
     import tensorflow as tf
 
-    sent = frames(60, 32, 6)
+    sent = frames(60, 32, range(6))
     signal = AWGN(3)(build_transmitter(NAMES)(sent), snr_db=8.0)
     receiver = build_receiver()
     with tf.GradientTape() as tape:
@@ -191,7 +191,7 @@ def test_the_losses_of_the_modem_are_those_of_numpy_and_have_gradients(loss):
 
 
 def test_a_modem_is_saved_and_loaded(tmp_path):
-    sent = frames(7, 16, 2, 4)
+    sent = frames(7, 16, range(2), 4)
     transmitter, receiver = build_transmitter(("qpsk", "pam4"), 64, 4), build_receiver(64, 4)
     assert transmitter.count_params() == receiver.count_params() == 0
     for model, given in ((transmitter, sent), (receiver, transmitter(sent))):
@@ -234,7 +234,7 @@ def test_the_band_filter_passes_the_band_and_little_else():
         (lambda: build_receiver(256, 1), "got 1"),
         (lambda: build_receiver(56), "at least 8 symbols"),
         (lambda: build_receiver(256, 8, 0.0), "got 0.0"),
-        (lambda: frames(0, 32, 6), "got 0, 32 and 6"),
+        (lambda: frames(0, 32, range(6)), "got 0, 32 and 6"),
         (lambda: symbol_error_rate("fm", 3.0), "got fm"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_module_in_the_band_runs_on_built_in_operators(tmp_path):
 def test_an_eavesdropper_learns_to_tell_modulations_apart(build, options):
     keras.utils.set_random_seed(0)
     names = ("bpsk", "8psk", "pam4")
-    sent = frames(1200, 16, 3, seed=1)
+    sent = frames(1200, 16, range(3), seed=1)
     signal = build_transmitter(names, 128)(sent).numpy()
     eve = build((256,), 3, **options)
     eve.compile(
@@ -93,7 +93,7 @@ def test_an_eavesdropper_is_saved_and_loaded(build, tmp_path):
 def test_behind_a_low_pass_nothing_outside_the_band_is_heard(build):
     eve = build((256,), 6, low_pass=True)
     rng = np.random.default_rng(0)
-    signal = build_transmitter(NAMES, 128)(frames(20, 16, 6)).numpy()
+    signal = build_transmitter(NAMES, 128)(frames(20, 16, range(6))).numpy()
     spectrum = np.fft.fft(rng.normal(size=(20, 128, 2)) @ [1, 1j])
     spectrum[:, np.abs(np.fft.fftfreq(128)) < 2 * band_edge()] = 0
     attack = np.fft.ifft(spectrum).astype(np.complex64).view(np.float32)
@@ -104,7 +104,7 @@ def test_behind_a_low_pass_nothing_outside_the_band_is_heard(build):
 
 
 def _features(names, symbols, count, snr_db=None, each=8):
-    sent = frames(count, symbols, len(names), each)
+    sent = frames(count, symbols, range(len(names)), each)
     signal = build_transmitter(names, symbols * each, each)(sent)
     signal = signal if snr_db is None else AWGN(1)(signal, snr_db=snr_db)
     layer = SymbolFeatures(symbols * each, each)

@@ -18,13 +18,14 @@ BITS = 6
 BLOCK = 4096
 
 
-def frames(count, symbols, modulations, samples_per_symbol=8, *, seed=0, split=0, first=0):
+def frames(count, symbols, numbers, samples_per_symbol=8, *, seed=0, split=0, first=0):
     """Frames number `first` to `first + count` of a set that never ends.
 
     Args:
         count: frames.
         symbols: symbols of a frame.
-        modulations: number of modulations, equally likely: number i has the modulation i mod them.
+        numbers: those of the modulations, equally likely: frame i has number i mod how many they
+            are, and that place among them is its label.
         samples_per_symbol: the timing is uniform over them.
         seed: of the set.
         split: 0 for training, 1 for test.
@@ -37,17 +38,17 @@ def frames(count, symbols, modulations, samples_per_symbol=8, *, seed=0, split=0
     Raises:
         DataError: for counts below 1.
     """
-    if min(count, symbols, modulations, samples_per_symbol) < 1 or first < 0:
+    if min(count, symbols, len(numbers), samples_per_symbol) < 1 or first < 0:
         raise DataError(
             f"expected at least 1 frame, symbol and modulation, got {count}, {symbols} and "
-            f"{modulations}"
+            f"{len(numbers)}"
         )
     found = np.empty((count, symbols + 1, BITS), np.float32)
     for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
         rng = np.random.default_rng((seed, split, block))
         drawn = np.zeros((BLOCK, symbols + 1, BITS), np.float32)
         drawn[:, :-1] = rng.integers(0, 2, (BLOCK, symbols, BITS), np.uint8)
-        drawn[:, -1, 0] = np.arange(block * BLOCK, (block + 1) * BLOCK) % modulations
+        drawn[:, -1, 0] = np.asarray(numbers)[(block * BLOCK + np.arange(BLOCK)) % len(numbers)]
         # Rounding to float32 may give 2 pi itself, which is 0.
         drawn[:, -1, 1] = rng.uniform(0, 2 * np.pi, BLOCK).astype(np.float32) % np.float32(
             2 * np.pi

@@ -77,7 +77,7 @@ def bit_weights(names):
     return np.where(place < bits, 2.0 ** (bits - 1 - place), 0.0)
 
 
-def sent(frames, names):
+def sent(frames, names=tuple(MODULATIONS)):
     """What frames of `data.modulation` hold: (labels, points, gain, timing).
 
     Args:
@@ -99,7 +99,7 @@ def sent(frames, names):
     return labels, found, gain, timing.astype(int)
 
 
-def estimates(frames, estimate, names):
+def estimates(frames, estimate, names=tuple(MODULATIONS)):
     """Bob's symbols at the instants that he knows, turned and scaled back: complex
     [batch, symbols], a point of the constellation plus noise.
 
@@ -115,7 +115,7 @@ def estimates(frames, estimate, names):
     return turned / np.sqrt(estimate.shape[2])
 
 
-def symbol_errors(frames, estimate, names):
+def symbol_errors(frames, estimate, names=tuple(MODULATIONS)):
     """Wrong symbols of each frame, [batch], by the nearest point; Bob knows the modulation.
 
     Arguments as of `estimates`.

@@ -124,7 +124,7 @@ class MatchedFilter(_Filter):
 
 
 def build_transmitter(
-    modulations,
+    modulations=tuple(constellation.MODULATIONS),
     samples=SAMPLES,
     samples_per_symbol=SAMPLES_PER_SYMBOL,
     roll_off=ROLL_OFF,
@@ -132,7 +132,7 @@ def build_transmitter(
     """The modulator as a Keras model, Eq. (4), (5); it has no weights.
 
     Args:
-        modulations: names of `constellation.MODULATIONS`; a frame's label is its place here.
+        modulations: names of `constellation.MODULATIONS`; a frame has the number of its place here.
         samples: complex samples of a frame, n.
         samples_per_symbol: divides n.
         roll_off: of the root-raised cosine.
@@ -166,7 +166,7 @@ def build_receiver(samples=SAMPLES, samples_per_symbol=SAMPLES_PER_SYMBOL, roll_
 class _SymbolLoss:
     """What both losses do first: Bob's symbols, as constellation points plus noise."""
 
-    def __init__(self, modulations):
+    def __init__(self, modulations=tuple(constellation.MODULATIONS)):
         self.modulations = list(modulations)
         self._sent = _Sent(modulations)
 
@@ -201,7 +201,7 @@ class SymbolError(_SymbolLoss):
         modulations: names, in the order of their numbers.
     """
 
-    def __init__(self, modulations):
+    def __init__(self, modulations=tuple(constellation.MODULATIONS)):
         super().__init__(modulations)
         half = []
         for name in self.modulations:
@@ -228,7 +228,7 @@ class DemapperCrossEntropy(_SymbolLoss):
         es_n0_db: that the demapper reckons with; s^2 = 1 / (2 Es/N0).
     """
 
-    def __init__(self, modulations, es_n0_db=19.0):
+    def __init__(self, modulations=tuple(constellation.MODULATIONS), es_n0_db=19.0):
         super().__init__(modulations)
         self.es_n0_db = es_n0_db
 
