@@ -13,17 +13,22 @@ import sys
 _PACKAGE = __package__
 CLASSES = {
     "AWGN": "channel.awgn",
+    "DemapperCrossEntropy": "link.modem",
     "EavesdropperLink": "training.eavesdropper_link",
     "FusedAdam": "training.optimizer",
     "KeyedRotation": "pair.rotation",
     "MatrixRotation": "pair.haar",
+    "MatchedFilter": "link.modem",
     "MinMaxLink": "training.min_max_link",
+    "Modulator": "link.modem",
     "PurgeLink": "training.purge_link",
     "Rayleigh": "channel.rayleigh",
     "Rician": "channel.rician",
     "SecureLink": "training.secure_link",
     "SemanticLink": "training.semantic_link",
     "SignBlindFeatures": "eve.structural",
+    "SymbolError": "link.modem",
+    "SymbolFeatures": "eve.expert",
 }
 FUNCTIONS = {
     "attack_power_loss": "loss.composite",

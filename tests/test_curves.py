@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 
 from arn_keras.figures import curves
+from arn_keras.task.task import Measure
+
+MSE = Measure("mse", "Bob MSE", ".5f", better="lower", log=True)
 
 
 def row(case, x, seed=0, *, axis="snr_db", knowledge=None, training=None, mse=0.01, accuracy=0.5):
@@ -67,18 +70,18 @@ def test_the_original_link_is_drawn_across_the_axis_of_budgets(tmp_path, ending)
     ]
     original = {**row("original", None, axis="psr_db"), "snr_db": 10.0}
     file = tmp_path / f"figure.{ending}"
-    curves.figure_4(file, [*rows, original], 0.1, "title")
+    curves.figure_4(file, [*rows, original], MSE, 0.1, "title")
     assert file.stat().st_size > 5000
     if ending == "png":
         with_original = matplotlib.image.imread(file)
-        curves.figure_4(file, rows, 0.1, "title")
+        curves.figure_4(file, rows, MSE, 0.1, "title")
         assert not np.array_equal(with_original, matplotlib.image.imread(file))
 
 
 def test_the_figure_changes_with_the_rows_and_with_nothing_else(tmp_path):
     def drawn(accuracy):
         rows = [row("original", x, accuracy=accuracy) for x in (0.0, 10.0)]
-        curves.figure_3(tmp_path / "figure.png", rows, 0.1, "title")
+        curves.figure_3(tmp_path / "figure.png", rows, MSE, 0.1, "title")
         return matplotlib.image.imread(tmp_path / "figure.png")
 
     first, again, other = drawn(0.5), drawn(0.5), drawn(0.9)

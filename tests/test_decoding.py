@@ -102,7 +102,9 @@ def test_sixteen_bit_images_keep_their_upper_byte(tmp_path):
         tmp_path / "sets", {"train": rows(values), "test": rows(values[:1])}, (32, 32, 1), np.uint16
     )
     dataset = load("tiny", tmp_path / "sets")
-    np.testing.assert_allclose(dataset.train.sources(), values / 65535, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(
+        dataset.targets(dataset.train), values / 65535, atol=0.5 / 255 + 1e-6
+    )
     assert dataset.notes == ("uint16 images, 0 to 65535, are kept in 8 bits",)
 
 
@@ -117,8 +119,8 @@ def test_float_images_are_scaled_by_the_range_of_the_whole_set(tmp_path, low, hi
         np.float32,
     )
     dataset = load("tiny", tmp_path / "sets")
-    np.testing.assert_allclose(dataset.train.sources(), unit[:3], atol=0.5 / 255 + 1e-6)
-    np.testing.assert_allclose(dataset.test.sources(), unit[3:], atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(dataset.targets(dataset.train), unit[:3], atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(dataset.targets(dataset.test), unit[3:], atol=0.5 / 255 + 1e-6)
     assert dataset.notes == (f"float32 images, {low:g} to {high:g}, are kept in 8 bits",)
 
 

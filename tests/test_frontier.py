@@ -60,7 +60,7 @@ def test_a_point_is_the_mean_of_its_seeds_for_bob_and_the_worst_of_them_for_alic
             for rung in ("E0", "E3", "E4", "E5"):
                 hits = 0.9 if (rung, seed, protection) == ("E4", 1, "keyed") else 0.1
                 rows.append(_row(rung, protection, seed, eve_accuracy=hits, leakage_nats=0, **eve))
-    none, keyed = trade.summary(rows)
+    none, keyed = trade.summary(rows, "mse")
     assert (none["mse"], none["mse_over_original"], none["worst"]) == (1.5, 1.0, 0.1)
     assert keyed["mse"] == 3.0
     assert keyed["mse_over_original"] == pytest.approx((3 / 1 + 3 / 2) / 2)

@@ -70,7 +70,7 @@ def test_a_protection_from_outside_is_trained_for_measured_and_exported(tmp_path
     _run(tmp_path, TRAIN, *SHORT, "--protection", "flipped", "--run-dir", "flipped")
     original, alone, both = json.loads((tmp_path / "flipped" / "results.json").read_text())
     assert both["largest_error"] == pytest.approx(original["largest_error"], rel=0.05)
-    assert alone["largest_error"] > 2 * original["largest_error"]
+    assert alone["largest_error"] > 1.1 * original["largest_error"]
     manifest = json.loads((tmp_path / "flipped" / "bundle" / "manifest.json").read_text())
     assert manifest["protection"] == "flipped"
     assert manifest["modules"]["receiver"]["float32"]["operators"] == ["MUL"]

@@ -34,7 +34,7 @@ def _models():
     from keras import layers
 
     from arn_keras.export.web.contents import Models
-    from arn_keras.pair.dense import build_receiver_arn, build_transmitter_arn
+    from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     keras.utils.set_random_seed(5)
     transmitter = keras.Sequential(

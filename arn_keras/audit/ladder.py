@@ -104,8 +104,7 @@ def climb(
                         f"seed {seed}  {name:<10}{rung:<16}{best:>9}"
                         f"{time.monotonic() - start:>7.1f} s"
                     )
-                is_keyed = bool(chosen.rounds)  # rows of earlier journals lack it
-                rows += [row | {"is_keyed": is_keyed} for row in finished.get(key)]
+                rows += finished.get(key)
     return rows
 
 
@@ -133,6 +132,7 @@ def rung_rows(tap, rung, attack, effort):
     common = {
         "rung": rung,
         "protection": tap.protection.name,
+        "is_keyed": tap.protection.rotation is not None,
         "seed": tap.seed,
         "snr_db": float(tap.snr_db),
         "sources": len(labels),

@@ -205,7 +205,6 @@ def main(arguments=None):
 def run(options):
     """Trains and measures what the directory lacks."""
     from arn_keras.backend import load_tensorflow, require_tensorflow
-    from arn_keras.run.channels import channels
     from arn_keras.sweep.study import Study
 
     say = (lambda *words: None) if options.quiet else print
@@ -218,6 +217,8 @@ def run(options):
         for note in dataset.notes:
             say(f"note: {note}")
     load_tensorflow()
+    from arn_keras.run.channels import channels
+
     plan = plan_of(options, names)
     configs = {
         (name, seed): settings(options, name, seed).resolve(name, len(dataset.train))
