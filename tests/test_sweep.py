@@ -207,7 +207,7 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local):
         (["--training-snr-db", "inf"], "--training-snr-db: expected a finite number of dB"),
         (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
         (["--case", "none"], "argument --case: invalid choice: 'none'"),
-        (["--eve", "nobody"], "--eve: expected one of frozen, .*, got 'nobody'"),
+        (["--eve", "nobody"], "--eve: expected one of frozen, frozen_wide, frozen_conv, eve"),
         (["--figure", "2"], "argument --figure: invalid choice: 2"),
         (["--figure", "3", "--snr-db", "0"], "--figure: expected no --snr-db beside it"),
         (["--link-snr-db", "0", "1", "2"], "--link-snr-db: expected one or two values, got 3"),
