@@ -93,6 +93,7 @@ def written(tmp_path_factory):
     facts = {"dataset": "cifar10", "knowledge": "white", "pair": "0" * 64, "seed": 0}
     levels = {"snr_db": 10.0, "psr_db": -10.0}
     about = {"scenario": "own", "protection": "arn", "precisions": ["float32"]}
+    about |= {"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0}
     modules = write_modules(bundle, Ends(models.pair, None), ("float32",), (None, None))
     manifest.write(bundle, manifest.draft(bundle, facts | levels | about | modules))
     overheard = {
