@@ -95,6 +95,7 @@ def written(tmp_path_factory):
     about = {"scenario": "own", "protection": "arn", "precisions": ["float32"]}
     about |= {"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0}
     modules = write_modules(bundle, Ends(models.pair, None), ("float32",), (None, None))
+    manifest.copy_code(bundle, False)
     manifest.write(bundle, manifest.draft(bundle, facts | levels | about | modules))
     overheard = {
         name: Overheard(
