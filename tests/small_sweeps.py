@@ -1,5 +1,6 @@
 """A small sweep that several tests compare with: its command, its rows, and its fixture."""
 
+import functools
 import json
 import pathlib
 import shutil
@@ -9,8 +10,10 @@ import time
 
 import pytest
 
+from arn_keras.errors import ArnError
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
+from arn_keras.sweep import points
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -29,6 +32,46 @@ def start(*options):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+class HereEngine:
+    """An engine whose only worker is this process, which has loaded TensorFlow already."""
+
+    workers = 1
+
+    def __init__(self):
+        self._shared = 0
+
+    def share(self, value):
+        self._shared += 1
+        return _Held((id(self), self._shared), value)
+
+    def run(self, function, tasks):
+        for index, task in enumerate(tasks):
+            try:
+                yield index, function(*task)
+            except (ArnError, ArithmeticError) as error:
+                yield index, error
+
+    def close(self):
+        pass
+
+
+class _Held:
+    def __init__(self, key, value):
+        self.key, self._value = key, value
+
+    def get(self):
+        return self._value
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Sweeps in this test run in this process: what is asked is not where they run."""
+    monkeypatch.setattr(sweep, "_engine", lambda options: HereEngine())
+    for name in points.THREADS:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(points, "_worker", functools.cache(points._Worker))
 
 
 def measured(path):

@@ -618,7 +618,7 @@ def test_the_pair_s_identity_tells_protections_rotations_and_keyed_sizes_apart(r
         ("none", [], "expected a run with modules, got --protection none"),
         ("keyed", ["--precision", "float32", "int8"], "expected float32 for a keyed pair, got"),
         ("keyed", ["--knowledge", "white"], "expected no knowledge for a pair without ARNs"),
-        ("arn+keyed", ["--precision", "int8-io"], "float32, float16 or int8 beside keyed modules"),
+        ("arn+keyed", ["--precision", "int8-io"], "float32, float16, int8 beside keyed modules"),
     ],
 )
 def test_what_a_keyed_run_cannot_give_is_refused_in_one_line(

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from arn_keras.errors import ExportError
-from arn_keras.export.litert import PRECISIONS, convert, convert_all, operators
+from arn_keras.errors import ConfigError, ExportError
+from arn_keras.export import PRECISIONS
+from arn_keras.export.litert import convert, convert_all, operators
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.rotation import ROUNDS, build_receiver_keyed, build_transmitter_keyed
 
@@ -154,7 +155,7 @@ def test_an_operator_that_is_not_builtin_is_named(precision):
 
 def test_bad_arguments_are_refused():
     module = build_transmitter_arn((8,), (16,))
-    with pytest.raises(ExportError, match=r"expected a precision of float32, .*, got 'int4'"):
+    with pytest.raises(ConfigError, match=r"expected one of float32, .*, got 'int4'"):
         convert(module, "int4")
     for nothing in (None, np.zeros((0, 8), "float32")):
         with pytest.raises(ExportError, match="expected calibration signals for int8, got none"):

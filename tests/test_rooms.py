@@ -53,6 +53,9 @@ def test_training_measures_and_exports_what_is_not_of_the_package(run):
     module = manifest["modules"]["transmitter"]["float32"]
     assert set(module["operators"]) <= {"ADD", "FULLY_CONNECTED", "RESHAPE"}
     assert module["bytes"] < 3000  # one matrix of twelve symbols
+    assert manifest["precisions"] == ["float32", "float16", "int8", "int16"]
+    off = {row["transmitter"]: row["sent_max_abs_difference"] for row in manifest["parity"]}
+    assert off["float32"] < off["int16"] < off["int8"] / 20
 
 
 def test_the_audit_climbs_on_it(run):

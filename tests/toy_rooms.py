@@ -8,12 +8,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from arn_keras import audit, channel, eve, pair, scenario, task
+from arn_keras import audit, channel, eve, export, pair, scenario, task
 from arn_keras.data.dataset import Dataset, Split
+from arn_keras.export.precision import Precision
 from arn_keras.pair.protection import Means
 from arn_keras.scenario.scenario import Scenario, option
 from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import Measure
+
+
+def sixteen_bits(converter):
+    """A precision: weights in 8 bits, activations in 16."""
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    name = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
+    converter.target_spec.supported_ops = [tf.lite.OpsSet[name]]
 
 
 class LargestMeter(SquaredErrorMeter):
@@ -77,6 +87,7 @@ class Toy(Scenario):
 channel.CHANNELS["half"] = "toy_models:Half"
 pair.BLOCKS["linear"] = "toy_models:linear"
 eve.EVES["logistic"] = "toy_models:build_logistic"
+export.PRECISIONS["int16"] = Precision(sixteen_bits, 0.01, 0.005, integer=True)
 task.TASKS["worst"] = Worst()
 pair.PROTECTIONS["flipped"] = Means(build=flipped)
 scenario.SCENARIOS["toy"] = Toy

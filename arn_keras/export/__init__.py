@@ -8,4 +8,12 @@ another that has no TensorFlow (`proof`), and puts the device's client (`runtime
 
 from arn_keras.rooms import make_callable
 
+#: The precisions of an exported ARN, by name; a value is a `precision.Precision` or where it is.
+PRECISIONS = {
+    "float32": "arn_keras.export.precision:FLOAT32",
+    "float16": "arn_keras.export.precision:FLOAT16",
+    "int8": "arn_keras.export.precision:INT8",
+    "int8-io": "arn_keras.export.precision:INT8_IO",
+}
+
 make_callable(__name__, "arn_keras.export.bundle:export")

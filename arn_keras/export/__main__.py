@@ -4,7 +4,7 @@ import sys
 
 from arn_keras.arguments import Parser
 from arn_keras.errors import ArnError
-from arn_keras.export import bundle, manifest
+from arn_keras.export import PRECISIONS, bundle, manifest
 
 
 def main(arguments=None):
@@ -21,9 +21,9 @@ def main(arguments=None):
     parser.add_argument(
         "--precision",
         nargs="+",
-        choices=list(manifest.TOLERANCES),
-        help="the first is what a device loads by default (default: float32 float16 int8; keyed "
-        "modules are float32 alone)",
+        choices=list(PRECISIONS),
+        help="the first is what a device loads by default (default: "
+        f"{' '.join(bundle.default_precisions())}; keyed modules are float32 alone)",
     )
     parser.add_argument("--out", metavar="DIR", help="the bundle (default: RUN_DIR/bundle)")
     parser.add_argument("--data-dir", metavar="DIR", help="where prepared data sets are")

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 
 from arn_keras.errors import ExportError, RunDirError
-from arn_keras.export import manifest, runtime
+from arn_keras.export import PRECISIONS, manifest, runtime
 from arn_keras.export.signing import load_private_key
 from arn_keras.files import read_json
 from arn_keras.pair import KEY_INPUTS, PROTECTIONS
@@ -24,7 +24,6 @@ from arn_keras.rooms import answer
 from arn_keras.run.saved import SavedRun
 
 KNOWLEDGE = ("white", "black")
-DEFAULT_PRECISIONS = ("float32", "float16", "int8")
 
 
 def export(
@@ -42,8 +41,8 @@ def export(
     Args:
         run_dir: a finished run directory.
         knowledge: which pair, "white" or "black"; by default white if the run has it.
-        precisions: of `arn_keras.export.litert.PRECISIONS`, the default one first; None for
-            `DEFAULT_PRECISIONS`, or what keyed modules have.
+        precisions: of `arn_keras.export.PRECISIONS`, the default one first; None for those of
+            `default_precisions`, or what keyed modules have.
         out: the bundle's directory; by default `bundle` in the run directory.
         data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
         force: whether another pair's bundle may be replaced.
@@ -92,6 +91,11 @@ def export(
     except OSError as error:
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
     return out, written
+
+
+def default_precisions():
+    """Those of floats at both ends, which a device need not scale: they are exported unasked."""
+    return [name for name in PRECISIONS if answer(PRECISIONS, name).ends == "float32"]
 
 
 def pair_identity(run_dir, public, is_keyed):
@@ -166,9 +170,12 @@ def _precisions(means, asked):
         if asked not in (None, ["float32"]):
             raise ExportError(f"expected float32 for a keyed pair, got {', '.join(asked)}")
         return ["float32"]
-    precisions = list(dict.fromkeys(asked or DEFAULT_PRECISIONS))
-    if means.keyed and "int8-io" in precisions:
-        raise ExportError("expected float32, float16 or int8 beside keyed modules, got int8-io")
+    precisions = list(dict.fromkeys(asked or default_precisions()))
+    foreign = [name for name in precisions if name not in default_precisions()]
+    if means.keyed and foreign:
+        raise ExportError(
+            f"expected {', '.join(default_precisions())} beside keyed modules, got {foreign[0]}"
+        )
     return precisions
 
 

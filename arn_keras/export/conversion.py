@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from arn_keras.errors import ArnError
+from arn_keras.export import PRECISIONS
 from arn_keras.export.runtime import ROLES
-from arn_keras.rooms import load_plugins
+from arn_keras.rooms import answer, load_plugins
 from arn_keras.run.saved import SavedRun
 
 CALIBRATION_SIGNALS = 2000
@@ -192,7 +193,7 @@ def _write(bundle, name, module, model, precision="float32"):
         "input": module.inputs[0].name,
         "output": output_names(module)[0],
         "signal_shape": list(module.inputs[0].shape[1:]),
-        "dtype": "int8" if precision == "int8-io" else "float32",
+        "dtype": answer(PRECISIONS, precision).ends,
         "operators": operators(model),
     }
 

@@ -13,8 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from arn_keras.backend import quiet_stderr
 from arn_keras.errors import ExportError
+from arn_keras.export import PRECISIONS
+from arn_keras.rooms import answer
 
-PRECISIONS = ("float32", "float16", "int8", "int8-io")
 _NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
 }
@@ -34,26 +35,24 @@ def convert_all(module, precisions, calibration=None):
     Args:
         module: Keras model of one input, or of a list of them; the names of its inputs and outputs
             become the signature's.
-        precisions: of "float32"; "float16": weights in 16 bits, arithmetic in float32; "int8":
-            weights and activations in 8 bits, floats at both ends; "int8-io": 8 bits at the ends
-            too.
-        calibration: for 8 bits, real inputs from which the ranges are taken: [signals, ...], or a
-            list of such arrays, one for each input.
+        precisions: names of `arn_keras.export.PRECISIONS`.
+        calibration: for integers, real inputs from which the ranges are taken: [signals, ...], or
+            a list of such arrays, one for each input.
 
     Returns:
         {precision: bytes of a `.tflite` file}.
 
     Raises:
-        ExportError: if a precision is unknown, 8 bits lack calibration signals, or the module
-            needs an operator that is not builtin; the operator is named.
+        ConfigError: if a precision is unknown.
+        ExportError: if integers lack calibration signals, or the module needs an operator that is
+            not builtin; the operator is named.
     """
     arrays = calibration if isinstance(calibration, (list, tuple)) else [calibration]
     arrays = [each for each in arrays if each is not None and len(each)]
-    for precision in precisions:
-        if precision not in PRECISIONS:
-            raise ExportError(f"expected a precision of {', '.join(PRECISIONS)}, got {precision!r}")
-        if precision.startswith("int8"):
-            _check_calibration(module, precision, arrays)
+    chosen = {precision: answer(PRECISIONS, precision) for precision in precisions}
+    for name, precision in chosen.items():
+        if precision.integer:
+            _check_calibration(module, name, arrays)
     import tensorflow as tf
 
     names = [each.name for each in module.inputs]
@@ -67,12 +66,16 @@ def convert_all(module, precisions, calibration=None):
     ]
     function = tf.function(serve, input_signature=ends, autograph=False).get_concrete_function()
     files = {}
-    for precision in precisions:
+    for name, precision in chosen.items():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
         converter.experimental_lower_to_saved_model = False
-        _set_precision(converter, precision, ends, arrays)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision.prepare:
+            precision.prepare(converter)
+        if precision.integer:
+            converter.representative_dataset = _signals(arrays, ends)
         model = _converted(converter, module.name)
-        files[precision] = _with_signature(model, names, outputs)
+        files[name] = _with_signature(model, names, outputs)
         foreign = [name for name in operators(model) if name not in _NAMES.values()]
         if foreign:
             raise ExportError(_not_builtin(module.name, foreign))
@@ -108,27 +111,13 @@ def _check_calibration(module, precision, arrays):
         )
 
 
-def _set_precision(converter, precision, ends, calibration):
-    import tensorflow as tf
-
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if precision == "float32":
-        return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-        return
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+def _signals(calibration, ends):
+    """The calibration signals one by one, as the converter asks for them."""
     arrays = [
         np.asarray(array, np.float32).reshape(-1, *end.shape)
         for array, end in zip(calibration, ends, strict=True)
     ]
-    converter.representative_dataset = lambda: map(list, zip(*arrays, strict=True))
-    # One scale a weight matrix instead of one a neuron: a file smaller by a tenth and an arena by
-    # three fifths on a microcontroller, at no measurable loss (docs/deploy.md).
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if precision == "int8-io":
-        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return lambda: map(list, zip(*arrays, strict=True))
 
 
 def _converted(converter, name):

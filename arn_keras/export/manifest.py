@@ -9,12 +9,12 @@ import importlib.metadata
 import json
 import pathlib
 import shutil
-from typing import NamedTuple
 
 from arn_keras import errors
 from arn_keras.errors import ExportError
-from arn_keras.export import readme, runtime
+from arn_keras.export import PRECISIONS, readme, runtime
 from arn_keras.measure.guessing import accuracy_limit
+from arn_keras.rooms import answer
 
 #: What is said of the air that the modules were trained and measured over.
 AIR = ("channel", "csi", "eve_snr_offset_db")
@@ -25,28 +25,6 @@ POWER_CONVENTION = (
 #: Folder of the key schedule, and of errors.py above it.
 _PAIR = pathlib.Path(errors.__file__).parent / "pair"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
-
-
-class Tolerance(NamedTuple):
-    """How far a precision may be from Keras.
-
-    Attributes:
-        mse: change of Bob's mean squared error (of another task, its first measure), relative.
-        eve_accuracy: change of Eve's accuracy, absolute.
-        difference: largest absolute difference of a signal.
-    """
-
-    mse: float
-    eve_accuracy: float
-    difference: float
-
-
-TOLERANCES = {
-    "float32": Tolerance(0.001, 0.001, 1e-5),
-    "float16": Tolerance(0.001, 0.001, float("inf")),
-    "int8": Tolerance(0.01, 0.005, float("inf")),
-    "int8-io": Tolerance(0.01, 0.005, float("inf")),
-}
 
 
 def check_parity(rows, measure):
@@ -60,7 +38,7 @@ def check_parity(rows, measure):
         ExportError: with the precision, what was measured, and what was allowed.
     """
     for row in rows:
-        at_alice, at_bob = TOLERANCES[row["transmitter"]], TOLERANCES[row["receiver"]]
+        at_alice, at_bob = (answer(PRECISIONS, row[end]) for end in runtime.ROLES)
         for field, allowed in (
             (f"{measure}_change", max(at_alice.mse, at_bob.mse)),
             ("eve_accuracy_change", at_alice.eve_accuracy),

@@ -1,6 +1,6 @@
 """`python -m export.micro BUNDLE`: modules on LiteRT for Microcontrollers, and as C arrays.
 
-ARNs are taken in int8, keyed modules in float32, in which alone they are.
+ARNs are taken in integers, keyed modules in float32, in which alone they are.
 
 The interpreter is the one microcontrollers run (`tflite-micro`, of the extra `micro`), with its
 reference kernels, on this machine; so arena bytes are an upper bound for a 32-bit device, whose
@@ -19,10 +19,10 @@ import numpy as np
 
 from arn_keras.arguments import Parser
 from arn_keras.errors import ArnError, ExportError
-from arn_keras.export import carray, runtime
+from arn_keras.export import PRECISIONS, carray, runtime
 from arn_keras.files import atomic_file
+from arn_keras.rooms import answer
 
-PRECISIONS = ("int8", "int8-io")
 #: Test vectors of each role: what the module is given, and what LiteRT answered.
 VECTORS = {"transmitter": ("signal", "sent"), "receiver": ("received", "cleaned")}
 #: Arena that is offered, in sizes of the model and its inputs.
@@ -80,7 +80,7 @@ def export(bundle, precision=None, out=None):
 
     Args:
         bundle: directory of a bundle.
-        precision: of the ARNs, "int8" or "int8-io"; by default the first that the bundle has.
+        precision: of the ARNs, one in integers; by default the first that the bundle has.
         out: directory for the sources; by default `micro` in the bundle.
 
     Returns:
@@ -141,9 +141,13 @@ def export(bundle, precision=None, out=None):
     return out, rows
 
 
+def _integers():
+    return [name for name in PRECISIONS if answer(PRECISIONS, name).integer]
+
+
 def _modules(bundle, manifest, precision):
     """Each module's name, the names of its test vectors, its bytes and its entry."""
-    has = [name for name in PRECISIONS if name in manifest["precisions"]]
+    has = [name for name in _integers() if name in manifest["precisions"]]
     keyed = manifest.get("keyed", {})
     if (manifest["modules"] and not has) or precision not in (None, *has):
         raise ExportError(
@@ -191,7 +195,7 @@ def main(arguments=None):
         "Microcontrollers and writes them as C arrays with an example.",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of a bundle")
-    parser.add_argument("--precision", choices=PRECISIONS, help="of the ARNs (default: the first)")
+    parser.add_argument("--precision", choices=_integers(), help="of the ARNs (default: the first)")
     parser.add_argument("--out", metavar="DIR", help="default: BUNDLE/micro")
     given = parser.parse_args(arguments)
     try:

@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 
+from arn_keras.export import PRECISIONS
 from arn_keras.power import ratio_to_db
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.task import TASKS
@@ -193,8 +194,8 @@ def _largest(difference):
 
 
 def _tolerance(precision, answers):
-    """Another processor may round a float sum otherwise, or an 8-bit value by up to two steps."""
-    if not precision.startswith("int8"):
+    """Another processor may round a float sum otherwise, or an integer by up to two steps."""
+    if precision == "keyed" or not answer(PRECISIONS, precision).integer:
         return 1e-4
     return 2 * float(np.diff(np.unique(answers).astype(float)).min())
 

@@ -17,7 +17,7 @@ Both ends get theirs, or none: the receiver's take out what the transmitter's pu
 |---|---|
 {files}
 
-**Signals.** float32 (int8 at the ends of `int8-io`), shape {shape}, one at a time: the files have a
+**Signals.** float32{others}, shape {shape}, one at a time: the files have a
 fixed batch of 1. The transmitter's output has power 1, and nothing rescales it before the module.
 Power convention: {power}.
 
@@ -145,6 +145,8 @@ def text(manifest, table):
     files.append("| `vectors.npz` | signals and answers for the self-test |")
     first, budgeted = manifest["precisions"][0], manifest["psr_db"] is not None
     ends = [of_role[first] for of_role in arns.values()] + list(keyed.values())
+    kinds = [(name, entry["dtype"]) for name, entry in arns.get("transmitter", {}).items()]
+    others = [(name, kind) for name, kind in kinds if kind != "float32"]
     chain = ["arn"] * bool(arns) + ["keyed"] * bool(keyed)
     return _TEXT.format(
         pair=manifest["pair"][:12],
@@ -157,6 +159,7 @@ def text(manifest, table):
         retrains=_KEYED_RETRAINS if keyed else _RETRAINS if budgeted else _PURGE_RETRAINS,
         chance=manifest["chance"],
         files="\n".join(files),
+        others="".join(f" ({kind} at the ends of `{name}`)" for name, kind in others),
         shape=tuple(ends[0]["signal_shape"]),
         power=manifest["power_convention"],
         operators=", ".join(sorted({name for entry in entries for name in entry["operators"]})),

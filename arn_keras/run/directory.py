@@ -118,22 +118,22 @@ class RunDirectory:
         final = self.path / stage
         return final.with_name(f".partial.{final.name}")
 
-    def files(self, stage, *names):
-        """The contents of a finished stage's models: {name: bytes}.
-
-        Raises:
-            RunDirError: if a file cannot be read.
-        """
-        try:
-            return {name: (self.path / stage / f"{name}.keras").read_bytes() for name in names}
-        except OSError as error:
-            raise RunDirError(
-                f"{self.path / stage}: {error.strerror}: delete it to train it again"
-            ) from None
-
     def load_models(self, stage, *names):
         """The Keras models of a finished stage, as `load_models`."""
         return load_models(self.path, stage, *names)
+
+
+def read_files(path, stage, *names):
+    """The contents of a finished stage's models: {name: bytes}.
+
+    Raises:
+        RunDirError: if a file cannot be read.
+    """
+    folder = pathlib.Path(path) / stage
+    try:
+        return {name: (folder / f"{name}.keras").read_bytes() for name in names}
+    except OSError as error:
+        raise RunDirError(f"{folder}: {error.strerror}: delete it to train it again") from None
 
 
 def load_models(path, stage, *names):

@@ -66,6 +66,24 @@ def check_link(models, dataset):
         )
 
 
+def check_modules(stage, models, signal):
+    """Refuses a pair of modules that do not take the link's signals, or give others.
+
+    Args:
+        stage: the pair's.
+        models: {"transmitter", "receiver"}.
+        signal: a few signals y.
+
+    Raises:
+        ModelError: with what was expected and what is there.
+    """
+    for name, model in models.items():
+        name = f"{stage}/{name}"
+        given = _applied(model, signal, name, "signals")
+        if getattr(given, "shape", None) != signal.shape:
+            raise ModelError(f"{name}: expected to give signals shaped {list(signal.shape[1:])}")
+
+
 def check_classifier(stage, models, signal, classes):
     """Refuses an eavesdropper who does not take the link's signals, or knows too few labels.
 

@@ -14,6 +14,7 @@ from arn_keras.rooms import answer
 from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory
 from arn_keras.scenario import SCENARIOS
+from arn_keras.scenario.scenario import file_digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +61,17 @@ class SavedRun:
         """The directory, locked inside a `with` block."""
         return RunDirectory(self.path, self.identity, {}, option="run directory")
 
+    def done(self, stage):
+        """Whether a stage is finished."""
+        return (self.path / stage).is_dir()
+
+    def digest(self, stage):
+        """The models of a finished stage by their content, one word."""
+        from arn_keras.run.stages import names
+
+        files = [self.path / stage / f"{name}.keras" for name in names(stage)]
+        return ",".join(map(file_digest, files))
+
     def dataset(self, data_dir=None):
         """The run's data, from where it found them unless another place is given."""
         config = self.config
@@ -79,13 +91,16 @@ class SavedRun:
         load_tensorflow(self.config.problem.splits_layers)
         from arn_keras.run.directory import load_models
         from arn_keras.run.problem import Problem
-        from arn_keras.run.stages import names
+        from arn_keras.run.stages import check, names
 
         def load(stage):
             kept = names(stage)
-            return dict(zip(kept, load_models(self.path, stage, *kept), strict=True))
+            models = dict(zip(kept, load_models(self.path, stage, *kept), strict=True))
+            check(problem, stage, models)
+            return models
 
-        return Problem(self.config, dataset, load, shards=shards)
+        problem = Problem(self.config, dataset, load, shards=shards)
+        return problem
 
 
 def _config(identity):

@@ -41,7 +41,9 @@ def train(problem, stage, checkpoint_dir):
     kind, _, which = stage.partition("/")
     files = problem.scenario.given().get(stage)
     if files:
-        return _take(problem, stage, files)
+        models = given.load(files)
+        check(problem, stage, models)
+        return models
     if kind == LINK:
         return _train_link(problem, how)
     if kind == ARN:
@@ -61,14 +63,25 @@ def train(problem, stage, checkpoint_dir):
     return {"classifier": problem.train_classifier(stage, problem.signals, **how)}
 
 
-def _take(problem, stage, files):
-    models = given.load(files)
+def check(problem, stage, models):
+    """Refuses models, which may be a stranger's, that the data or the link do not fit.
+
+    Args:
+        problem: `problem.Problem`.
+        stage: whose models they are.
+        models: {name: Keras model}.
+
+    Raises:
+        ModelError: with what was expected and what is there.
+    """
     if stage == LINK:
         given.check_link(models, problem.dataset)
+        return
+    few = problem.transmit(problem.dataset.test.part(slice(100)))
+    if names(stage) == PAIR:
+        given.check_modules(stage, models, few)
     else:
-        few = problem.transmit(problem.dataset.test.part(slice(100)))
         given.check_classifier(stage, models, few, problem.dataset.classes)
-    return models
 
 
 def _train_link(problem, how):

@@ -37,16 +37,18 @@ class Cost:
         scenario: `scenario.scenario.Scenario`.
         dataset: `data.dataset.Dataset`.
         config: resolved `run.config.Config`.
+        link: (transmitter, receiver) of a link that is there; None for the scenario's.
     """
 
-    def __init__(self, scenario, dataset, config):
+    def __init__(self, scenario, dataset, config, link=None):
         self._scenario, self._dataset, self._config = scenario, dataset, config
+        self._given = link
 
     @functools.cached_property
     def _link(self):
         from arn_keras.pair.arn import build_transmitter_arn
 
-        transmitter, receiver = self._scenario.link(self._dataset)
+        transmitter, receiver = self._given or self._scenario.link(self._dataset)
         self._shape = transmitter.output_shape[1:]
         block = self._config.block or self._scenario.block
         arn = build_transmitter_arn(self._shape, block=block)

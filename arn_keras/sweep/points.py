@@ -17,7 +17,7 @@ from arn_keras.backend import load_tensorflow
 from arn_keras.rooms import load_plugins
 from arn_keras.sweep import grid
 
-_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def train_stage(data, models, config, stage):
@@ -126,7 +126,7 @@ class _Worker:
 
     def __init__(self):
         # Several processes of one thread beat one process of several.
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        os.environ.update(dict.fromkeys(THREADS, "1"))
         load_tensorflow()
         load_plugins()
         self._dataset = self._problem = (None, None)

@@ -7,7 +7,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import sys
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from arn_keras.errors import SweepError
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file
 from arn_keras.measure.sweep_rows import SweepRows, key, read_rows
-from arn_keras.run.directory import RunDirectory, versions
+from arn_keras.run.directory import RunDirectory, read_files, versions
 from arn_keras.sweep import cost, grid, points
+from arn_keras.sweep.progress import Progress
 
 _FIGURE_1_PSR_DB = -10.0
 _PAIR = ("transmitter", "receiver")
@@ -32,9 +32,10 @@ class Study:
         plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
         examples: whether the arrays of Fig. 1 are wanted too.
         say: called with each line for the user.
+        base: `base.Base` of the run whose link and eavesdroppers are taken; None to train all.
     """
 
-    def __init__(self, scenario, datasets, configs, plan, examples, say):
+    def __init__(self, scenario, datasets, configs, plan, examples, say, base=None):
         self._scenario = scenario
         self._task = scenario.task(next(iter(datasets.values())))
         self._datasets = datasets
@@ -42,11 +43,16 @@ class Study:
         self._plan = plan
         self._examples = examples
         self._say = say
+        self._base = base
 
     def show_plan(self, out, workers):
         """Says what is left to do in a directory, and what it costs; changes nothing."""
         left = grid.remaining(self._plan, read_rows(out))
-        stages = [s for s in self._stages(left) if not (out / self._stage(*s)).exists()]
+        stages = [
+            (*of, stage)
+            for *of, stage in self._stages(left)
+            if not ((out / self._stage(*of, stage)).exists() or self._taken(stage))
+        ]
         pairs = [p for p in left if p.knowledge and not (out / _folder(p)).exists()]
         rows = sum(map(len, left.values()))
         for dataset, seed, stage in stages:
@@ -99,11 +105,14 @@ class Study:
     def _carry_out(self, directory, rows, left, examples, engine):
         data = {name: engine.share(_in_memory(dataset)) for name, dataset in self._datasets.items()}
         stages = self._stages(left, examples)
+        for *of, stage in stages:
+            if self._taken(stage) and not directory.done(self._stage(*of, stage)):
+                _store(directory, self._stage(*of, stage), self._base.files(stage))
         missing = [stage for stage in stages if not directory.done(self._stage(*stage))]
         kept = {p: directory.done(_folder(p)) for p in left if p.knowledge}
         costs = {point: self._point_cost(point, m, kept.get(point)) for point, m in left.items()}
         total = sum(self._cost(*base).stage(stage) for *base, stage in missing)
-        with _Progress(total + sum(costs.values()), self._say) as progress:
+        with Progress(total + sum(costs.values()), self._say) as progress:
             for is_link in (True, False):  # classifiers learn from the link's signals
                 tasks = [stage for stage in missing if (stage[2] == "link") is is_link]
                 models = self._share_models(directory, stages, engine)
@@ -141,7 +150,7 @@ class Study:
                 self._configs[point.dataset, point.seed],
                 point,
                 left[point],
-                directory.files(_folder(point), *_PAIR)
+                read_files(directory.path, _folder(point), *_PAIR)
                 if point.knowledge and directory.done(_folder(point))
                 else None,
             )
@@ -167,7 +176,7 @@ class Study:
         for dataset, seed, stage in stages:
             names = _PAIR if stage == "link" else ("classifier",)
             if directory.done(self._stage(dataset, seed, stage)):
-                found = directory.files(self._stage(dataset, seed, stage), *names)
+                found = read_files(directory.path, self._stage(dataset, seed, stage), *names)
                 files[dataset, seed][stage] = found
         return {base: engine.share(files[base]) for base in self._configs}
 
@@ -188,13 +197,17 @@ class Study:
     def _in_loss(self, point):
         return self._scenario.in_loss(point.knowledge, point.black_box or "single")
 
+    def _taken(self, stage):
+        return self._base is not None and self._base.has(stage)
+
     @staticmethod
     def _stage(dataset, seed, stage):
         return f"{_base(dataset, seed)}/{stage}"
 
     @functools.cache  # noqa: B019  as long as this study
     def _cost(self, name, seed):
-        return cost.Cost(self._scenario, self._datasets[name], self._configs[name, seed])
+        link = self._base and self._base.link
+        return cost.Cost(self._scenario, self._datasets[name], self._configs[name, seed], link)
 
     def _point_cost(self, point, measured, is_trained):
         costs = self._cost(point.dataset, point.seed)
@@ -202,32 +215,6 @@ class Study:
         if point.knowledge and not is_trained:
             operations += costs.pair(self._in_loss(point))
         return operations
-
-
-class _Progress:
-    """A bar with the time left on a terminal, a line a task elsewhere."""
-
-    def __init__(self, total, say):
-        from tqdm import tqdm
-
-        self._say = say if not sys.stderr.isatty() else lambda line: None
-        self._bar = tqdm(
-            total=total,
-            disable=None,
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left, {desc}",
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._bar.close()
-
-    def done(self, operations, name):
-        """Counts a finished task."""
-        self._bar.set_description_str(name, refresh=False)
-        self._bar.update(operations)
-        self._say(f"done     {name}")
 
 
 def _base(dataset, seed):

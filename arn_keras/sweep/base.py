@@ -1,0 +1,38 @@
+"""A finished run as the base of a sweep: what it has trained, or was given, is taken from it."""
+
+from arn_keras.errors import RunDirError
+from arn_keras.run.directory import read_files
+from arn_keras.run.stages import LINK, names
+
+
+class Base:
+    """Link and eavesdroppers of a run.
+
+    Args:
+        saved: `run.saved.SavedRun`.
+        problem: `run.problem.Problem` of it.
+
+    Raises:
+        RunDirError: if it has no link.
+        ModelError: if its link and its data do not fit.
+    """
+
+    def __init__(self, saved, problem):
+        self._saved, self._problem = saved, problem
+        if not self.has(LINK):
+            raise RunDirError(f"{saved.path}: expected a trained link; run train.py to its end")
+        self.link = problem.transmitter, problem.receiver
+
+    def has(self, stage):
+        """Whether the run has the models of a stage."""
+        return self._saved.done(stage)
+
+    def files(self, stage):
+        """The models of a stage that it has, {name: bytes of a .keras file}.
+
+        Raises:
+            ArnError: if a file is damaged, or a model does not fit.
+        """
+        if stage != LINK:
+            self._problem.classifier(stage)
+        return read_files(self._saved.path, stage, *names(stage))
