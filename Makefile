@@ -17,7 +17,7 @@ web: $(VENV)/.installed $(PACKAGES)
 	$(BIN)/python -m export.web $(ARGS)
 
 test: $(VENV)/.installed-test lint browser
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-bench
 	for name in startup train_speed sweep_speed scaling edge_latency; do \

@@ -42,12 +42,14 @@ def _at_home(value):
     return value
 
 
-def exit_status(program, run):
-    """Runs a command that can be resumed, and says in one line what ended it.
+def exit_status(program, run, *errors, interrupted="the same command goes on from here"):
+    """Runs a command, and says in one line what ended it.
 
     Args:
         program: its name, for an error's line.
         run: function without arguments.
+        errors: types that are the user's to mend, beside `ArnError`.
+        interrupted: what to say of its work after Ctrl-C.
 
     Returns:
         0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
@@ -55,9 +57,9 @@ def exit_status(program, run):
     try:
         run()
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        print(f"\ninterrupted; {interrupted}", file=sys.stderr)
         return 130
-    except ArnError as error:
+    except (ArnError, *errors) as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return 2
     return 0

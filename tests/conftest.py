@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -14,11 +15,37 @@ if PREPARED.exists():
     os.environ.setdefault("TFDS_DATA_DIR", str(PREPARED))
 
 
+# What takes longest goes first, so that no worker is left alone with it at the end.
+LONG = ("test_sweep", "test_cli", "test_web", "test_links", "test_rooms", "test_own", "test_memory")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def _repeatable():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module")
+def toys():
+    """`toy_rooms` plugged in, in this process and in those that it starts."""
+    from arn_keras import audit, channel, eve, export, pair, scenario, task
+
+    rooms = [channel.CHANNELS, pair.BLOCKS, eve.EVES, task.TASKS, pair.PROTECTIONS]
+    rooms += [scenario.SCENARIOS, audit.RUNGS, export.PRECISIONS]
+    kept = [dict(room) for room in rooms]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARN_KERAS_PLUGINS", "toy_rooms")
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        yield
+    sys.modules.pop("toy_rooms", None)  # the next module's commands plug it in again
+    for room, before in zip(rooms, kept, strict=True):
+        room.clear()
+        room.update(before)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A small sweep that several tests compare with: its command, its rows, and its fixture."""
 
 import functools
+import itertools
 import json
 import pathlib
 import shutil
@@ -38,13 +39,10 @@ class HereEngine:
     """An engine whose only worker is this process, which has loaded TensorFlow already."""
 
     workers = 1
-
-    def __init__(self):
-        self._shared = 0
+    _keys = itertools.count()
 
     def share(self, value):
-        self._shared += 1
-        return _Held((id(self), self._shared), value)
+        return _Held(next(self._keys), value)
 
     def run(self, function, tasks):
         for index, task in enumerate(tasks):

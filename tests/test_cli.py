@@ -71,20 +71,31 @@ def test_a_run_leaves_a_complete_run_directory(undisturbed):
     assert {row["sources"] for row in rows} == {360}
 
 
-def test_a_run_killed_again_and_again_gives_the_rows_of_an_undisturbed_one(undisturbed, tmp_path):
+def test_a_run_stopped_again_and_again_says_so_and_ends_with_the_rows_of_an_undisturbed_one(
+    undisturbed, tmp_path, capfd
+):
     path = tmp_path / "run"
-    for awaited in ("link/checkpoint/epoch-*", "white/checkpoint/epoch-*"):
-        process = _start(*SMALL, "--run-dir", str(path))
+    for awaited, blow in (("link", signal.SIGINT), ("white", signal.SIGKILL)):
+        # Where the tests run in a shell's background, Ctrl-C is ignored, and children inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = _start(*SMALL, "--run-dir", str(path))
+        finally:
+            signal.signal(signal.SIGINT, before)
         deadline = time.monotonic() + 200
-        while not list(path.rglob(f".partial.{awaited}")):
+        while not list(path.rglob(f".partial.{awaited}/checkpoint/epoch-*")):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        process.kill()
-        process.communicate()
-    out, err = _start(*SMALL, "--run-dir", str(path)).communicate(timeout=300)
+        process.send_signal(blow)
+        _, err = process.communicate(timeout=60)
+        if blow is signal.SIGINT:
+            assert process.returncode == 130
+            assert err == "\ninterrupted; the same command goes on from here\n"
+    assert command.main([*SMALL, "--run-dir", str(path)]) == 0
+    out, err = capfd.readouterr()
     assert err == ""
-    assert "link: training" not in out  # finished before the second kill
+    assert "link: training" not in out  # finished before the second blow
     assert "arn/white: training" in out
     assert read_json(path / "results.json") == read_json(undisturbed[0] / "results.json")
 
@@ -217,24 +228,6 @@ def test_another_keras_backend_is_refused():
         "train.py: error: expected Keras on the tensorflow backend, got 'jax': "
         "set KERAS_BACKEND=tensorflow\n"
     )
-
-
-def test_ctrl_c_ends_with_a_line_on_how_to_go_on(tmp_path):
-    path = tmp_path / "run"
-    # Where the tests run in a shell's background, Ctrl-C is ignored, and a child inherits that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = _start(*SMALL, "--link-epochs", "1000", "--run-dir", str(path))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    deadline = time.monotonic() + 100
-    while not list(path.rglob("epoch-*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "\ninterrupted; the same command goes on from here\n"
 
 
 def test_help_and_a_wrong_option_load_nothing_heavy():

@@ -100,7 +100,7 @@ def test_it_is_an_ordinary_keras_model(subject, check):
 
 
 @pytest.mark.parametrize("options", [{"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
-@pytest.mark.parametrize("name", ["SemanticLink", "EavesdropperLink", "SecureLink"])
+@pytest.mark.parametrize("name", ["SemanticLink", "EavesdropperLink"])  # SecureLink: test_links
 def test_it_is_compiled_as_any_other(name, options):
     check_compiled(SUBJECTS[name], **options)
 

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 import own_link
 import pytest
+from small_sweeps import here  # noqa: F401
 
 import arn_keras
 from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
 from arn_keras.files import read_json
+from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep
 
@@ -33,82 +35,147 @@ def own(tmp_path_factory):
     return folder, transmitter, receiver, eves, splits
 
 
-@pytest.fixture
-def files(own, monkeypatch):
-    """Options that name the files, in the folder that holds them."""
-    monkeypatch.chdir(own[0])
-    return [
-        *("--scenario", "own", "--transmitter", "tx.keras", "--receiver", "rx.keras"),
-        *("--data", "train.npz", "test.npz"),
-    ]
+OPTIONS = [
+    *("--scenario", "own", "--transmitter", "tx.keras", "--receiver", "rx.keras"),
+    *("--data", "train.npz", "test.npz"),
+]
 
 
-def test_from_files_nothing_of_the_link_is_trained_and_every_given_eve_is_measured(own, files):
-    folder, transmitter, *_ = own
-    eves = ["--eve", "eve0.keras", "eve1.keras"]
-    assert command.main([*files, *eves, *SHORT, "--run-dir", "run", "--knowledge", "white"]) == 0
-    rows = read_json(folder / "run" / "results.json")
+@pytest.fixture(scope="module")
+def run(own, tmp_path_factory):
+    """A run of these files with two Eves, keys behind its pair, and the files gone."""
+    folder = shutil.copytree(own[0], tmp_path_factory.mktemp("elsewhere") / "files")
+    eves = ["--eve", "eve0.keras", "eve1.keras", "--knowledge", "white"]
+    how = ["--protection", "arn+keyed", "--no-export", "--run-dir", "../run"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert command.main([*OPTIONS, *eves, *SHORT, *how]) == 0
+    shutil.rmtree(folder)
+    return folder.parent / "run"
+
+
+def test_from_files_nothing_of_the_link_is_trained_and_every_given_eve_is_measured(own, run):
+    rows = read_json(run / "results.json")
     assert [(row["eve"], row["case"]) for row in rows] == [
         (eve, case)
         for eve in ("frozen", "frozen_2")
         for case in ("original", "transmitter_only", "paired")
     ]
-    kept = keras.saving.load_model(folder / "run" / "link" / "transmitter.keras")
-    for before, after in zip(transmitter.weights, kept.weights, strict=True):
+    _same(own[1], run / "link" / "transmitter.keras")
+    assert (run / "figures" / "examples.png").exists()
+
+
+def _same(model, file):
+    kept = keras.saving.load_model(file)
+    for before, after in zip(model.weights, kept.weights, strict=True):
         np.testing.assert_array_equal(before, after)
-    manifest = read_json(folder / "run" / "bundle" / "manifest.json")
-    assert manifest["scenario"] == "own"
+
+
+def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run):
+    place, manifest = arn_keras.export(run, precisions=["float32"])
+    assert place == run / "bundle"
+    assert (manifest["scenario"], manifest["protection"]) == ("own", "arn+keyed")
     assert manifest["modules"]["transmitter"]["float32"]["signal_shape"] == list(own_link.SHAPE)
-    assert (folder / "run" / "figures" / "examples.png").exists()
 
 
-def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(own, files, tmp_path):
-    folder = own[0]
-    for name in ("tx.keras", "rx.keras", "train.npz", "test.npz"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    run = tmp_path / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        assert command.main([*files, *SHORT, "--run-dir", "run", "--protection", "keyed"]) == 0
-        for name in ("tx.keras", "rx.keras", "train.npz", "test.npz"):
-            pathlib.Path(name).unlink()
-    assert arn_keras.export(run, force=True)[1]["protection"] == "keyed"
+def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
+    own, run, here, capsys
+):
+    words = [str(run), "--snr-db", "0", "10", "--knowledge", "white", "--eve", "frozen", "frozen_2"]
+    assert sweep.main([*words, "--dry-run"]) == 0
+    assert "0 shared stages and 2 pairs to train, 20 rows" in capsys.readouterr().out
+    assert sweep.main(words) == 0
+    said = capsys.readouterr().out
+    assert "figure-3,own,frozen_2" in said
+    assert said.count("done ") == 3  # the plain link, and two pairs
+    base = run / "sweep" / "own" / "seed-0"
+    assert {each.name for each in base.iterdir()} == {"link", "eve", "eve_2", "arn"}
+    _same(own[2], base / "link" / "receiver.keras")
+    _same(own[3][1], base / "eve_2" / "classifier.keras")
+    before = (run / "sweep" / "rows.jsonl").read_bytes()
+    assert sweep.main(words) == 0
+    assert "done " not in capsys.readouterr().out
+    assert (run / "sweep" / "rows.jsonl").read_bytes() == before
 
 
-def test_a_link_trained_in_python_is_saved_audited_and_exported(own, tmp_path):
+def _damage(run, stage, name, model):
+    shutil.rmtree(run / stage)
+    if model is not None:
+        (run / stage).mkdir()
+        model.save(run / stage / f"{name}.keras")
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "message"),
+    [
+        (lambda run: None, ["--epochs", "4"], "--epochs: expected none beside RUN_DIR"),
+        (lambda run: None, ["--seed", "0"], "--seed: expected none beside RUN_DIR"),
+        (lambda run: shutil.rmtree(run), [], "expected a run directory of train.py, got none"),
+        (lambda run: (run / "config.json").write_text("[]"), [], "expected a run's configuration"),
+        (lambda run: shutil.rmtree(run / "link"), [], "expected a trained link"),
+        (
+            lambda run: shutil.rmtree(run / "data"),
+            [],
+            "train.npz: expected an .npz file, found none",
+        ),
+        (
+            lambda run: _damage(run, "eve", "classifier", _sequential(FLAT(), _lambda())),
+            [],
+            "classifier.keras: expected a whole Keras model",
+        ),
+        (
+            lambda run: _damage(run, "eve", "classifier", own_link.build_link()[0]),
+            [],
+            "eve: expected to take signals shaped [4, 4, 2]",
+        ),
+    ],
+)
+def test_a_run_that_a_sweep_cannot_take_gets_one_line(
+    run, here, tmp_path, capsys, damage, options, message
+):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("sweep"))
+    damage(copy)
+    before = {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
+    out = ["--knowledge", "white", "--out", str(tmp_path / "out")]
+    assert message in _one_line(capsys, sweep, str(copy), *out, *options)
+    assert not read_rows(tmp_path / "out")
+    assert {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()} == before
+
+
+def test_a_sweep_of_one_run_is_not_gone_on_with_from_another(run, here, tmp_path, capsys):
+    out = ["--knowledge", "white", "--case", "original", "--out", str(tmp_path / "out")]
+    assert sweep.main([str(run), *out]) == 0
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("sweep"))
+    receiver = copy / "link" / "receiver.keras"
+    model = keras.saving.load_model(receiver)
+    model.set_weights([1.01 * weight for weight in model.get_weights()])
+    model.save(receiver)
+    assert "made with another configuration: link" in _one_line(capsys, sweep, str(copy), *out)
+
+
+def test_a_link_trained_in_python_is_saved(own, tmp_path):
     _, transmitter, receiver, eves, (train, test) = own
     link = arn_keras.SecureLink(transmitter, receiver, eves)
     link.compile(keras.optimizers.Adam(4e-3))
-    link.fit(*train, epochs=6, batch_size=32, snr_db=10.0, psr_db=-7.0, verbose=0)
+    link.fit(*train, epochs=2, batch_size=32, snr_db=10.0, psr_db=-7.0, verbose=0)
     quiet = {"say": lambda *_: None}
     run = arn_keras.save_run(tmp_path / "run", link, train=train, test=test, **quiet)
     rows = read_json(run / "results.json")
     assert {row["psr_db"] for row in rows} == {None, -7.0}
     expected = link.evaluate(*test, snr_db=10.0, verbose=0, return_dict=True)
     assert rows[2]["mse"] == pytest.approx(expected["task_loss"], rel=0.1)  # other noise
-    audit = arn_keras.audit(run, quick=True, protections=("arn",), **quiet)
-    worst = audit["headline"]
-    assert worst["arn"]["eve_accuracy"] > rows[2]["eve_accuracy"]
-    place, manifest = arn_keras.export(run)
-    assert place == run / "bundle"
-    assert manifest["psr_db"] == -7.0
-
-
-def test_a_sweep_takes_the_given_link_and_trains_no_other(own, files, capsys):
-    more = ["--snr-db", "0", "10", "--knowledge", "white", "--jobs", "1", "--out", "sweep"]
-    assert sweep.main([*files, *[each for each in SHORT if each != "--quiet"], *more]) == 0
-    said = capsys.readouterr().out
-    assert "figure-3,own,frozen" in said
-    folder = own[0] / "sweep" / "own" / "seed-0" / "link"
-    kept = keras.saving.load_model(folder / "receiver.keras")
-    for before, after in zip(own[2].weights, kept.weights, strict=True):
-        np.testing.assert_array_equal(before, after)
 
 
 def _refused(capsys, *options):
+    shutil.rmtree("refused", ignore_errors=True)
+    return _one_line(capsys, command, *options, "--run-dir", "refused")
+
+
+def _one_line(capsys, command, *options):
+    """What a command says that refuses its options."""
+    capsys.readouterr()
     try:
-        shutil.rmtree("refused", ignore_errors=True)
-        status = command.main([*map(str, options), "--run-dir", "refused"])
+        status = command.main([*map(str, options)])
     except SystemExit as stop:
         status = stop.code
     lines = capsys.readouterr().err.splitlines()
@@ -126,22 +193,32 @@ def _link(monkeypatch, tmp_path, transmitter=None, receiver=None, **arrays_):
     arrays_ = {"source": source, "label": np.arange(40) % 10, **arrays_}
     for name in ("train", "test"):
         np.savez(f"{name}.npz", **{k: v for k, v in arrays_.items() if v is not None})
-    return [
-        *("--scenario", "own", "--transmitter", "tx.keras", "--receiver", "rx.keras"),
-        *("--data", "train.npz", "test.npz"),
-    ]
+    return OPTIONS
 
 
 def _sequential(*layers, shape=(8, 8, 1)):
     return keras.Sequential([keras.Input(shape), *layers])
 
 
+def _lambda():
+    return keras.layers.Lambda(lambda x: x)
+
+
 FLAT = keras.layers.Flatten
 BAD_ARRAYS = [
     ({"label": None}, "expected the arrays source .* and label, got source"),
-    ({"label": np.arange(40) - 1}, "expected labels from 0, got -1"),
-    ({"label": np.arange(40) / 1.0}, r"expected integer labels \[n\], got float64"),
-    ({"label": np.eye(40, dtype=int)}, r"expected integer labels \[n\], got int64 \[40, 40\]"),
+    ({"label": np.arange(40) - 1}, "expected label from 0 to .*, got -1"),
+    ({"label": np.arange(40) * 10**9}, "expected label from 0 to .*, got 39000000000"),
+    ({"label": np.arange(40) / 1.0}, r"expected integers \[n\] in label, got float64"),
+    ({"label": np.eye(40, dtype=int)}, r"integers \[n\] in label, got int64 \[40, 40\]"),
+    ({"label": np.array([print] * 40)}, "expected an .npz file of arrays: Object arrays cannot"),
+    ({"target": np.arange(40)[:, None] - 1}, "expected target from 0 to .*, got -1"),
+    ({"target": np.full((40, 3), np.inf)}, "expected finite numbers in target"),
+    ({"source": np.zeros((40, 0), "float32")}, r"expected numbers in source, got float32 \[40, 0"),
+    (
+        {"source": None, "source/a": np.zeros((40, 2)), "source/b": np.zeros((40, 2))},
+        "expected the array target, what Bob recovers of several inputs",
+    ),
     ({"label": np.arange(39)}, "expected 39 rows of source"),
     ({"source": np.full((40, 8, 8, 1), np.nan)}, "expected finite numbers in source"),
     ({"source": np.zeros((40, 8, 8, 1), "uint8")}, "expected --preprocessing unit_interval"),
@@ -178,7 +255,7 @@ def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
 
 
 def test_a_file_that_would_run_code_or_is_no_model_is_refused(monkeypatch, tmp_path, capsys):
-    hostile = _sequential(FLAT(), keras.layers.Lambda(lambda x: x))
+    hostile = _sequential(FLAT(), _lambda())
     options = _link(monkeypatch, tmp_path, transmitter=hostile)
     assert "tx.keras: expected a Keras model as a transmitter" in _refused(capsys, *options)
     pathlib.Path("tx.keras").write_text("no model")
@@ -189,6 +266,22 @@ def test_a_file_that_would_run_code_or_is_no_model_is_refused(monkeypatch, tmp_p
     gone = [each.replace("rx.keras", "gone.keras") for each in options]
     assert "gone.keras: expected a readable file" in _refused(capsys, *gone)
     assert "invalid choice: 'mine'" in _refused(capsys, "--scenario", "mine")
+
+
+def test_a_transmitter_of_several_inputs_is_trained_under_their_names():
+    words, scale = keras.Input((2,), dtype="int32", name="words"), keras.Input((1,), name="scale")
+    embedded = keras.layers.Flatten()(keras.layers.Embedding(12, 4)(words))
+    signal = keras.layers.Dense(6)(keras.layers.Concatenate()([embedded, scale]))
+    transmitter = keras.Model({"words": words, "scale": scale}, signal)
+    link = arn_keras.SemanticLink(transmitter, _sequential(keras.layers.Dense(2), shape=(6,)))
+    link.compile(keras.optimizers.Adam(1e-2), "mse", run_eagerly=True)
+    source = {"words": np.arange(12).reshape(6, 2), "scale": np.ones((6, 1), "float32")}
+    target = np.linspace(-1, 1, 12, dtype="float32").reshape(6, 2)
+    for x in ({"source": source}, source):
+        losses = link.fit(x, target, epochs=30, snr_db=40.0, verbose=0).history["loss"]
+        assert losses[-1] < 0.7 * losses[0]
+        assert link.predict(x, verbose=0).shape == (6, 2)
+        assert link.evaluate(x, target, verbose=0) < losses[0]
 
 
 def test_tokens_and_several_inputs_pass_as_they_are(tmp_path):

@@ -68,9 +68,9 @@ def test_attributes_that_are_not_of_the_sources_one_by_one_are_refused(digits, f
         ({"digit": np.zeros(3, int)}, "found no student"),
         ({"student": np.zeros(3, int)}, "found no digit"),
         ({"digit": np.zeros(3, int), "student": np.zeros(3, int)}, "expected 360 rows.*got 3"),
-        ({"digit": np.zeros(3, int), "student": np.zeros(2, int)}, "expected integers .n. in stud"),
+        ({"digit": np.zeros(3, int), "student": np.zeros(2, int)}, "expected 3 rows of student"),
         ({"digit": np.zeros(3, int), "student": np.zeros(3)}, "expected integers .n. in student"),
-        ({"digit": np.zeros(3, int), "student": np.full(3, -1)}, "student from 0, got -1"),
+        ({"digit": np.zeros(3, int), "student": np.full(3, -1)}, "student from 0 to .*, got -1"),
     ],
 )
 def test_a_file_of_attributes_that_cannot_be_used_is_refused_in_one_line(

@@ -5,7 +5,6 @@ are read without pickle, so they run no code.
 """
 
 import pathlib
-import zipfile
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import DataError
 
 _PREFIX = "source/"
+#: Labels that a classifier may tell apart; a number beyond is taken for no label.
+MOST_LABELS = 1 << 16
 
 
 def load(train, test, *, name, preprocessing, limit=None):
@@ -58,7 +59,7 @@ def read(path):
     Raises:
         DataError: if it is no such file, or an array in it cannot be used.
     """
-    arrays = _arrays(path)
+    arrays = stored(path)
     several = {k.removeprefix(_PREFIX): v for k, v in arrays.items() if k.startswith(_PREFIX)}
     foreign = sorted(set(arrays) - {"source", "label", "target"} - {_PREFIX + k for k in several})
     if foreign:
@@ -68,25 +69,41 @@ def read(path):
             f"{path}: expected the arrays source (or source/NAME for each input of the "
             f"transmitter) and label, got {', '.join(sorted(arrays)) or 'none'}"
         )
-    label = arrays["label"]
-    if label.ndim == 2 and label.shape[1] == 1:
-        label = label[:, 0]
-    if label.ndim != 1 or label.dtype.kind not in "iu" or not len(label):
-        raise DataError(
-            f"{path}: expected integer labels [n], got {label.dtype} {list(label.shape)}"
-        )
-    if label.min() < 0:
-        raise DataError(f"{path}: expected labels from 0, got {label.min()}")
+    label, target = class_numbers(path, "label", arrays["label"]), arrays.get("target")
+    if target is None and several:
+        raise DataError(f"{path}: expected the array target, what Bob recovers of several inputs")
     for name, array in arrays.items():
         if array.shape[:1] != label.shape:
             raise DataError(
                 f"{path}: expected {len(label)} rows of {name}, one a label, got {[*array.shape]}"
             )
-        if array.dtype.kind not in "iufb":
-            raise DataError(f"{path}: expected numbers in {name}, got {array.dtype}")
+        if array.dtype.kind not in "iufb" or not array.size:
+            raise DataError(
+                f"{path}: expected numbers in {name}, got {array.dtype} {[*array.shape]}"
+            )
         if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
             raise DataError(f"{path}: expected finite numbers in {name}, got NaN or infinity")
-    return Split(several or arrays["source"], label.astype(np.int64), arrays.get("target"))
+    if target is not None and target.dtype.kind in "iu" and target[0].size == 1:
+        target = class_numbers(path, "target", target)
+    return Split(several or arrays["source"], label, target)
+
+
+def class_numbers(path, name, array):
+    """Labels of a file's array, [n] or [n, 1], as int64 [n].
+
+    Raises:
+        DataError: if they are no integers from 0.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
+        raise DataError(
+            f"{path}: expected integers [n] in {name}, got {array.dtype} {[*array.shape]}"
+        )
+    for number in (array.min(), array.max()):
+        if not 0 <= number < MOST_LABELS:
+            raise DataError(f"{path}: expected {name} from 0 to {MOST_LABELS - 1}, got {number}")
+    return array.astype(np.int64)
 
 
 def write(path, split):
@@ -101,14 +118,18 @@ def write(path, split):
         np.savez(stream, **arrays)
 
 
-def _arrays(path):
-    path = pathlib.Path(path)
-    if not path.is_file():
+def stored(path):
+    """All arrays of an `.npz` file, {name: array}.
+
+    Raises:
+        DataError: if it is none, or holds what is no array of numbers or text.
+    """
+    if not pathlib.Path(path).is_file():
         raise DataError(f"{path}: expected an .npz file, found none")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy, zip and zlib each raise their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: expected an .npz file of arrays: {reason}") from None
 

@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from arn_keras.data.arrays import class_numbers, stored
 from arn_keras.data.dataset import Split
 from arn_keras.errors import DataError
 
@@ -48,28 +49,17 @@ def _joined(split, path, name, limited):
             f"{path}: expected the digits of the sources one by one, got {len(wrong)} others, the "
             f"first in row {wrong[0]}"
         )
-    return Split(split.source, attribute.astype(np.int64), labels.astype(np.int64))
+    return Split(split.source, attribute, labels.astype(np.int64))
 
 
 def _read(path, name):
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = sorted({"digit", name} - set(archive.files))
-            if missing:
-                raise DataError(
-                    f"{path}: expected the arrays digit and {name}, found no {', '.join(missing)}"
-                )
-            digit, attribute = archive["digit"], archive[name]
-    except DataError:
-        raise
-    except Exception as error:  # NumPy, zip and zlib each raise their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: expected an .npz file of arrays: {reason}") from None
-    for array, what in ((digit, "digit"), (attribute, name)):
-        if array.ndim != 1 or array.dtype.kind not in "iu" or array.shape != digit.shape:
-            raise DataError(
-                f"{path}: expected integers [n] in {what}, got {array.dtype} {[*array.shape]}"
-            )
-    if len(attribute) and attribute.min() < 0:
-        raise DataError(f"{path}: expected {name} from 0, got {attribute.min()}")
+    arrays = stored(path)
+    missing = sorted({"digit", name} - set(arrays))
+    if missing:
+        raise DataError(
+            f"{path}: expected the arrays digit and {name}, found no {', '.join(missing)}"
+        )
+    digit, attribute = (class_numbers(path, each, arrays[each]) for each in ("digit", name))
+    if len(digit) != len(attribute):
+        raise DataError(f"{path}: expected {len(digit)} rows of {name}, got {len(attribute)}")
     return digit, attribute

@@ -1,9 +1,6 @@
 """`python -m export RUN_DIR`: the command line of the edge bundle."""
 
-import sys
-
-from arn_keras.arguments import Parser
-from arn_keras.errors import ArnError
+from arn_keras.arguments import Parser, exit_status
 from arn_keras.export import PRECISIONS, bundle, manifest
 
 
@@ -30,25 +27,13 @@ def main(arguments=None):
     parser.add_argument("--force", action="store_true", help="replace another pair's bundle")
     parser.add_argument("--sign", metavar="KEYFILE", help="sign with this Ed25519 key (PEM)")
     given = parser.parse_args(arguments)
-    try:
-        place, written = bundle.export(
-            given.run_dir,
-            knowledge=given.knowledge,
-            precisions=given.precision,
-            out=given.out,
-            data_dir=given.data_dir,
-            force=given.force,
-            sign=given.sign,
-        )
-    except ArnError as error:
-        print(f"export: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nexport: interrupted; nothing was written", file=sys.stderr)
-        return 130
+    return exit_status("export", lambda: _run(**vars(given)), interrupted="nothing was written")
+
+
+def _run(run_dir, precision, **options):
+    place, written = bundle.export(run_dir, precisions=precision, **options)
     print(manifest.table(written))
     print(f"bundle of pair {written['pair'][:12]}, {manifest.kind(written)}: {place}")
-    return 0
 
 
 if __name__ == "__main__":

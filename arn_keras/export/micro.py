@@ -17,8 +17,8 @@ import tempfile
 
 import numpy as np
 
-from arn_keras.arguments import Parser
-from arn_keras.errors import ArnError, ExportError
+from arn_keras.arguments import Parser, exit_status
+from arn_keras.errors import ExportError
 from arn_keras.export import PRECISIONS, carray, runtime
 from arn_keras.files import atomic_file
 from arn_keras.rooms import answer
@@ -197,12 +197,12 @@ def main(arguments=None):
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of a bundle")
     parser.add_argument("--precision", choices=_integers(), help="of the ARNs (default: the first)")
     parser.add_argument("--out", metavar="DIR", help="default: BUNDLE/micro")
-    given = parser.parse_args(arguments)
-    try:
-        out, rows = export(given.bundle, given.precision, given.out)
-    except (ArnError, runtime.BundleError, runtime.KeyingError) as error:
-        print(f"export.micro: error: {error}", file=sys.stderr)
-        return 2
+    given = vars(parser.parse_args(arguments))
+    errors = runtime.BundleError, runtime.KeyingError
+    return exit_status("export.micro", lambda: _tell(*export(**given)), *errors)
+
+
+def _tell(out, rows):
     for row in rows:
         print(
             f"{row['file']}: arena {row['arena_bytes']} bytes, flash {row['flash_bytes']} bytes, "
@@ -210,7 +210,6 @@ def main(arguments=None):
             f"step(s); {', '.join(row['operators'])}"
         )
     print(f"C sources: {out}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """`python -m arn_keras.figures RUN_DIR`: draws all that a directory holds the rows for."""
 
 import pathlib
-import sys
 
-from arn_keras.arguments import Parser
-from arn_keras.errors import ArnError, RunDirError
+from arn_keras.arguments import Parser, exit_status
+from arn_keras.errors import RunDirError
 from arn_keras.figures.draw import draw
 
 
@@ -13,17 +12,17 @@ def main(arguments=None):
     parser = Parser(prog="arn_keras.figures", description="Draws what a directory holds rows for.")
     parser.add_argument("run_dir", type=pathlib.Path, help="directory of a run or of a sweep")
     path = parser.parse_args(arguments).run_dir
-    try:
-        if not path.is_dir():
-            raise RunDirError(f"{path}: expected the directory of a run or of a sweep")
-        files = draw(path)
-        if not files:
-            raise RunDirError(f"{path}: expected examples, or rows along an axis, found none")
-        print(*files, sep="\n")
-    except ArnError as error:
-        print(f"arn_keras.figures: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("arn_keras.figures", lambda: run(path))
+
+
+def run(path):
+    """Draws, and says which files."""
+    if not path.is_dir():
+        raise RunDirError(f"{path}: expected the directory of a run or of a sweep")
+    files = draw(path)
+    if not files:
+        raise RunDirError(f"{path}: expected examples, or rows along an axis, found none")
+    print(*files, sep="\n")
 
 
 if __name__ == "__main__":

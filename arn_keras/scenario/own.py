@@ -78,18 +78,14 @@ class Own(Scenario):
         """The files of `--data`, those that a run directory keeps, or a set by name."""
         from arn_keras.data import arrays, images
 
-        kept = folder and [folder / "data" / f"{split}.npz" for split in ("train", "test")]
-        if kept and all(file.exists() for file in kept):
-            files = kept
-        elif self.data:
-            files = self.data
-        else:
+        if not self.data:
             found = images.load(name, data_dir, limit)
             if self.preprocessing is None:
                 raise ConfigError(
                     "--preprocessing: expected unit_interval or none, for pictures of 8 bits"
                 )
             return dataclasses.replace(found, preprocessing=self.preprocessing)
+        files = [folder / "data" / file for file in self.kept_data()] if folder else self.data
         name = "own" if name == "auto" else name
         return arrays.load(*files, name=name, preprocessing=self.preprocessing, limit=limit)
 

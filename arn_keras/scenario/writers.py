@@ -42,8 +42,7 @@ class Writers(Scenario):
         """MNIST, or another set of digits, with the attribute of each source."""
         from arn_keras.data import attribute, images
 
-        kept = folder and [folder / "data" / f"{split}.npz" for split in ("train", "test")]
-        files = kept if kept and all(file.exists() for file in kept) else self.writers
+        files = [folder / "data" / file for file in self.kept_data()] if folder else self.writers
         found = images.load("mnist" if name == "auto" else name, data_dir, limit)
         return attribute.with_attribute(found, files, self.attribute)
 

@@ -23,7 +23,7 @@ from arn_keras.errors import ArnError, EngineError
 
 _ATTEMPTS = 5  # of a task whose worker dies
 _AHEAD = 4  # tasks a worker that are taken before they can run: each may hold a pair of modules
-_SECONDS_TO_REACH = 10
+SECONDS_TO_REACH = 10
 
 
 class LocalEngine:
@@ -222,11 +222,11 @@ def _check_address(address):
     if not host or not port.isdecimal() or "/" in host:
         raise EngineError(f"--ray: expected HOST:PORT or auto, got {address!r}")
     try:
-        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_REACH / 2).close()
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH / 2).close()
     except (OSError, OverflowError) as error:
         raise EngineError(f"--ray: no answer from {address}: {error}") from None
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        subprocess.run(check, check=True, capture_output=True, timeout=_SECONDS_TO_REACH)
+        subprocess.run(check, check=True, capture_output=True, timeout=SECONDS_TO_REACH)
     except (subprocess.SubprocessError, OSError):
         raise EngineError(f"--ray: what answers at {address} is no Ray cluster") from None

@@ -60,18 +60,18 @@ class SemanticLink(NoisyLink):
 
     def arrays(self, x, y):
         """Sources under no name, and targets."""
-        return super().arrays(given.named(x, ("source",))["source"], y)
+        return super().arrays(self._source(x), y)
 
     def prepared(self, data, looked_at=False):
         """Sources under no name, and their target: by default the sources themselves (Eq. 21)."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        source = given.real(given.named(x, ("source",))["source"])
+        source = given.real(self._source(x))
         target = self._target(source, None if y is None else given.real(y))
         return keras.utils.pack_x_y_sample_weight(source, target, sample_weight)
 
     def call(self, source, training=False):
         """Source s to estimate s_hat over the noisy channel."""
-        source = given.named(source, ("source",))["source"]
+        source = self._source(source)
         source = given.prepared_by(self.preprocessing, source)
         signal = full_precision(self.transmitter(source, training=training))
         received = self.channel(signal, self.draw_snr_db(signal))
@@ -88,8 +88,14 @@ class SemanticLink(NoisyLink):
         """The compiled metrics, against the target."""
         return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight)
 
+    def _source(self, x):
+        """Sources under no name; several inputs of the transmitter are a dictionary themselves."""
+        inputs = {each.name for each in getattr(self.transmitter, "inputs", None) or ()}
+        is_source = isinstance(x, dict) and len(inputs) > 1 and x.keys() == inputs
+        return x if is_source else given.named(x, ("source",))["source"]
+
     def _target(self, x, y):
         # Keras builds losses and metrics, on several devices, from what `fit` was given.
         if y is not None:
             return y
-        return given.target_of(given.named(x, ("source",))["source"], self.preprocessing)
+        return given.target_of(self._source(x), self.preprocessing)

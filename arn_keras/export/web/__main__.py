@@ -5,10 +5,9 @@ Nothing heavy is imported before the options are known to be good.
 
 import contextlib
 import pathlib
-import sys
 
-from arn_keras.arguments import Parser
-from arn_keras.errors import ArnError, ExportError, RunDirError
+from arn_keras.arguments import Parser, exit_status
+from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import runtime
 from arn_keras.export.web import building
 from arn_keras.export.web.server import server
@@ -45,18 +44,15 @@ def parse(arguments=None):
 def main(arguments=None):
     """Writes and serves the page; returns the exit status."""
     options = parse(arguments)
-    try:
-        out = export(options.run_dir, options.out, options.data_dir)
-        print(f"page: {out}", flush=True)
-        if not options.no_serve:
-            _serve(out, options.port)
-    except (ArnError, runtime.BundleError) as error:
-        print(f"export.web: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("export.web", lambda: run(options), runtime.BundleError)
+
+
+def run(options):
+    """Writes the page, and serves it if asked."""
+    out = export(options.run_dir, options.out, options.data_dir)
+    print(f"page: {out}", flush=True)
+    if not options.no_serve:
+        _serve(out, options.port)
 
 
 def export(run_dir=None, out=None, data_dir=None):
