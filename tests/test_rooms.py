@@ -6,8 +6,8 @@ import shutil
 import pytest
 from wiretaps import TINY
 
+from arn_keras.audit import RUNGS, effort, ladder
 from arn_keras.audit import __main__ as audit
-from arn_keras.audit import effort
 from arn_keras.errors import ConfigError
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.run import command
@@ -40,11 +40,13 @@ def test_training_measures_and_exports_what_is_not_of_the_package(run):
     assert module["bytes"] < 3000  # one matrix of twelve symbols
     assert manifest["precisions"] == ["float32", "float16", "int8", "int16"]
     off = {row["transmitter"]: row["sent_max_abs_difference"] for row in manifest["parity"]}
-    assert off["float32"] < off["int16"] < off["int8"] / 3
+    assert off["float32"] < 1e-5 < off["int16"] < 0.8 * off["int8"]  # weights of 8 bits in both
 
 
 def test_the_audit_climbs_on_it(run, monkeypatch, capsys):
     monkeypatch.setattr(effort, "QUICK", TINY)
+    few = {rung: RUNGS[rung] for rung in ("E0", "E3", "E5", "E9")}
+    monkeypatch.setattr(ladder, "RUNGS", few)
     assert audit.main([str(run), "--quick", "--protection", "arn", "flipped"]) == 0
     found = json.loads((run / "audit" / "audit.json").read_text())
     assert set(found["headline"]) == {"none", "arn", "flipped"}

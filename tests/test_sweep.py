@@ -235,7 +235,7 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local, here, mon
     [
         (["--snr-db"], "argument --snr-db: expected at least one argument"),
         (["--seed"], "argument --seed: expected at least one argument"),
-        (["--colour", "red"], "unrecognized arguments: --colour red"),
+        (["--colour"], "unrecognized arguments: --colour"),
         (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
         (["--psr-db", "loud"], "argument --psr-db: invalid float value: 'loud'"),
         (["--psr-db=-inf"], "--psr-db: expected a finite number of dB"),

@@ -102,15 +102,6 @@ class Own(Scenario):
         """The files of `--data`: a run directory keeps copies, so that it is whole."""
         return dict(zip(("train.npz", "test.npz"), self.data, strict=False))
 
-    def link(self, dataset):
-        """The link of the files."""
-        import keras
-
-        return [
-            keras.saving.load_model(file, compile=False)
-            for file in (self.transmitter, self.receiver)
-        ]
-
     def given(self):
         """The files of link and eavesdroppers."""
         link = {"transmitter": self.transmitter, "receiver": self.receiver}

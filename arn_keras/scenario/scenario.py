@@ -142,10 +142,6 @@ class Scenario:
         """Bob's receiver of a label behind a link of another task: y -> logits."""
         return answer(EVES, "eve")(signal_shape, labels)
 
-    def link(self, dataset):
-        """The base link, trained or not: what it costs to run is seen from it."""
-        return self.build_link(dataset)
-
     def build_classifier(self, stage, signal_shape, classes):
         """An eavesdropper, or a substitute for her, before her training: y_eve -> logits."""
         return answer(EVES, stage)(signal_shape, classes)

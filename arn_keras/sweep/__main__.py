@@ -21,7 +21,6 @@ def main(arguments=None):
 def run(options):
     """Trains and measures what the directory lacks."""
     from arn_keras.backend import load_tensorflow, require_tensorflow
-    from arn_keras.sweep.study import Study
 
     say = (lambda *words: None) if options.quiet else print
     require_tensorflow()
@@ -38,6 +37,7 @@ def run(options):
     load_tensorflow()
     from arn_keras.run.channels import channels
     from arn_keras.sweep.base import Base
+    from arn_keras.sweep.study import Study
 
     plan = plan_of(options, names)
     configs = {

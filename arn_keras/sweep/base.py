@@ -21,18 +21,23 @@ class Base:
         self._saved, self._problem = saved, problem
         if not self.has(LINK):
             raise RunDirError(f"{saved.path}: expected a trained link; run train.py to its end")
-        self.link = problem.transmitter, problem.receiver
+        self.models(LINK)
 
     def has(self, stage):
         """Whether the run has the models of a stage."""
         return self._saved.done(stage)
 
-    def files(self, stage):
-        """The models of a stage that it has, {name: bytes of a .keras file}.
+    def models(self, stage):
+        """The models of a stage that it has, {name: Keras model}.
 
         Raises:
             ArnError: if a file is damaged, or a model does not fit.
         """
-        if stage != LINK:
-            self._problem.classifier(stage)
+        if stage == LINK:
+            return {"transmitter": self._problem.transmitter, "receiver": self._problem.receiver}
+        return {"classifier": self._problem.classifier(stage)}
+
+    def files(self, stage):
+        """The same as they are stored, {name: bytes of a .keras file}."""
+        self.models(stage)
         return read_files(self._saved.path, stage, *names(stage))

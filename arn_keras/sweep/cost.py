@@ -37,18 +37,20 @@ class Cost:
         scenario: `scenario.scenario.Scenario`.
         dataset: `data.dataset.Dataset`.
         config: resolved `run.config.Config`.
-        link: (transmitter, receiver) of a link that is there; None for the scenario's.
+        given: function from a stage to its models, {name: Keras model}, where nothing trains them,
+            else None.
     """
 
-    def __init__(self, scenario, dataset, config, link=None):
+    def __init__(self, scenario, dataset, config, given=lambda stage: None):
         self._scenario, self._dataset, self._config = scenario, dataset, config
-        self._given = link
+        self._given = given
 
     @functools.cached_property
     def _link(self):
         from arn_keras.pair.arn import build_transmitter_arn
 
-        transmitter, receiver = self._given or self._scenario.link(self._dataset)
+        link = self._given("link")
+        transmitter, receiver = link.values() if link else self._scenario.build_link(self._dataset)
         self._shape = transmitter.output_shape[1:]
         block = self._config.block or self._scenario.block
         arn = build_transmitter_arn(self._shape, block=block)
@@ -57,8 +59,11 @@ class Cost:
     @functools.cache  # noqa: B019  as long as the plan that it is asked for
     def _classifier(self, stage):
         self._link  # noqa: B018  the signal's shape
+        models, classes = self._given(stage), self._dataset.classes
         return multiplications(
-            self._scenario.build_classifier(stage, self._shape, self._dataset.classes)
+            models["classifier"]
+            if models
+            else self._scenario.build_classifier(stage, self._shape, classes)
         )
 
     def stage(self, stage):

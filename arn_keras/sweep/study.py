@@ -14,6 +14,7 @@ from arn_keras.errors import SweepError
 from arn_keras.figures import draw
 from arn_keras.files import atomic_file
 from arn_keras.measure.sweep_rows import SweepRows, key, read_rows
+from arn_keras.run import given
 from arn_keras.run.directory import RunDirectory, read_files, versions
 from arn_keras.sweep import cost, grid, points
 from arn_keras.sweep.progress import Progress
@@ -200,14 +201,20 @@ class Study:
     def _taken(self, stage):
         return self._base is not None and self._base.has(stage)
 
+    def _given(self, stage):
+        if self._taken(stage):
+            return self._base.models(stage)
+        files = self._scenario.given().get(stage)
+        return files and given.load(files)
+
     @staticmethod
     def _stage(dataset, seed, stage):
         return f"{_base(dataset, seed)}/{stage}"
 
     @functools.cache  # noqa: B019  as long as this study
     def _cost(self, name, seed):
-        link = self._base and self._base.link
-        return cost.Cost(self._scenario, self._datasets[name], self._configs[name, seed], link)
+        of = self._datasets[name], self._configs[name, seed]
+        return cost.Cost(self._scenario, *of, self._given)
 
     def _point_cost(self, point, measured, is_trained):
         costs = self._cost(point.dataset, point.seed)
