@@ -135,4 +135,5 @@ HAAR = Rotation(
     build_transmitter=build_transmitter_haar,
     build_receiver=build_receiver_haar,
     random_keys=lambda batch, shape, seed: random_rotations(batch, shape[0], seed),
+    for_many="arn_keras.pair.haar_shared:SHARED_HAAR",
 )
