@@ -15,8 +15,8 @@ that the factorisation throws away. For another implementation, all in float64:
 
 `tests/keystream_vectors.json` fixes it in numbers. The order of the sums is free: orthogonal steps
 do not amplify rounding, and two machines agree to 1e-12. Here `BLOCK` reflections at a time are one
-product (Joffrain, Low, Quintana-Orti and van de Geijn, ACM TOMS 32, 2006): with U of rows u_i, scaled
-to |u_i|^2 = 2, their product is I - U^T T^{-1} U, T the upper triangle of U U^T with a diagonal of 1.
+product (Joffrain, Low, Quintana-Orti and van de Geijn, ACM TOMS 32, 2006): with U of rows u_i,
+scaled to |u_i|^2 = 2, it is I - U^T T^{-1} U, T the upper triangle of U U^T with a diagonal of 1.
 From the last block to the first they are applied to what the later ones made of the unit matrix,
 which differs from it in their rows and columns alone: 4 n^3 / 3 multiplications and additions.
 Needs numpy alone: a keyed bundle has a copy of this file.

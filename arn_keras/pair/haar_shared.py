@@ -1,13 +1,13 @@
 """The exactly uniform rotation for many messages at once, as an audit sends them: z = F A y.
 
-A real pair draws a Haar Q for each message (`haar`), at a cost of order n^3. Here a batch shares one
-Haar factor A, and each message has its own fast rotation F under fresh signs. A product of a Haar
-rotation and any other one that is independent of it is Haar, so Q = F A is exactly uniform in each
-message. That the messages of a batch share A is what a real pair never does, and can only help Eve.
+A real pair draws a Haar Q for each message (`haar`), at a cost of order n^3. Here a batch shares
+one Haar factor A, and each message has its own fast rotation F under fresh signs. A product of a
+Haar rotation and any other one that is independent of it is Haar, so Q = F A is exactly uniform in
+each message. That they share A is what a real pair's never do, and can only help Eve.
 
-A is the transpose of the reflections of `haar_draw`, H_{n-1} ... H_0, applied to all signals of the
-batch, `BLOCK` at a time, and never a matrix: n^2 a message, so that signals of 1,024 symbols and more
-can be audited. The signs that make it Haar are fresh ones in front of it: the first flips of F.
+A is `haar_draw`'s reflections in reverse, H_{n-1} ... H_0, applied to all signals of the batch,
+`BLOCK` at a time, and never a matrix: n^2 a message, so that signals of 1,024 symbols and more can
+be audited. The signs that make A Haar are fresh ones in front of it: the first flips of F.
 """
 
 import keras
@@ -24,8 +24,8 @@ BLOCK = 64
 class SharedReflections(layers.Layer):
     """The signals of a batch after its reflections, H_{n-1} ... H_0 y, or the inverse.
 
-    With U of a block's rows u_i, |u_i|^2 = 2, and T the upper triangle of U U^T with a diagonal of 1,
-    the product of its H_i, first to last, is I - U^T T^{-1} U.
+    With U of a block's rows u_i, |u_i|^2 = 2, and T the upper triangle of U U^T with a diagonal of
+    1, the product of its H_i, first to last, is I - U^T T^{-1} U.
 
     Args:
         inverse: whether to apply H_0 ... H_{n-1} instead.
@@ -78,7 +78,7 @@ def random_factors(batch, shape, seed):
 
 
 def build_transmitter_shared(signal_shape):
-    """Alice's end: model from [y, (signs, reflectors)] to z = F A y', of power 1, y' as in `haar`."""
+    """Alice's end: model from [y, (signs, reflectors)] to z = F A y', y' = sqrt(n) y / ||y||."""
     signal, signs = keyed_inputs(signal_shape, "signal", FAST)
     _, reflectors = keyed_inputs(signal_shape, "signal", HAAR)
     turned = SharedReflections(name="turned")(signal, reflectors)
