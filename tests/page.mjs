@@ -5,6 +5,7 @@ import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {argv} from 'node:process';
 import {pictureOf} from '../export/web/page/ink.js';
+import {keysOf} from '../export/web/page/keys.js';
 import {gaussianNoise} from '../export/web/page/noise.js';
 
 const packages = createRequire(new URL('../export/web/package.json', import.meta.url));
@@ -35,7 +36,9 @@ async function open(profile, options) {
     const real = crypto.getRandomValues.bind(crypto);
     crypto.getRandomValues = (array) => {
       const values = real(array);
-      if (values instanceof Uint8Array) globalThis.drawn.push([...values].join());
+      if (values instanceof Uint8Array) {
+        globalThis.drawn.push(`${values.length}: ${values.slice(0, 16).join()}`);
+      }
       return values;
     };
   });
@@ -213,6 +216,12 @@ function mathematics() {
   seen.noise = [...gaussianNoise(1)(40000)];
   seen.noiseAgain = [...gaussianNoise(1)(5)];
   seen.noiseOther = [...gaussianNoise(2)(5)];
+  // Enough for 128 symbols; test_web.py makes the same bytes.
+  const keystream = Uint8Array.from({length: 49536}, (_, at) => Math.imul(at + 1, 2654435761) >>> 24);
+  seen.rotations = [1, 2, 33, 128].map((symbols) => [
+    ...keysOf(keystream, {rotation: 'haar', symbols}).rotation,
+  ]);
+  seen.signs = [...keysOf(keystream, {rotation: 'fast', symbols: 13, rounds: 3}).signs];
   const ink = new Uint8ClampedArray(100 * 100);
   for (let at = 0; at < ink.length; at += 1) {
     const [x, y] = [at % 100, Math.floor(at / 100)];

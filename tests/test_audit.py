@@ -57,6 +57,18 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     assert "E0" not in capsys.readouterr().out.split("worst case")[0]
 
 
+def test_a_run_without_arns_is_audited_with_keys_alone(run_dir, short, capsys):
+    _keyed(run_dir)
+    assert audit.main([str(run_dir), "--quick", "--protection", "keyed"]) == 0
+    assert "training" not in capsys.readouterr().out
+    rows = read_json(run_dir / "audit" / "audit.json")["rows"]
+    assert {row["protection"] for row in rows} == {"none", "keyed", "planted"}
+    (bob,) = (row for row in rows if row["rung"] == "Bob" and row["protection"] == "keyed")
+    assert bob["rotation"] == "haar"
+    assert 0 < bob["remainder_nats"] < 1e-8
+    assert bob["sent_power"] == pytest.approx(1, rel=1e-5)
+
+
 def test_finished_rungs_of_before_there_were_checksums_are_named_and_not_used(tmp_path):
     (tmp_path / "finished-white.jsonl").write_text('{"key": ["quick", 0, "none", "E0"]')
     said = []
@@ -89,7 +101,7 @@ def _keyed(path):
     ("damage", "options", "message"),
     [
         (lambda path: (path / "config.json").unlink(), [], "found no config.json"),
-        (_keyed, [], "found none; its --protection is keyed, audit a run with ARNs"),
+        (lambda path: (_keyed(path), _without("eve")(path)), [], "a trained link and eavesdropper"),
         (_without("arn/white"), [], "expected a trained pair, found none"),
         (_without("eve"), [], "expected a trained pair, found none"),
         (lambda path: None, ["--knowledge", "black"], "expected a trained black pair"),

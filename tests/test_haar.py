@@ -20,6 +20,7 @@ from arn_keras.pair.haar import (
     random_rotations,
 )
 from arn_keras.pair.haar_draw import haar_rotation, keystream_bytes, normal_numbers
+from arn_keras.pair.haar_shared import SHARED_HAAR, random_factors
 from arn_keras.pair.keyed import chosen_rotation, is_keyed
 from arn_keras.pair.remainder import float_shift, normal_shift, remainder
 from arn_keras.pair.rotation import FAST
@@ -115,12 +116,17 @@ def rotations_of(source, n, count):
     if source == "client":
         return np.stack([draw(rng, n) for _ in range(count)])
     # Of the messages that share a factor, one each.
-    generator = keras.random.SeedGenerator(7)
-    drawn = tf.function(lambda: random_rotations(1, n, generator))
-    return np.concatenate([np.asarray(drawn(), float) for _ in range(count // 10)])
+    generator, unlock = keras.random.SeedGenerator(7), SHARED_HAAR.build_receiver((n,))
+
+    def draw_of_audit():
+        return unlock([tf.eye(n), random_factors(1, SHARED_HAAR.key_shape(n), generator)])
+
+    draws = {"training": lambda: random_rotations(1, n, generator), "audit": draw_of_audit}
+    drawn = tf.function(draws[source])
+    return np.stack([np.asarray(drawn(), float).reshape(n, n) for _ in range(count // 10)])
 
 
-@pytest.mark.parametrize("source", ["client", "training"])
+@pytest.mark.parametrize("source", ["client", "training", "audit"])
 @pytest.mark.parametrize("n", [3, 8])
 def test_moments_to_order_four_are_those_of_the_haar_measure(source, n):
     rotations = rotations_of(source, n, 8000)
@@ -141,7 +147,7 @@ def test_determinants_of_both_signs_come_equally_often():
         assert abs(np.mean(signs)) < 4.5 / math.sqrt(2000)
 
 
-@pytest.mark.parametrize("source", ["client", "training"])
+@pytest.mark.parametrize("source", ["client", "training", "audit"])
 def test_coordinates_of_three_very_different_signals_have_one_law(source):
     n, count = 16, 4000
     ramp = np.arange(n) - 3.0
@@ -218,10 +224,11 @@ def test_a_module_that_takes_channel_knowledge_is_not_keyed_and_gets_its_own():
 
 def test_keys_that_nobody_has_are_fresh_for_each_message_and_one_if_reused():
     signal = np.tile(np.eye(8, dtype="float32")[:1], (40, 1))  # sparse: the hardest to hide
-    sent = np.asarray(RandomKeys((8,), HAAR)(signal))
-    assert len(np.unique(sent.round(5), axis=0)) == 40
-    reused = np.asarray(RandomKeys((8,), HAAR, reused=True)(signal))
-    assert len(np.unique(reused.round(5), axis=0)) == 1
+    for rotation in (HAAR, HAAR.audited):
+        sent = np.asarray(RandomKeys((8,), rotation)(signal))
+        assert len(np.unique(sent.round(5), axis=0)) == 40
+        reused = np.asarray(RandomKeys((8,), rotation, reused=True)(signal))
+        assert len(np.unique(reused.round(5), axis=0)) == 1
     lock, unlock = HAAR.build_transmitter((8,)), HAAR.build_receiver((8,))
     at_alice, at_bob = with_fresh_keys((lock, unlock), 40, 1)
     restored = np.asarray(at_bob(at_alice(keras.ops.convert_to_tensor(signal))))
@@ -234,6 +241,23 @@ def test_the_default_is_haar_up_to_128_symbols_and_fast_beyond():
     assert chosen_rotation("haar", (1024,)) is HAAR
     with pytest.raises(ConfigError, match="expected one of fast, haar, got 'rot13'"):
         chosen_rotation("rot13", (8,))
+
+
+def test_an_audit_s_rotations_keep_the_power_and_bob_s_inverse_is_exact():
+    """Both factors at once, for a signal with places; copies are under keys of their own."""
+    assert HAAR.audited is SHARED_HAAR
+    assert FAST.audited is FAST
+    signal = np.random.default_rng(9).normal(size=(6, 4, 4, 2)).astype("float32")
+    keys = RandomKeys((4, 4, 2), SHARED_HAAR, copies=2, seed=1)
+    sent = np.asarray(keys(signal))
+    assert sent.shape == (6, 4, 4, 4)
+    np.testing.assert_allclose(np.mean(sent[..., :2] ** 2, axis=(1, 2, 3)), 1, rtol=1e-5)
+    assert np.abs(np.corrcoef(sent[..., :2].ravel(), sent[..., 2:].ravel())[0, 1]) < 0.4
+    drawn = keys.draw(6)
+    received = keys.module([tf.constant(signal), drawn])
+    scaled = signal / np.sqrt(np.mean(signal**2, axis=(1, 2, 3), keepdims=True))
+    cleaned = SHARED_HAAR.build_receiver((4, 4, 2))([received, drawn])
+    np.testing.assert_allclose(cleaned, scaled, atol=1e-5)
 
 
 @pytest.mark.parametrize("build", [build_transmitter_haar, build_receiver_haar])

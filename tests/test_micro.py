@@ -143,10 +143,19 @@ def test_the_example_compiles(tiny, tmp_path, precision):
         _check_example(out, f"{role}_arn", tmp_path)
 
 
-@pytest.mark.parametrize("protection", ["keyed", "arn+keyed"])
-def test_keyed_modules_run_in_float32_and_their_example_compiles(tmp_path, protection):
+@pytest.mark.parametrize(
+    ("protection", "rotation", "keys"),
+    [
+        ("keyed", "fast", "kSigns[40]"),  # 5 rounds of 8 symbols
+        ("keyed", "haar", "kRotation[64]"),
+        ("arn+keyed", "fast", "kSigns[40]"),
+    ],
+)
+def test_keyed_modules_run_in_float32_and_their_example_compiles(
+    tmp_path, protection, rotation, keys
+):
     precisions = ("float32",) if protection == "keyed" else ("float32", "int8")
-    made = tiny_bundle(tmp_path, precisions=precisions, protection=protection)
+    made = tiny_bundle(tmp_path, precisions=precisions, protection=protection, rotation=rotation)
     out, rows = micro.export(made.path, None, tmp_path / "micro")
     modules = ["arn", "keyed"] if "arn" in protection else ["keyed"]
     names = [f"{role}_{each}" for role in ("transmitter", "receiver") for each in modules]
@@ -156,7 +165,7 @@ def test_keyed_modules_run_in_float32_and_their_example_compiles(tmp_path, prote
         if "keyed" in name:
             assert row["steps"] < 0.1  # of 5e-5: float32 all the way
             text = (out / f"{name}_example.cc").read_text()
-            assert "kSigns[40]" in text  # 5 rounds of 8 symbols
+            assert keys in text
             assert "input(1)" in text
         _check_example(out, name, tmp_path)
 

@@ -1,5 +1,6 @@
 """The page, used in headless Chromium by `page.mjs`; what it saw is judged here."""
 
+import base64
 import http.server
 import json
 import math
@@ -21,10 +22,15 @@ from arn_keras.export import bundle, manifest, runtime
 from arn_keras.export.web import __main__ as command
 from arn_keras.export.web import building
 from arn_keras.export.web.server import server
+from arn_keras.pair.haar_draw import haar_rotation, keystream_bytes
+from arn_keras.pair.key_schedule import unfolded
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROTECTIONS = ("none", "arn", "keyed")
 EVES = ("frozen", "retrained")
+#: As `page.mjs` makes it.
+KEYSTREAM = ((np.arange(1, 49537, dtype=np.uint32) * np.uint32(2654435761)) >> 24).astype("u1")
+KEYSTREAM = KEYSTREAM.tobytes()
 
 
 def _lacking():
@@ -106,7 +112,6 @@ def test_under_the_same_noise_and_keys_the_page_s_figures_are_keras_s(run, page,
 
 def test_keras_s_figures_are_those_of_the_block_diagram(run, page):
     """Bob's error of one keyed message, with the formulas of the keyed pair's files in NumPy."""
-    from arn_keras.pair.rotation import grid_shape, interleaver, orthonormal_factor
     from arn_keras.run.directory import load_models
 
     check = json.loads((run / "page" / "check.json").read_text())
@@ -115,16 +120,23 @@ def test_keras_s_figures_are_those_of_the_block_diagram(run, page):
     image = images.reshape(-1, *page["shape"], 1)[check["pictures"][3]][None] / np.float32(255)
     signal = np.array(transmitter(image))[0].astype(float)
     symbols = page["symbols"]
-    rows, columns = (orthonormal_factor(size) for size in grid_shape(symbols))
-    assert len(rows) * len(columns) == symbols
-    turn = np.eye(symbols)
-    mixing = np.kron(rows, columns)[:, np.argsort(interleaver(symbols))]
-    for signs in np.array(check["signs"][3]).reshape(page["rounds"], symbols):
-        turn = mixing @ np.diag(signs) @ turn
+    turn = haar_rotation(base64.b64decode(check["keystreams"][3]), symbols)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(symbols), atol=1e-12)
     noise = 10 ** (-page["snr_db"] / 20) * np.array(check["bob_noise"][3])
     cleaned = turn.T @ (turn @ signal + noise)
     error = np.mean((np.array(receiver(cleaned[None].astype("float32"))) - image) ** 2)
     assert error == pytest.approx(check["expected"]["keyed"]["mse"][3], rel=1e-4)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_javascript_draws_the_rotation_that_python_draws(seen, at):
+    n = (1, 2, 33, 128)[at]
+    found = np.array(seen["rotations"][at]).reshape(n, n)
+    np.testing.assert_allclose(found, haar_rotation(KEYSTREAM, n), atol=1e-7)
+
+
+def test_javascript_draws_the_signs_that_python_draws(seen):
+    assert seen["signs"] == unfolded(KEYSTREAM, "signs", (3, 13)).ravel().tolist()
 
 
 def test_the_page_runs_the_bundle_s_own_files(run):
@@ -182,7 +194,7 @@ def test_a_slider_starts_the_count_anew_and_twenty_more_are_twenty(seen):
 
 def test_each_message_has_a_key_of_its_own_and_a_slider_draws_none(page, seen):
     keys = seen["keysInTheEnd"]
-    assert {len(key.split(",")) for key in keys} == {page["rounds"] * page["symbols"] // 8}
+    assert {key.partition(":")[0] for key in keys} == {str(keystream_bytes(page["symbols"]))}
     assert len(set(keys)) == len(keys) == len(seen["keys"]) + 4 * 20
 
 

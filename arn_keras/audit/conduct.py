@@ -119,20 +119,21 @@ def trained(saved, knowledge=None):
         knowledge: "white", "black", or None for the first that is there.
 
     Raises:
-        RunDirError: if the run has no trained modules.
+        RunDirError: if the run is not finished: it lacks the link, Eve, or its own modules.
     """
     stages = ("link", *saved.config.problem.judges.values())
     own = answer(PROTECTIONS, saved.config.protection)
-    if own.trained and all((saved.path / each).is_dir() for each in (*stages, own.stage(None))):
-        return knowledge or "white"
+    if not own.arns:
+        stages = (*stages, *filter(None, [own.stage(None)]))
+        if all((saved.path / each).is_dir() for each in stages):
+            return knowledge or "white"
     for name in (knowledge,) if knowledge else ("white", "black"):
         if all((saved.path / each).is_dir() for each in (*stages, f"arn/{name}")):
             return name
-    wanted = f"{knowledge} pair" if knowledge else "pair"
-    protection, todo = saved.config.protection, "run train.py to its end"
-    if not answer(PROTECTIONS, protection).arns:
-        todo = f"its --protection is {protection}, audit a run with ARNs"
-    raise RunDirError(f"{saved.path}: expected a trained {wanted}, found none; {todo}")
+    wanted = f"{knowledge} pair" if knowledge else "pair" if own.arns else "link and eavesdropper"
+    raise RunDirError(
+        f"{saved.path}: expected a trained {wanted}, found none; run train.py to its end"
+    )
 
 
 def complete(problem, directory, stages, say):

@@ -98,7 +98,11 @@ def run(options, words):
         rows = []
         for seed in seeds:
             for point in points(options.psr_db, options.privacy_weight):
-                key = (f"{effort} {schedule}", seed, str(point))  # rows under others are not these
+                key = (
+                    f"{effort} {schedule}",
+                    seed,
+                    trade.named(point),
+                )  # rows under others are not these
                 if finished.get(key) is None:
                     finished.add({key: trade.rows(point, seed)})
                     _say(seed, point, finished.get(key), measure)

@@ -65,7 +65,7 @@ def climb(
         List of rows (docs/audit.md).
     """
     others = others or {}
-    leaks = pair if pair[0] is not None else next(iter(others.values()), pair)
+    leaks = pair if pair[0] is not None else next(iter(others.values()), None) or problem.modules()
     signals = problem.signals, problem.transmit(problem.dataset.test)
     rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these

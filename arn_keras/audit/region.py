@@ -99,7 +99,7 @@ def run(options, words):
         trade, rows, how = Trade(problem, effort), [], f"{effort} {problem.schedule('arn')}"
         for seed in seeds:
             for point in points:
-                keys = {offset: (how, seed, str(point), offset) for offset in offsets}
+                keys = {offset: (how, seed, trade.named(point), offset) for offset in offsets}
                 missing = [each for each in offsets if finished.get(keys[each]) is None]
                 protected = trade.protect(point, seed) if missing else None
                 for offset in missing:

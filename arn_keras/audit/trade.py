@@ -16,6 +16,7 @@ from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.larger import larger
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.pair.chain import Protection, protection
+from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.privacy import Privacy
 
@@ -66,6 +67,11 @@ class Trade:
         self._letter = problem.pair_link(Privacy("white"))
         self._min_max = build_min_max_link(problem)
         self._clean = {}
+        self._rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
+
+    def named(self, point):
+        """What a journal calls a point: a keyed one together with its rotation."""
+        return f"{point} {self._rotation.name}" if point.protection == "keyed" else str(point)
 
     def rows(self, point, seed):
         """Rows of the rungs of one point, as the audit's, with the point's own fields.
@@ -108,7 +114,8 @@ class Trade:
     def protect(self, point, seed):
         """The protection of a point, trained where it is: the next one takes its modules over."""
         if point.psr_db is None:
-            return protection(point.protection)
+            shape = self._problem.signal_shape
+            return protection(point.protection, rotation=self._rotation, signal_shape=shape)
         link = self._letter if point.protection == "arn" else self._min_max
         if point.privacy_weight is not None:
             w3 = point.privacy_weight

@@ -177,7 +177,7 @@ def protection(name, public=(None, None), rotation=FAST, signal_shape=None):
         public = (None, None)
     elif None in public:
         raise ValueError(f"expected a pair of modules for {name}, got none")
-    return Protection(name, *public, rotation if means.keyed else None)
+    return Protection(name, *public, rotation.audited if means.keyed else None)
 
 
 def weakened(protected, signals, psr_db, name="planted"):

@@ -205,15 +205,24 @@ def drawn(stream, message, name, shape):
     Raises:
         KeyingError: there is no such input, or no such shape.
     """
+    return unfolded(_keystream(stream, message, keystream_bytes(name, shape)), name, shape)
+
+
+def keystream_bytes(name, shape):
+    """Bytes of keystream that the input of this name and shape takes for a message."""
     if name not in ("signs", "rotation") or len(shape) != 2 or min(shape) < 1:
         raise KeyingError(f"expected signs or a rotation, n >= 1, got {name!r} of {tuple(shape)}")
     if name == "rotation":
-        n = shape[0]
-        keystream = _keystream(stream, message, haar_draw.keystream_bytes(n))
-        return haar_draw.haar_rotation(keystream, n).astype(np.float32)
+        return haar_draw.keystream_bytes(shape[0])
+    return (shape[0] * shape[1] + 7) // 8
+
+
+def unfolded(keystream, name, shape):
+    """What the input of this name takes, float32 array of this shape, from its keystream."""
+    if name == "rotation":
+        return haar_draw.haar_rotation(keystream, shape[0]).astype(np.float32)
     count = shape[0] * shape[1]
-    keystream = np.frombuffer(_keystream(stream, message, (count + 7) // 8), np.uint8)
-    bits = np.unpackbits(keystream, count=count, bitorder="little")
+    bits = np.unpackbits(np.frombuffer(keystream, np.uint8), count=count, bitorder="little")
     return (1 - 2 * bits.astype(np.float32)).reshape(shape)
 
 

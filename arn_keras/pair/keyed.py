@@ -34,6 +34,8 @@ class Rotation:
         random_keys: (messages, shape of one's, seed) -> second inputs that nobody has, for training
             and audit.
         rounds: R of the fast rotation, 0 for others.
+        for_many: where a `Rotation` is whose every message has the same law, at a cost that allows
+            an audit's number of them; None for this one itself.
     """
 
     name: str
@@ -43,6 +45,12 @@ class Rotation:
     build_receiver: Callable[[tuple[int, ...]], Any]
     random_keys: Callable[[Any, tuple[int, ...], Any], Any]
     rounds: int = 0
+    for_many: str | None = None
+
+    @property
+    def audited(self):
+        """The rotation of the same law that an audit draws its many messages from."""
+        return answer({self.name: self.for_many}, self.name) if self.for_many else self
 
 
 def chosen_rotation(asked, signal_shape):

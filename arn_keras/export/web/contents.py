@@ -6,6 +6,7 @@ another, which stand for what the transmitter takes) and `check.json` (fixed noi
 Keras's figures under them). Signals of any shape are sent; the page draws their symbols in a row.
 """
 
+import base64
 import json
 import math
 from typing import Any, NamedTuple
@@ -15,7 +16,10 @@ import numpy as np
 from arn_keras.export import runtime
 from arn_keras.export.web.pictures import write_pictures
 from arn_keras.files import atomic_file, write_json
+from arn_keras.pair import ROTATIONS
+from arn_keras.pair.key_schedule import keystream_bytes, unfolded
 from arn_keras.power import noise_variance, ratio_to_db
+from arn_keras.rooms import answer
 
 
 class Models(NamedTuple):
@@ -49,16 +53,15 @@ def write_models(out, models, overheard, bundle):
         ExportError, runtime.BundleError: if a model cannot be converted, or the bundle not be read.
     """
     from arn_keras.export.litert import convert
-    from arn_keras.pair.rotation import build_receiver_keyed, build_transmitter_keyed
 
-    shape = models.pair[0].input_shape[1:]
+    shape, rotation = models.pair[0].input_shape[1:], rotation_of(overheard)
     picture = models.receiver.compute_output_shape((1, *shape))
     converted = {
         "transmitter": _fixed(models.transmitter, picture),
         "receiver": _fixed(models.receiver, (1, *shape)),
         **{model_name(name): _fixed(eve, (1, *shape)) for name, eve in models.eves.items()},
-        "transmitter_keyed": build_transmitter_keyed(shape),
-        "receiver_keyed": build_receiver_keyed(shape),
+        "transmitter_keyed": rotation.build_transmitter(shape),
+        "receiver_keyed": rotation.build_receiver(shape),
         **{
             f"eve_{name}": heard.eves["retrained"]
             for name, heard in overheard.items()
@@ -73,6 +76,11 @@ def write_models(out, models, overheard, bundle):
         with atomic_file(out / f"{name}.tflite") as temporary:
             temporary.write_bytes(content)
     return {name: f"{name}.tflite" for name in files}
+
+
+def rotation_of(overheard):
+    """The `pair.keyed.Rotation` of the keyed pair, as its ends draw it: for each message alone."""
+    return answer(ROTATIONS, overheard["keyed"].protection.rotation.name)
 
 
 def model_name(eve):
@@ -103,8 +111,9 @@ def check(models, overheard, pictures, shown, *, snr_db, seed):
 
     Returns:
         `check.json`: `pictures`, `bob_noise` and `eve_noise` (of variance 1, one row a picture),
-        `signs`, and `expected`, {protection: {"mse", "frozen", ..., "retrained"}}: Bob's squared
-        error, and the probabilities each Eve gives the labels, one row a picture.
+        `keystreams` (of the keyed pair, base64), and `expected`, {protection: {"mse", "frozen",
+        ..., "retrained"}}: Bob's squared error, and the probabilities each Eve gives the labels,
+        one row a picture.
     """
     from keras import ops
 
@@ -113,16 +122,20 @@ def check(models, overheard, pictures, shown, *, snr_db, seed):
     generator = np.random.default_rng(seed)
     bob_noise, eve_noise = generator.normal(size=(2, *signal.shape)).astype("float32")
     deviation = float(np.sqrt(noise_variance(snr_db)))
-    signs, expected = None, {}
+    expected, shape, rotation = {}, signal.shape[1:], rotation_of(overheard)
+    key = rotation.key_input, rotation.key_shape(math.prod(shape))
+    keystreams = [generator.bytes(keystream_bytes(*key)) for _ in shown]
+    keys = ops.convert_to_tensor(np.stack([unfolded(each, *key) for each in keystreams]))
+    alice, bob = rotation.build_transmitter(shape), rotation.build_receiver(shape)
     for name, heard in overheard.items():
         sent = signal
         if heard.protection.transmitter_arn is not None:
             sent = heard.protection.transmitter_arn(signal, training=False)
         if heard.protection.rotation:
-            keys = heard.protection.keys(signal.shape[1:], seed=seed % 2**31)
-            signs = keys.draw(len(images))
-            sent = keys.module([sent, signs], training=False)
-        cleaned = heard.protection.clean(sent + deviation * bob_noise, signs)
+            sent = alice([sent, keys], training=False)
+            cleaned = bob([sent + deviation * bob_noise, keys], training=False)
+        else:
+            cleaned = heard.protection.clean(sent + deviation * bob_noise)
         error = np.square(models.receiver(cleaned, training=False) - images)
         overheard_signal = sent + deviation * eve_noise
         expected[name] = {
@@ -136,7 +149,7 @@ def check(models, overheard, pictures, shown, *, snr_db, seed):
         "pictures": list(shown),
         "bob_noise": bob_noise.reshape(len(images), -1).tolist(),
         "eve_noise": eve_noise.reshape(len(images), -1).tolist(),
-        "signs": np.asarray(signs).reshape(len(images), -1).astype(int).tolist(),
+        "keystreams": [base64.b64encode(each).decode() for each in keystreams],
         "expected": expected,
     }
 
@@ -171,7 +184,8 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
             "eves": [*models.eves, "retrained"],
             "sources": len(dataset.test),
             "symbols": math.prod(models.pair[0].input_shape[1:]),
-            "rounds": overheard["keyed"].protection.rounds,
+            "rotation": rotation_of(overheard).name,
+            "rounds": rotation_of(overheard).rounds,
             "measured_psr_db": ratio_to_db(power) if power else None,
             "measured": measured,
             "models": files,

@@ -11,6 +11,7 @@ from arn_keras.audit.bob import bob
 from arn_keras.audit.wiretap import Wiretap, predict
 from arn_keras.measure.leakage import accuracy
 from arn_keras.pair.chain import protection
+from arn_keras.pair.keyed import chosen_rotation
 
 #: What the page shows side by side.
 PROTECTIONS = ("none", "arn", "keyed")
@@ -50,20 +51,20 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
         {name of the protection: `Overheard`}.
     """
     signals = problem.signals, problem.transmit(problem.dataset.test)
-    found = {}
+    rotation, found = chosen_rotation(problem.config.rotation, problem.signal_shape), {}
+    learnt = {"arn": f"arn-{pair[:12]}", "keyed": f"keyed-{rotation.name}"}
     for name in PROTECTIONS:
         tap = Wiretap(
             problem,
             signals,
             snr_db=snr_db,
             psr_db=psr_db,
-            protection=protection(name, models.pair),
+            protection=protection(name, models.pair, rotation),
             seed=seed,
         )
         eves = {**models.eves, "retrained": models.eves["frozen"]}
         if tap.protected:
-            stage = f"retrained/{name}-{pair[:12]}" if name == "arn" else f"retrained/{name}"
-            eves["retrained"] = _retrained(directory, stage, tap, epochs)
+            eves["retrained"] = _retrained(directory, f"retrained/{learnt[name]}", tap, epochs)
         heard = tap.test()
         measured = bob(tap)
         found[name] = Overheard(

@@ -1,5 +1,8 @@
 // The page's proof: Python's pictures under Python's noise and keys must give Python's figures.
+import {keysOf} from './keys.js';
 import {guess, PROTECTIONS, send} from './link.js';
+
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 /**
  * Repeats every message of `check.json`.
@@ -22,7 +25,7 @@ export async function repeatCheck(models, check, picture, run) {
       pixels: picture(index),
       bobNoise: Float32Array.from(check.bob_noise[row]),
       eveNoise: Float32Array.from(check.eve_noise[row]),
-      signs: Float32Array.from(check.signs[row]),
+      keys: keysOf(bytesOf(check.keystreams[row]), run),
     };
     const outcome = await send(models, message, {snrDb: run.snr_db, gain: 1}, run.eves);
     for (const name of PROTECTIONS) {

@@ -1,6 +1,6 @@
 // The conversation: which picture Alice sends now, under which noise and key, and what came of it.
 import {pictureOf} from './ink.js';
-import {freshSigns} from './keys.js';
+import {freshKeystream, keysOf} from './keys.js';
 import {PROTECTIONS, send} from './link.js';
 import {gaussianNoise} from './noise.js';
 import {Pad} from './pad.js';
@@ -113,7 +113,7 @@ export class Conversation {
         pixels: this.source,
         bobNoise: this.noise(symbols),
         eveNoise: this.noise(symbols),
-        signs: freshSigns(this.run.rounds * symbols),
+        keys: keysOf(freshKeystream(this.run), this.run),
       };
     }
     this.outcome = await send(this.models, this.message, this.air(), this.run.eves);

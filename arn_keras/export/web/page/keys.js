@@ -1,10 +1,37 @@
-// A one-time key for each message: signs that Alice and Bob share and Eve does not have.
+// A one-time key for each message: what Alice and Bob share and Eve does not have.
+import {haarBytes, haarRotation} from './haar.js';
+
+/** How each rotation makes of a keystream what its modules take, and how many bytes that needs. */
+const ROTATIONS = {
+  fast: {
+    bytes: ({rounds, symbols}) => Math.ceil((rounds * symbols) / 8),
+    input: (bits, {rounds, symbols}) => ({
+      signs: Float32Array.from({length: rounds * symbols}, (_, at) =>
+        (bits[at >> 3] >> (at & 7)) & 1 ? -1 : 1,
+      ),
+    }),
+  },
+  haar: {
+    bytes: ({symbols}) => haarBytes(symbols),
+    input: (keystream, {symbols}) => ({rotation: haarRotation(keystream, symbols)}),
+  },
+};
 
 /**
- * @param {number} count number of signs, rounds times symbols.
- * @returns {Float32Array} independent +1 and -1 from the browser's cryptographic generator.
+ * @param {object} run contents of `page.json`: `rotation`, `symbols`, and `rounds` of the fast one.
+ * @returns {Uint8Array} a message's keystream, from the browser's cryptographic generator.
  */
-export function freshSigns(count) {
-  const bits = crypto.getRandomValues(new Uint8Array(Math.ceil(count / 8)));
-  return Float32Array.from({length: count}, (_, at) => ((bits[at >> 3] >> (at & 7)) & 1 ? -1 : 1));
+export function freshKeystream(run) {
+  const keystream = new Uint8Array(ROTATIONS[run.rotation].bytes(run));
+  for (let at = 0; at < keystream.length; at += 65536) {
+    crypto.getRandomValues(keystream.subarray(at, at + 65536)); // it gives no more at once
+  }
+  return keystream;
 }
+
+/**
+ * @param {Uint8Array} keystream of one message.
+ * @param {object} run contents of `page.json`.
+ * @returns {Object<string, Float32Array>} what the keyed modules take beside the signal, by name.
+ */
+export const keysOf = (keystream, run) => ROTATIONS[run.rotation].input(keystream, run);

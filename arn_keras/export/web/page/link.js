@@ -8,7 +8,7 @@ export const PROTECTIONS = ['none', 'arn', 'keyed'];
  * Sends a message under every protection, through the same noise.
  *
  * @param {object} models functions of `loadModels`.
- * @param {object} message `pixels` (as the transmitter takes them), `bobNoise` and `eveNoise` (variance 1), `signs`.
+ * @param {object} message `pixels` (as the transmitter takes them), `bobNoise` and `eveNoise` (variance 1), `keys` (of the keyed pair, by input).
  * @param {object} air `snrDb`; `gain`, the amplitude of the ARN's perturbation, 1 as trained.
  * @param {string[]} eves who listens: `frozen`, `frozen_2`, ... and `retrained`.
  * @returns {Promise<object>} for each protection: `signal` y, `sent` z, `psrDb` measured (null
@@ -20,10 +20,10 @@ export async function send(models, message, {snrDb, gain}, eves) {
   const deviation = Math.sqrt(ratio(-snrDb));
   const outcome = {};
   for (const name of PROTECTIONS) {
-    const sent = await protect[name](models, signal, message.signs, gain);
+    const sent = await protect[name](models, signal, message.keys, gain);
     const received = added(sent, message.bobNoise, deviation);
     const overheard = added(sent, message.eveNoise, deviation);
-    const cleaned = await clean[name](models, received, message.signs);
+    const cleaned = await clean[name](models, received, message.keys);
     const picture = await models.receiver(cleaned);
     const beliefs = {};
     for (const eve of eves) beliefs[eve] = softmax(await models[modelOf(eve, name)](overheard));
@@ -42,17 +42,17 @@ export async function send(models, message, {snrDb, gain}, eves) {
 const protect = {
   none: async (models, signal) => signal,
   // z = y + gain * delta. With gain 1 the module's own output, to the last bit.
-  arn: async (models, signal, signs, gain) => {
+  arn: async (models, signal, keys, gain) => {
     const sent = await models.transmitter_arn(signal);
     return gain === 1 ? sent : added(signal, added(sent, signal, -1), gain);
   },
-  keyed: (models, signal, signs) => models.transmitter_keyed({signal, signs}),
+  keyed: (models, signal, keys) => models.transmitter_keyed({signal, ...keys}),
 };
 
 const clean = {
   none: async (models, received) => received,
   arn: (models, received) => models.receiver_arn(received),
-  keyed: (models, received, signs) => models.receiver_keyed({received, signs}),
+  keyed: (models, received, keys) => models.receiver_keyed({received, ...keys}),
 };
 
 /** The model of an Eve: one is retrained for each protection, and without one she is the first. */
