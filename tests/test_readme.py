@@ -39,3 +39,20 @@ def test_every_file_that_the_readme_links_to_is_there():
     assert len(links) >= 3
     for link in links:
         assert (root / link).exists(), link
+
+
+def test_every_module_that_a_page_runs_is_a_command():
+    root = pathlib.Path(__file__).parents[1]
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    found = {
+        name
+        for page in pages
+        for name in re.findall(r"python -m ((?:\w+\.)*\w+)", page.read_text())
+    }
+    own = {name for name in found if name.split(".")[0] in ("arn_keras", "export")}
+    assert len(own) >= 6
+    for name in own:
+        path = root.joinpath(*name.split("."))
+        file = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+        assert file.is_file(), name
+        assert '__name__ == "__main__"' in file.read_text(), name
