@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 from wiretaps import PROTOTYPES, TEST, TINY, wiretap
 
+from arn_keras.eve import EVES
 from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.eve.larger import BUILD_LARGER
 from arn_keras.pair.chain import Protection, RandomKeys, protection, weakened
 from arn_keras.pair.rotation import fast
+from arn_keras.rooms import answer
+from arn_keras.scenario.scenario import Scenario
 
 
 def test_what_eve_hears_has_the_noise_of_its_snr_and_repeats():
@@ -41,11 +43,11 @@ def test_an_eve_on_unprotected_signals_is_trained_once_for_all_protections():
 
 
 @pytest.mark.parametrize("symbols", [1, 13, 130])
-@pytest.mark.parametrize("name", BUILD_LARGER)
+@pytest.mark.parametrize("name", Scenario.larger)
 def test_larger_eves_take_any_number_of_symbols_and_hear_each(name, symbols):
     import tensorflow as tf
 
-    eve = BUILD_LARGER[name]((symbols,), 3)
+    eve = answer(EVES, name)((symbols,), 3)
     heard = tf.random.stateless_normal((4, symbols), (0, symbols))
     with tf.GradientTape() as tape:
         tape.watch(heard)

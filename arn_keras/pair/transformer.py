@@ -103,6 +103,11 @@ def encode(tokens, width, depth, heads):
         bias_initializer=keras.initializers.RandomNormal(stddev=0.02),
         name="embedded",
     )(tokens)
+    return attend(features, width, depth, heads)
+
+
+def attend(features, width, depth, heads):
+    """Embedded tokens through pre-norm layers, normalised; arguments as of `encode`."""
     for index in range(1, depth + 1):
         seen = layers.LayerNormalization(name=f"norm_{index}a")(features)
         seen = layers.MultiHeadAttention(heads, width // heads, name=f"attention_{index}")(
