@@ -20,7 +20,7 @@ test: $(VENV)/.installed-test lint browser
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-bench
-	for name in startup train_speed sweep_speed scaling edge_latency; do \
+	for name in startup train_speed sweep_speed scaling edge_latency keyed_latency kills; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
 	done
 

@@ -32,7 +32,7 @@ def bob(tap):
     rotation, more = tap.protection.rotation, {}
     if rotation:
         more = {"rotation": rotation.name}
-    if rotation is HAAR.audited:
+    if rotation and rotation.name == HAAR.name:
         more |= remainder(tap.signals[1], noise_variance(tap.eve_snr_db), tap.seed)
     return {
         **more,

@@ -73,11 +73,13 @@ def haar_rotation(keystream, n):
     blocks = reflectors.reshape(-1, BLOCK, n)
     triangles = np.triu(blocks @ blocks.transpose(0, 2, 1), 1) + np.eye(BLOCK)
     solved = np.linalg.inv(triangles) @ blocks
-    rotation = np.eye(n)
+    rotation, memory = np.eye(n), np.empty(n * n)  # pages once, not for each block
     for at in range(len(blocks) - 1, -1, -1):
         start = at * BLOCK
         rest = rotation[start:, start:]
-        rest -= blocks[at, :, start:].T @ (solved[at, :, start:] @ rest)
+        change = memory[: rest.size].reshape(rest.shape)
+        np.matmul(blocks[at, :, start:].T, solved[at, :, start:] @ rest, out=change)
+        rest -= change
     signs[:-1] *= -1.0
     rotation *= signs
     return rotation
