@@ -10,7 +10,7 @@ The project imports nothing of GNU Radio, nor this file: it is a process beside 
 import json
 import sys
 
-from gnuradio import analog, blocks, channels, filter, gr  # noqa: A004
+from gnuradio import analog, blocks, channels, filter, gr
 
 
 def air(source, sink, *, noise_voltage=0.0, frequency_offset=0.0, epsilon=1.0, taps=(1.0,), seed=1,

@@ -88,9 +88,8 @@ class Look:
         self._halves = self._halves * np.exp(-1j * np.pi * turn * np.arange(len(self._halves)))
         windows = np.lib.stride_tricks.sliding_window_view(self._halves, LENGTHS[-1])
         windows = windows[::2][: self._symbols]
-        looks = [_fitted(windows, places, known, length) for length in LENGTHS]
-        _, symbols, share = min(looks, key=lambda look: look[0])
-        return Symbols(symbols, share, self._offset)
+        taps, share = _fitted(windows[places], known)
+        return Symbols(windows @ taps, share, self._offset)
 
 
 @functools.cache
@@ -111,15 +110,27 @@ def _timing(filtered, each):
     return late, agreeing[best] / max(energy, 1e-30)
 
 
-def _fitted(windows, places, known, length):
-    """(final prediction error, symbols, share) of so many taps."""
-    middle = windows[:, _HALF - length // 2 : _HALF + length // 2 + 1]
-    taps, *_ = np.linalg.lstsq(middle[places], known, rcond=None)
-    symbols, count = middle @ taps, len(places)
-    missed = np.sum(np.abs(symbols[places] - known) ** 2) / np.sum(np.abs(known) ** 2)
-    unbiased = missed * count / (count - length)
-    share = float(np.clip(1 - unbiased, 1e-6, 1 - 1e-9))
-    return unbiased * (count + length) / count, symbols, share
+def _fitted(heard, known):
+    """(taps, share of the power that is signal) of least squares, of as many taps as predict best.
+
+    The samples have no power beyond the pulse's band: a millionth of it is added there, so that the
+    taps are not left open.
+    """
+    power, count = np.sum(np.abs(known) ** 2), len(known)
+    alike, wanted = heard.conj().T @ heard, heard.conj().T @ known
+    alike += 1e-6 * alike[_HALF, _HALF].real * np.eye(len(alike))
+    best = np.inf
+    for length in LENGTHS:
+        part = slice(_HALF - length // 2, _HALF + length // 2 + 1)
+        found = np.linalg.solve(alike[part, part], wanted[part])
+        missed = 1 - np.vdot(wanted[part], found).real / power
+        unbiased = missed * count / (count - length)
+        predicted = unbiased * (count + length) / count  # Akaike's final prediction error
+        if predicted < best:
+            taps = np.zeros(len(alike), complex)
+            taps[part] = found
+            best, share = predicted, 1 - unbiased
+    return taps, float(np.clip(share, 1e-6, 1 - 1e-9))
 
 
 def _tone(places, turned):

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from arn_keras.errors import DataError, ExportError
 from arn_keras.export import runtime
@@ -52,7 +53,8 @@ def receive(end, recording, out, *, sources=None, symbol_rate):
         with open(folder / "frames.csv", "w", newline="") as stream:
             lines = csv.writer(stream)
             lines.writerow(("frame", "sample", "snr_db", "carrier_offset_hz"))
-            _receive(end, recording, folder, tally, lines.writerow, symbol_rate)
+            with threadpool_limits(1, "blas"):  # its products are small: threads cost five times
+                _receive(end, recording, folder, tally, lines.writerow, symbol_rate)
         if not tally.taken:
             raise DataError(
                 f"expected frames of this pair, got {recording.samples} samples without any"

@@ -17,7 +17,7 @@ from arn_keras.export.radio.frame import PREAMBLE, pulse
 
 BLOCK = 4
 #: Least m of a candidate: noise is above it once in 4,000 instants, a frame at 0 dB is at 0.5.
-LEAST = 0.18
+LEAST = 0.22
 #: Candidates are so many symbols apart.
 APART = 16
 _SIGNS = np.sign(PREAMBLE.real)
