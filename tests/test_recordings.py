@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -330,6 +331,7 @@ def _not_finite(path):
 BAD = {
     "another type": (lambda path: _with(path, datatype="ci16_le"), "expected cf32_le"),
     "two channels": (lambda path: _with(path, num_channels=2), "in 1 channel, got"),
+    "a header": (lambda path: _with(path, trailing_bytes=8), "samples and nothing else"),
     "another rate": (lambda path: _with(path, sample_rate=2.4e6), "expected a sample rate of"),
     "truncated": (_data(lambda content: content[:-8000]), "truncated"),
     "part of a sample": (_data(lambda content: content + b"1234"), "truncated"),
@@ -379,6 +381,12 @@ def test_sources_that_cannot_be_sent_leave_the_recording_as_it_was(
     assert says in line
     (tmp_path / "bad.npy").unlink()
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_without_the_package_for_metadata_it_is_named(arn, signals, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sigmf", None)
+    assert send(arn.path, signals, tmp_path / "air") == 2
+    assert "pip install 'arn-keras[radio]'" in capsys.readouterr().err
 
 
 def test_an_odd_number_of_reals_is_no_complex_signal():

@@ -49,7 +49,8 @@ def figure(names, out, symbol_rate):
             f"{title}: occupied bandwidth {width:.3f} of the symbol rate "
             f"({width * symbol_rate / 1e3:.0f} kHz), peak to average {peak_db:.1f} dB"
         )
-        _draw(axes[:, column], frames, each, symbols, f"{title}\n{width:.2f} R, {peak_db:.1f} dB")
+        title = f"{title}\nband {width:.2f}, peak {peak_db:.1f} dB"
+        _draw(axes[:, column], frames, each, symbols, title)
     axes[0, 0].set_ylabel("power density, dB")
     axes[1, 0].set_ylabel("Q of a signal's symbols")
     try:
@@ -66,7 +67,8 @@ def _frames(recording):
     The symbols are those of a matched filter, without any noise of the air.
     """
     layout, each = recording.layout, recording.samples_per_symbol
-    if layout is None or not recording.frames:
+    length = layout and (layout.symbols - 1 + 2 * HALF_PULSE) * each + 1
+    if {count for _, count in recording.frames} != {length}:
         raise DataError("expected a recording of export.radio send, got one without its frames")
     frames = np.stack(
         [recording.read(start, start + count) for start, count in recording.frames[:FRAMES]]

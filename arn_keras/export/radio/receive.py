@@ -77,15 +77,15 @@ def _receive(end, recording, folder, tally, line, symbol_rate):
             cleaned = np.stack([signal for _, signal in part])
             estimate = end.link.estimate(cleaned)
             signals.add(cleaned)
-            if estimates is None:
-                shape = estimate.shape[1:]
-                estimates = files.enter_context(Rows(folder / "estimates.npy", shape))
-            estimates.add(estimate)
+            if estimate is not cleaned:
+                if estimates is None:
+                    rows = Rows(folder / "estimates.npy", estimate.shape[1:])
+                    estimates = files.enter_context(rows)
+                estimates.add(estimate)
             tally.judge([frame for frame, _ in part], estimate)
             for frame, _ in part:
-                snr_db, hertz = ratio_to_db(frame.snr), frame.offset * symbol_rate
-                place = f"{frame.place:.2f}"
-                line((frame.number, place, f"{snr_db:.2f}", f"{hertz:.3f}"))
+                figures = frame.place, ratio_to_db(frame.snr), frame.offset * symbol_rate
+                line((frame.number, *(f"{each:.2f}" for each in figures)))
 
 
 def _taken(end, frames, tally):

@@ -18,6 +18,10 @@ from arn_keras.export.radio.frame import SAMPLES_PER_SYMBOL, Layout
 from arn_keras.files import atomic_file
 
 DATATYPE = "cf32_le"
+#: What says that something else is there than samples, or elsewhere.
+ODD = ("core:dataset", "core:header_bytes", "core:trailing_bytes", "core:metadata_only")
+#: Samples are below, in each part.
+LARGEST = 1e15
 #: Frames that are annotated: metadata are held in memory, samples are not.
 ANNOTATED = 10_000
 
@@ -136,6 +140,9 @@ class Recording:
             raise DataError(
                 f"{meta}: expected {DATATYPE} in 1 channel, got {found[0]} in {found[1]}"
             )
+        odd = [key for each in (fields, *about.get_captures()) for key in ODD if each.get(key)]
+        if odd:
+            raise DataError(f"{meta}: expected samples and nothing else in a file, got {odd[0]}")
         self.samples_per_symbol = _each(meta, fields.get("core:sample_rate"), symbol_rate)
         self.frames = [
             (each["core:sample_start"], each.get("core:sample_count", 0))
@@ -143,8 +150,9 @@ class Recording:
         ]
         self.samples = self._whole(fields.get("core:sha512"))
         names = [f"arn:{field.name}" for field in dataclasses.fields(Layout)]
-        has_layout = all(isinstance(fields.get(name), int) for name in names)
-        self.layout = Layout(*map(fields.get, names)) if has_layout else None
+        sizes = [fields.get(name) for name in names]
+        has_layout = all(isinstance(size, int) and 0 < size <= self.samples for size in sizes)
+        self.layout = Layout(*sizes) if has_layout else None
 
     def _whole(self, sha512):
         size = self._data.stat().st_size
@@ -163,12 +171,12 @@ class Recording:
         """Samples from one to before another, complex64; zeros where there are none.
 
         Raises:
-            DataError: for NaN and infinity.
+            DataError: for NaN, infinity, and what has no square in single precision.
         """
         first, last = max(start, 0), min(stop, self.samples)
         found = np.fromfile(self._data, "<c8", max(last - first, 0), offset=8 * first)
-        if not np.isfinite(found).all():
-            raise DataError(f"{self._data}: expected finite samples, got NaN or infinity")
+        if not np.max(np.abs(found.view("<f4")), initial=0) < LARGEST:  # nor NaN
+            raise DataError(f"{self._data}: expected finite samples, below {LARGEST:g}")
         return np.pad(found, (first - start, stop - first - len(found)))
 
 
