@@ -23,7 +23,7 @@ from arn_keras.export.radio.receive import receive as receive_all
 from arn_keras.export.radio.recording import Recording, files
 from arn_keras.export.radio.send import send as send_split
 
-COUNT = 250
+COUNT = 160
 PYTHON = "/usr/bin/python3"
 SCRIPT = pathlib.Path(__file__).with_name("gnuradio_air.py")
 #: Carrier offset of a hundredth of the symbol rate, three tenths of a sample, three echoes.
@@ -75,7 +75,7 @@ def sent(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("snr_db", "options", "lost", "decibels"),
-    [(10, {}, 0, 0.25), (5, {}, 0, 0.25), (0, {}, 8, 0.35), (10, HARD, 0, 1.0)],
+    [(10, {}, 0, 0.25), (5, {}, 0, 0.25), (0, {}, 6, 0.35), (10, HARD, 0, 1.0)],
 )
 def test_bob_keeps_the_snr_and_his_frames(sent, tmp_path, snr_db, options, lost, decibels):
     name, split = sent
@@ -92,7 +92,7 @@ def test_bob_keeps_the_snr_and_his_frames(sent, tmp_path, snr_db, options, lost,
 
 def test_slow_fading_is_followed_from_frame_to_frame(sent, tmp_path):
     name, split = sent
-    heard = Recording(air(name, tmp_path / "heard", 20, fading=[1e-6, 5]), 250_000)
+    heard = Recording(air(name, tmp_path / "heard", 20, fading=[3e-6, 5]), 250_000)
     out = tmp_path / "out"
     found = receive_all(_channel(), heard, out, sources=split, symbol_rate=250_000)
     assert found["frames_lost"] == 0
@@ -116,7 +116,7 @@ def run(tmp_path_factory):
         preprocessing=unit_interval,
     )
     link.compile(keras.optimizers.Adam(5e-3), "mse")
-    link.fit(digits.source, epochs=12, batch_size=64, snr_db=10.0, verbose=0)
+    link.fit(digits.source, epochs=8, batch_size=64, snr_db=10.0, verbose=0)
     link.transmitter.save(run / "link" / "transmitter.keras")
     link.receiver.save(run / "link" / "receiver.keras")
     return run, link
@@ -124,26 +124,22 @@ def run(tmp_path_factory):
 
 def test_bob_s_pictures_are_as_good_as_in_the_simulation(run, tmp_path, capsys):
     path, link = run
-    assert send(path, "test", tmp_path / "air", "--plain") == 0
-    measured, simulated = {}, {}
-    for snr_db in (0, 10):
-        heard = air(tmp_path / "air", tmp_path / f"heard-{snr_db}", snr_db)
-        out = tmp_path / f"out-{snr_db}"
-        assert receive(path, heard, out, "--plain", "--sources", "test") == 0
-        found = json.loads((out / "report.json").read_text())
-        measured[snr_db] = found["quality"]["mse"]
-        assert (out / "pictures.png").stat().st_size > 1000
-        assert len(np.load(out / "estimates.npy")) == found["frames_found"]
-    pictures = images.load("digits").test.source.astype("float32") / 255
-    signal = np.asarray(link.transmitter(pictures))
-    rng = np.random.default_rng(0)
-    for snr_db in (0, 10):
-        heard = signal + 10 ** (-snr_db / 20) * rng.normal(size=(8, *signal.shape))
-        errors = [np.mean((link.receiver(each) - pictures) ** 2) for each in heard]
+    file = tmp_path / "digits.npy"
+    np.save(file, images.load("digits").test.source[:200])
+    assert send(path, file, tmp_path / "air", "--plain") == 0
+    heard = air(tmp_path / "air", tmp_path / "heard", 10)
+    assert receive(path, heard, tmp_path / "out", "--plain", "--sources", file) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert found["frames_found"] == len(np.load(tmp_path / "out" / "estimates.npy")) == 200
+    assert (tmp_path / "out" / "pictures.png").stat().st_size > 1000
+    pictures = np.load(file).astype("float32") / 255
+    signal, simulated = np.asarray(link.transmitter(pictures)), {}
+    for snr_db in (5, 10):
+        noise = 10 ** (-snr_db / 20) * np.random.default_rng(0).normal(size=(8, *signal.shape))
+        errors = [np.mean((link.receiver(signal + each) - pictures) ** 2) for each in noise]
         simulated[snr_db] = np.mean(errors)
-    assert simulated[0] > 1.5 * simulated[10]  # so that noise matters
-    assert measured[10] == pytest.approx(simulated[10], rel=0.05)
-    assert measured[0] == pytest.approx(simulated[0], rel=0.08)
+    assert simulated[5] > 1.2 * simulated[10]  # so that noise matters
+    assert found["quality"]["mse"] == pytest.approx(simulated[10], rel=0.05)
 
 
 def test_a_keyed_pair_works_over_the_air_and_takes_no_header_twice(tmp_path, capsys):

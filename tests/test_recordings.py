@@ -86,14 +86,14 @@ def test_a_header_of_another_pair_or_a_damaged_one_does_not_pass():
 @pytest.mark.parametrize("snr_db", [0.0, 4.0])
 def test_the_header_s_qpsk_has_the_error_rate_of_theory(snr_db):
     rng, wrong, count = np.random.default_rng(1), 0, 0
-    for _ in range(250):
+    for _ in range(150):
         samples, sent, _ = burst(rng)
         heard = samples + noise(rng, len(samples), snr_db)
         symbols = look(heard, 4 * HALF_PULSE).symbols(*LAYOUT.known).symbols
         pairs = np.stack([symbols[LAYOUT.header_places], sent]).astype("complex64").view("float32")
         wrong, count = wrong + np.sum(np.diff(np.sign(pairs), axis=0) != 0), count + pairs[0].size
     theory = erfc(math.sqrt(10 ** (snr_db / 10) / 2)) / 2  # Q(sqrt(SNR)), SNR a real symbol
-    assert wrong / count == pytest.approx(theory, rel=0.07)
+    assert wrong / count == pytest.approx(theory, rel=0.08)
 
 
 @pytest.mark.parametrize(("each", "late"), [(4, 0.3), (4, 1.75), (8, -0.4)])
@@ -105,7 +105,7 @@ def test_a_delay_by_a_part_of_a_sample_is_found_and_undone(each, late):
     frame = look(moved, 400 + HALF_PULSE * each, samples_per_symbol=each)
     found = frame.symbols(*LAYOUT.known)
     assert frame.late == pytest.approx(late, abs=0.05)
-    np.testing.assert_allclose(found.symbols[LAYOUT.payload_places], signal, atol=0.03)
+    np.testing.assert_allclose(found.symbols[LAYOUT.payload_places], signal, atol=0.005)
 
 
 def test_carrier_offset_phase_and_gain_are_found_and_undone():
@@ -121,7 +121,7 @@ def test_carrier_offset_phase_and_gain_are_found_and_undone():
     assert np.mean(np.abs(error) ** 2) < 1e-3 * np.mean(np.abs(signal) ** 2)
 
 
-def _left(snr_db, taps, count=60):
+def _left(snr_db, taps, count=40):
     """(SNR left at the payload's symbols, SNR as the receiver sees it), both ratios."""
     rng, errors, seen = np.random.default_rng(4), [], []
     taps = np.array(taps) / np.linalg.norm(taps)
