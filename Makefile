@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PAGE := export/web
 PACKAGES := $(PAGE)/node_modules/.installed
 
-.PHONY: train web test bench lint browser clean
+.PHONY: train web test bench lint browser radio clean
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py $(ARGS)
@@ -16,7 +16,7 @@ train: $(VENV)/.installed
 web: $(VENV)/.installed $(PACKAGES)
 	$(BIN)/python -m export.web $(ARGS)
 
-test: $(VENV)/.installed-test lint browser
+test: $(VENV)/.installed-test lint browser radio
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-bench
@@ -34,6 +34,14 @@ browser:
 	@if ! command -v chromium > /dev/null && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install \
 	    --no-install-recommends chromium fonts-dejavu-core > /dev/null || true; \
+	fi
+
+# GNU Radio, the air of a test, where this machine can get it: 120 MB, two minutes, no window.
+radio:
+	@if ! /usr/bin/python3 -c "from gnuradio import channels" 2> /dev/null \
+	  && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install \
+	    --no-install-recommends gnuradio > /dev/null || true; \
 	fi
 
 $(PACKAGES): $(PAGE)/package.json $(PAGE)/package-lock.json
