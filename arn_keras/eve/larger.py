@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.pair.transformer import pre_norm_layers
 
 TOKENS = 16
 
@@ -62,17 +63,7 @@ def build_transformer_eavesdropper(signal_shape, classes, width=32, blocks=2, he
     tokens = layers.Reshape((TOKENS, each), name="tokens")(tokens)
     # A token's place is what a matrix of its own tells: no position would be lost in a sum.
     tokens = layers.EinsumDense("btd,tde->bte", (TOKENS, width), bias_axes="te")(tokens)
-    for index in range(1, blocks + 1):
-        seen = layers.LayerNormalization(name=f"norm_{index}a")(tokens)
-        seen = layers.MultiHeadAttention(heads, width // heads, name=f"attention_{index}")(
-            seen, seen
-        )
-        tokens = layers.Add(name=f"add_{index}a")([tokens, seen])
-        seen = layers.LayerNormalization(name=f"norm_{index}b")(tokens)
-        seen = layers.Dense(2 * width, activation="relu", name=f"hidden_{index}")(seen)
-        seen = layers.Dense(width, name=f"back_{index}")(seen)
-        tokens = layers.Add(name=f"add_{index}b")([tokens, seen])
-    features = layers.Flatten(name="flatten")(layers.LayerNormalization(name="norm")(tokens))
+    features = layers.Flatten(name="flatten")(pre_norm_layers(tokens, blocks, heads))
     return keras.Model(signal, layers.Dense(classes, name="logits")(features), name="transformer")
 
 
