@@ -47,7 +47,8 @@ def with_power_of(signal, sent):
     wanted, found = (
         ops.mean(ops.square(each), axis=axes, keepdims=True) for each in (signal, sent)
     )
-    return sent * ops.sqrt(wanted / ops.maximum(found, 1e-12))
+    # The reciprocal root is one that a microcontroller has in 8 bits, too.
+    return sent * wanted * ops.rsqrt(ops.maximum(wanted * found, 1e-24))
 
 
 def mean_power(signal):

@@ -4,6 +4,7 @@ Training, evaluation and audit run this function and no other, so a measured sig
 that was trained. Leaving a module out gives the plain link of Section III, bit for bit.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -34,17 +35,17 @@ class Signals(NamedTuple):
 
 
 def forward(
-    signal,
-    snr_db,
+    signal: Any,
+    snr_db: Any,
     *,
-    receiver,
-    bob_channel,
-    eve_channel,
-    transmitter_module=None,
-    receiver_module=None,
-    training=False,
-    keep_power=False,
-):
+    receiver: Callable,
+    bob_channel: Callable,
+    eve_channel: Callable,
+    transmitter_module: Callable | None = None,
+    receiver_module: Callable | None = None,
+    training: bool = False,
+    keep_power: bool = False,
+) -> Signals:
     """Sends a batch of transmitter outputs over the air, Eq. (9)-(13).
 
     The base link's receiver always runs as deployed (`training=False`): Dropout is off and batch

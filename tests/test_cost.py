@@ -65,3 +65,22 @@ def test_a_convolution_costs_its_weights_at_each_of_its_places():
         [keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3, 2, padding="same", use_bias=False)]
     )
     assert cost.multiplications(model) == 3 * 3 * 3 * 5 * 4 * 4
+
+
+def test_a_transposed_convolution_costs_its_weights_at_each_place_that_it_is_given():
+    layer = keras.layers.Conv2DTranspose(5, 3, 2, padding="same")
+    model = keras.Sequential([keras.Input((4, 4, 2)), layer])
+    assert model.output_shape == (None, 8, 8, 5)
+    # Counted by hand: each of the 4 x 4 x 2 values goes through 3 x 3 x 5 weights.
+    assert cost.multiplications(model) == 4 * 4 * 2 * 3 * 3 * 5
+
+
+def test_a_matrix_of_each_places_own_is_counted_once_and_biases_and_tables_not_at_all():
+    dense = keras.layers.EinsumDense
+    own = dense("btd,tde->bte", (6, 7), bias_axes="te")
+    shared = dense("btd,de->bte", (6, 7), bias_axes="te")
+    for layer in (own, shared):
+        model = keras.Sequential([keras.Input((6, 4)), layer])
+        assert cost.multiplications(model) == 6 * 4 * 7
+    tokens = keras.Sequential([keras.Input((6,)), keras.layers.Embedding(9, 4)])
+    assert cost.multiplications(tokens) == 0

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle
+from bundles import SHAPE, tiny_bundle, tiny_pair
 
 from arn_keras.errors import ExportError
 from arn_keras.export import micro, runtime
@@ -198,14 +198,26 @@ def test_a_bundle_without_int8_or_a_damaged_one_is_refused(tiny, tmp_path, capsy
         micro.export(floats.path)
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("int8", 0.05)])
+def test_a_module_that_keeps_the_power_runs_on_a_microcontroller_as_in_keras(precision, tolerance):
+    from arn_keras import keep_power
+    from arn_keras.export.litert import convert
+
+    module = keep_power(tiny_pair(0)[0])
+    signal = np.random.default_rng(0).normal(size=(60, *SHAPE)).astype("float32")
+    answers, _ = micro.run(convert(module, precision, signal), signal)  # refuses what it lacks
+    expected = np.asarray(module(signal))
+    assert np.abs(answers - expected).max() <= tolerance * np.ptp(expected)
+    power, kept = (np.mean(each**2, axis=1) for each in (answers, signal))
+    np.testing.assert_allclose(power, kept, rtol=4 * tolerance)
+
+
 def test_a_file_that_microcontrollers_cannot_run_says_why():
     with pytest.raises(ExportError, match="LiteRT for Microcontrollers cannot run it: "):
         micro.run(_float16(), np.zeros((1, 8), "float32"))
 
 
 def _float16():
-    from bundles import tiny_pair
-
     from arn_keras.export.litert import convert
 
     return convert(tiny_pair(0)[0], "float16")

@@ -6,16 +6,11 @@ several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `fro
 imported before the options are known to be good.
 """
 
-import dataclasses
-import math
-import pathlib
 import sys
 
-from arn_keras.arguments import Parser, exit_status
-from arn_keras.audit.conduct import trained
+from arn_keras.arguments import Parser
+from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
 from arn_keras.files import atomic_file, write_json
-from arn_keras.run.config import SHARDS
-from arn_keras.run.saved import SavedRun
 
 PROGRAM = "python -m arn_keras.audit.frontier"
 SHOWN = ("E0", "E3", "E4", "E5")
@@ -29,7 +24,7 @@ def parse(arguments=None):
         "letter's way and against eavesdroppers who learn too, and shows Bob's picture against "
         "the worst eavesdropper, beside the keyed pair.",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory of train.py")
+    add_options(parser)
     parser.add_argument(
         "--psr-db",
         type=float,
@@ -46,41 +41,18 @@ def parse(arguments=None):
         metavar="W",
         help="w3 of the min-max pair's loss, w2 being 10 (default: 1 10)",
     )
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds (default: 3; 1 for --quick)")
-    parser.add_argument("--epochs", type=int, default=20, help="of each pair (default: 20)")
-    parser.add_argument(
-        "--quick", action="store_true", help="one seed and short trainings of Eve: a first look"
-    )
-    parser.add_argument("--data-dir", help="where prepared data sets are")
-    options = parser.parse_args(arguments)
-    for name, least in (("seeds", 1), ("epochs", 1)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            parser.error(f"--{name}: expected at least {least}, got {value}")
-    for value in options.psr_db:
-        if not math.isfinite(value):
-            parser.error(f"--psr-db: expected a finite level in dB, got {value}")
-    for value in options.privacy_weight:
-        if not (math.isfinite(value) and value >= 0):
-            parser.error(f"--privacy-weight: expected a finite weight >= 0, got {value}")
-    return options
+    return parsed(parser, arguments, levels_db=("psr_db",), weights=("privacy_weight",))
 
 
 def main(arguments=None):
     """Measures the frontier; returns its exit status."""
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parse(words)
-    return exit_status(PROGRAM, lambda: run(options, words))
+    return status(PROGRAM, parse, run, arguments)
 
 
 def run(options, words):
     """Measures the frontier of one run directory; the words go into the file."""
-    path = pathlib.Path(options.run_dir)
-    saved = SavedRun.read(path)
-    trained(saved)
-    # Each pair is trained for so many epochs, on the run's link.
-    config = dataclasses.replace(saved.config, epochs=options.epochs)
-    problem = dataclasses.replace(saved, config=config).problem(options.data_dir, shards=SHARDS)
+    saved, path, problem = opened(options)
+    config = problem.config
     dataset = problem.dataset
     from arn_keras.audit.checks import warnings
     from arn_keras.audit.ladder import finished_rungs
@@ -88,7 +60,7 @@ def run(options, words):
     from arn_keras.audit.trade import EFFORTS, Trade, by_point, points, summary
 
     effort = EFFORTS["quick" if options.quick else "full"]
-    seeds = range(options.seeds or (1 if options.quick else 3))
+    seeds = seeds_of(options)
     schedule = problem.schedule("arn")
     with saved.directory():
         folder = path / "audit"
@@ -115,7 +87,7 @@ def run(options, words):
             "measure": measure._asdict(),
             "snr_db": config.snr_db,
             "epochs": options.epochs,
-            "seeds": list(seeds),
+            "seeds": seeds,
             "effort": effort.name,
             "command": f"{PROGRAM} {' '.join(words)}",
             "seconds": sum(row["seconds"] for row in rows if row["rung"] == "Bob"),

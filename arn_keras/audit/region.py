@@ -7,16 +7,11 @@ at hers. It leaves `audit/region.json`, `region.png` and `region.pdf`, and `fini
 from which it goes on if killed. Nothing heavy is imported before the options are known to be good.
 """
 
-import dataclasses
-import math
-import pathlib
 import sys
 
-from arn_keras.arguments import Parser, exit_status
-from arn_keras.audit.conduct import trained
+from arn_keras.arguments import Parser
+from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
 from arn_keras.files import atomic_file, write_json
-from arn_keras.run.config import SHARDS
-from arn_keras.run.saved import SavedRun
 
 PROGRAM = "python -m arn_keras.audit.region"
 RUNGS = ("Bob", "E0", "E3", "E5")
@@ -29,7 +24,7 @@ def parse(arguments=None):
         description="Measures what an eavesdropper gets of a finished run's link who hears better "
         "or worse than Bob, under each protection.",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", help="run directory of train.py")
+    add_options(parser)
     parser.add_argument(
         "--eve-snr-offset-db",
         type=float,
@@ -45,46 +40,24 @@ def parse(arguments=None):
         metavar="W",
         help="w3 of the min-max pair's loss, w2 being 10 (default: 1)",
     )
-    parser.add_argument("--epochs", type=int, default=20, help="of each pair (default: 20)")
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds (default: 3; 1 for --quick)")
-    parser.add_argument(
-        "--quick", action="store_true", help="one seed and short trainings of Eve: a first look"
-    )
-    parser.add_argument("--data-dir", help="where prepared data sets are")
-    options = parser.parse_args(arguments)
-    for name in ("seeds", "epochs"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name}: expected at least 1, got {value}")
-    for value in options.eve_snr_offset_db:
-        if not math.isfinite(value):
-            parser.error(f"--eve-snr-offset-db: expected a finite number of dB, got {value}")
-    if not (math.isfinite(options.privacy_weight) and options.privacy_weight >= 0):
-        value = options.privacy_weight
-        parser.error(f"--privacy-weight: expected a finite weight >= 0, got {value}")
-    return options
+    return parsed(parser, arguments, levels_db=("eve_snr_offset_db",), weights=("privacy_weight",))
 
 
 def main(arguments=None):
     """Measures the region; returns its exit status."""
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parse(words)
-    return exit_status(PROGRAM, lambda: run(options, words))
+    return status(PROGRAM, parse, run, arguments)
 
 
 def run(options, words):
     """Measures the secrecy region of one run directory; the words go into the file."""
-    path = pathlib.Path(options.run_dir)
-    saved = SavedRun.read(path)
-    trained(saved)
-    config = dataclasses.replace(saved.config, epochs=options.epochs)
-    problem = dataclasses.replace(saved, config=config).problem(options.data_dir, shards=SHARDS)
+    saved, path, problem = opened(options)
+    config = problem.config
     from arn_keras.audit.ladder import finished_rungs
     from arn_keras.audit.picture import region_picture
     from arn_keras.audit.trade import EFFORTS, Point, Trade
 
     effort = EFFORTS["quick" if options.quick else "full"]
-    seeds = list(range(options.seeds or (1 if options.quick else 3)))
+    seeds = seeds_of(options)
     offsets = sorted(set(options.eve_snr_offset_db))
     points = [
         Point("none"),

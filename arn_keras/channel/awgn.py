@@ -7,6 +7,7 @@ neither. Fading is `channel/fading.py`; interference is left out.
 import contextlib
 import contextvars
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -90,7 +91,7 @@ class AWGN(Listener):
         seed, snr_offset_db: see `Listener`.
     """
 
-    def call(self, signal, snr_db):
+    def call(self, signal: Any, snr_db: Any) -> Any:
         """Adds noise.
 
         Args:

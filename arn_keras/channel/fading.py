@@ -16,6 +16,7 @@ that pilots cost time and power.
 """
 
 import math
+from typing import Any
 
 from keras import ops
 
@@ -57,8 +58,8 @@ class Fading(Listener):
         csi: str = "perfect",
         pilots: int | None = None,
         equalizer: str = "mmse",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         for name, value, known in (("csi", csi, CSI), ("equalizer", equalizer, EQUALIZERS)):
             if value not in known:
                 raise ConfigError(f"expected {name} of {', '.join(known)}, got {value!r}")
@@ -77,7 +78,7 @@ class Fading(Listener):
         """mu^2, the share of the power that comes without fading, with phase 0."""
         raise NotImplementedError
 
-    def call(self, signal, snr_db):
+    def call(self, signal: Any, snr_db: Any) -> Any:
         """What the listener's module or receiver is given.
 
         Args:
@@ -101,7 +102,7 @@ class Fading(Listener):
             received = self.equalize(received, estimate, error, variance)
         return iq.interleaved(received)
 
-    def draw_gain(self, symbols):
+    def draw_gain(self, symbols: Any) -> Any:
         """h, as pairs: [batch, ..., symbols, 2], or ones in the place of all but the batch."""
         shape = ops.shape(symbols)
         if not self.fast_fading:
@@ -109,11 +110,11 @@ class Fading(Listener):
         direct = ops.cast([math.sqrt(self.line_of_sight), 0.0], symbols.dtype)
         return direct + self._normal(shape, 1.0 - self.line_of_sight, symbols.dtype)
 
-    def transmit(self, symbols, gain, variance):
+    def transmit(self, symbols: Any, gain: Any, variance: Any) -> Any:
         """y = h z + n; the noise has `variance` in each real."""
         return iq.times(gain, symbols) + self._normal(ops.shape(symbols), 2 * variance)
 
-    def estimate(self, gain, variance):
+    def estimate(self, gain: Any, variance: Any) -> Any:
         """What the listener takes for the gain, and the mean square of its error.
 
             g = h + e,  e ~ CN(0, v),  v = sigma^2 / N      mean of N known symbols' y / z
@@ -135,7 +136,7 @@ class Fading(Listener):
         share = scattered / (scattered + error)
         return direct + (seen - direct) * share, error * share
 
-    def equalize(self, received, estimate, error, variance):
+    def equalize(self, received: Any, estimate: Any, error: Any, variance: Any) -> Any:
         """z^ of the received symbols, see above."""
         power = iq.square(estimate)
         if self.equalizer == "mmse":
@@ -147,7 +148,7 @@ class Fading(Listener):
         like = ops.zeros(shape, dtype or self.compute_dtype)
         return ops.sqrt(ops.cast(variance, like.dtype) / 2) * draw_normal(like, self.seed_generator)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         own = {name: getattr(self, name) for name in ("fast_fading", "csi", "pilots", "equalizer")}
         return {**super().get_config(), **own}

@@ -5,6 +5,7 @@ is a subclass that says what is received.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -29,7 +30,7 @@ class Listener(keras.layers.Layer):
         ConfigError: for an offset that is no finite number.
     """
 
-    def __init__(self, seed: int = 0, snr_offset_db: float = 0.0, **kwargs):
+    def __init__(self, seed: int = 0, snr_offset_db: float = 0.0, **kwargs: Any) -> None:
         if not math.isfinite(snr_offset_db):
             raise ConfigError(f"expected a finite snr_offset_db, got {snr_offset_db}")
         super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
@@ -37,7 +38,7 @@ class Listener(keras.layers.Layer):
         self.snr_offset_db = snr_offset_db
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def heard_snr_db(self, signal, snr_db):
+    def heard_snr_db(self, signal: Any, snr_db: Any) -> Any:
         """The SNR in dB at which this listener hears a signal, as it multiplies with the signal.
 
         Args:
@@ -57,11 +58,11 @@ class Listener(keras.layers.Layer):
             raise DataError(f"expected snr_db of shape [batch], got {tuple(snr_db.shape)}")
         return ops.reshape(snr_db, (-1,) + (1,) * (len(signal.shape) - 1))
 
-    def reseed(self, seed):
+    def reseed(self, seed: int) -> None:
         """Restarts what is drawn at `seed`, a pair of unsigned 32-bit integers."""
         self.seed_generator.state.assign(seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         own = {"seed": self.seed, "snr_offset_db": self.snr_offset_db}
         return {**super().get_config(), **own}

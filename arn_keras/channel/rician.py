@@ -1,6 +1,7 @@
 """Rician fading: a line of sight of power K/(K+1) and phase 0, and a scattered part of 1/(K+1)."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -22,8 +23,8 @@ class Rician(Fading):
     """
 
     def __init__(
-        self, seed: int = 0, snr_offset_db: float = 0.0, *, k_factor_db: float = 6.0, **kwargs
-    ):
+        self, seed: int = 0, snr_offset_db: float = 0.0, *, k_factor_db: float = 6.0, **kwargs: Any
+    ) -> None:
         if not math.isfinite(k_factor_db):
             raise ConfigError(f"expected a finite k_factor_db, got {k_factor_db}")
         super().__init__(seed, snr_offset_db, **kwargs)
@@ -35,6 +36,6 @@ class Rician(Fading):
         ratio = db_to_ratio(self.k_factor_db)
         return ratio / (ratio + 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         return {**super().get_config(), "k_factor_db": self.k_factor_db}

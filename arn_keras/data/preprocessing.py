@@ -4,12 +4,14 @@ Nothing is scaled unasked. Every link takes `preprocessing=`, a Keras layer or a
 function; `unit_interval` is that of the letter's images.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-def unit_interval(images):
+def unit_interval(images: Any) -> Any:
     """8-bit images scaled to [0, 1], s = image / 255 in float32; anything else unchanged.
 
     Args:

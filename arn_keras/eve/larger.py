@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.pair.transformer import attend
+from arn_keras.pair.transformer import pre_norm_layers
 
 TOKENS = 16
 
@@ -63,5 +63,5 @@ def build_transformer_eavesdropper(signal_shape, classes, width=32, blocks=2, he
     tokens = layers.Reshape((TOKENS, each), name="tokens")(tokens)
     # A token's place is what a matrix of its own tells: no position would be lost in a sum.
     tokens = layers.EinsumDense("btd,tde->bte", (TOKENS, width), bias_axes="te")(tokens)
-    features = layers.Flatten(name="flatten")(attend(tokens, width, blocks, heads))
+    features = layers.Flatten(name="flatten")(pre_norm_layers(tokens, blocks, heads))
     return keras.Model(signal, layers.Dense(classes, name="logits")(features), name="transformer")

@@ -5,6 +5,7 @@ is weighted by its size; `SecureLink` does that.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-def attack_power_loss(perturbation, budget):
+def attack_power_loss(perturbation: Any, budget: Any) -> Any:
     """Excess attack power, Eq. (20): max(0, mean(delta^2) - P) of each source, batch mean.
 
     Args:
@@ -52,7 +53,7 @@ def mean_attack_power_loss(perturbation, budget):
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-def mean_squared_error(source, estimate):
+def mean_squared_error(source: Any, estimate: Any) -> Any:
     """Semantic loss of the Alice-Bob link, Eq. (21): mean((s - s_hat)^2).
 
     Args:
@@ -71,7 +72,7 @@ def mean_squared_error(source, estimate):
 
 
 @keras.saving.register_keras_serializable("arn_keras")
-def eve_confidence(logits, labels):
+def eve_confidence(logits: Any, labels: Any) -> Any:
     """Confidence that Eve gives the true label, Eq. (22), (23): batch mean of softmax(o)[c].
 
     Bounded, unlike the negated cross-entropy, so that fooling Eve cannot run away with the loss.

@@ -4,6 +4,7 @@ Keras and NumPy broadcast [n] against [n, 1] to [n, n] and take the mean of that
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from arn_keras.errors import DataError
@@ -16,9 +17,18 @@ def class_numbers(labels):
         labels: class numbers, [n] or [n, 1] (as `keras.datasets` gives them), any number type.
 
     Raises:
-        DataError: for another shape, one-hot labels for example.
+        DataError: for another shape (one-hot labels for example), names, or parts of a number.
     """
     labels = labels if hasattr(labels, "shape") else ops.convert_to_tensor(labels)
+    try:
+        dtype = keras.backend.standardize_dtype(labels.dtype)
+    except ValueError:  # text, objects
+        dtype = str(labels.dtype)
+    if not dtype.startswith(("int", "uint", "float", "bfloat", "bool")):
+        raise DataError(
+            f"expected labels as class numbers, got {dtype}: of names take "
+            "numpy.unique(labels, return_inverse=True)[1]"
+        )
     shape = tuple(labels.shape)
     if len(shape) == 2 and shape[1] == 1:
         labels = labels[:, 0]
@@ -27,9 +37,11 @@ def class_numbers(labels):
             f"expected labels as class numbers, [n] or [n, 1], got the shape {list(shape)}: "
             "of one-hot labels take argmax(axis=-1)"
         )
-    if keras.backend.standardize_dtype(labels.dtype).startswith(("float", "bfloat", "bool")):
-        labels = ops.cast(labels, "int32")
-    return labels
+    if "float" in dtype and isinstance(labels, np.ndarray):
+        parts = labels[labels != np.rint(labels)]
+        if len(parts):
+            raise DataError(f"expected labels as class numbers, got {parts[0]}")
+    return labels if "int" in dtype else ops.cast(labels, "int32")
 
 
 def shaped_like(estimate, target):

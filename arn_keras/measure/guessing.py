@@ -51,3 +51,26 @@ def leakage_limit(sources, looks=1, risk=RISK):
         risk: likewise.
     """
     return math.log(len(TEMPERATURES) * looks / risk) / sources
+
+
+def difference_limit(one, other, sources, looks=1, risk=RISK):
+    """By how much one of two equal Eves falls short of the other by luck, but for `risk`.
+
+        sqrt(2 v L / n) + 2 L / (3 n),   L = ln(looks / risk)
+
+    Bernstein's bound of the mean of n independent differences of two hits: each is 0 where both are
+    right or both wrong, so its variance v is at most the sum of both shares of errors, or of both
+    accuracies. Those measured are taken for them.
+
+    Args:
+        one, other: accuracies of both on the same test sources.
+        sources: n, number of test sources.
+        looks: number of pairs that are compared.
+        risk: of exceeding it by luck.
+
+    Returns:
+        A difference of accuracies.
+    """
+    variance = min(2.0 - one - other, one + other)
+    level = math.log(looks / risk)
+    return math.sqrt(2.0 * variance * level / sources) + 2.0 * level / (3.0 * sources)

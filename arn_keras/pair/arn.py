@@ -8,6 +8,7 @@ from Flowers, Buehrer and Headley, MILCOM 2019. What computes the residual is a 
 """
 
 import inspect
+from typing import Any
 
 import keras
 from keras import layers
@@ -42,7 +43,13 @@ def _build_arn(signal_shape, hidden, block, options, *, merge, name, input_name,
     return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)
 
 
-def build_transmitter_arn(signal_shape, hidden=None, *, block="dense", **options):
+def build_transmitter_arn(
+    signal_shape: tuple[int, ...],
+    hidden: tuple[int, ...] | None = None,
+    *,
+    block: str = "dense",
+    **options: Any,
+) -> keras.Model:
     """Alice's module, Eq. (9), (15), (16): z = y + delta, delta = F_A(y).
 
     Args:
@@ -69,7 +76,13 @@ def build_transmitter_arn(signal_shape, hidden=None, *, block="dense", **options
     )
 
 
-def build_receiver_arn(signal_shape, hidden=None, *, block="dense", **options):
+def build_receiver_arn(
+    signal_shape: tuple[int, ...],
+    hidden: tuple[int, ...] | None = None,
+    *,
+    block: str = "dense",
+    **options: Any,
+) -> keras.Model:
     """Bob's module, Eq. (12), (17), (18): y_clean = y_bob - r, r = F_B(y_bob).
 
     The residual r estimates delta + n_bob: the attack and the channel's noise together.

@@ -103,11 +103,21 @@ def encode(tokens, width, depth, heads):
         bias_initializer=keras.initializers.RandomNormal(stddev=0.02),
         name="embedded",
     )(tokens)
-    return attend(features, width, depth, heads)
+    return pre_norm_layers(features, depth, heads)
 
 
-def attend(features, width, depth, heads):
-    """Embedded tokens through pre-norm layers, normalised; arguments as of `encode`."""
+def pre_norm_layers(features, depth, heads):
+    """Layers of attention and of two dense layers each, normalised before each part and at the end.
+
+    Args:
+        features: of tokens, symbolic, [batch, count, width].
+        depth: layers.
+        heads: attention heads of a layer.
+
+    Returns:
+        [batch, count, width].
+    """
+    width = features.shape[-1]
     for index in range(1, depth + 1):
         seen = layers.LayerNormalization(name=f"norm_{index}a")(features)
         seen = layers.MultiHeadAttention(heads, width // heads, name=f"attention_{index}")(

@@ -1,7 +1,10 @@
 """A link that was trained with `SecureLink.fit` as a run directory, which every command takes."""
 
+import os
 import pathlib
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +17,15 @@ from arn_keras.run.job import Job
 from arn_keras.scenario.own import Own
 
 
-def save_run(path, link, *, train, test, name="own", say=print):
+def save_run(
+    path: str | os.PathLike,
+    link: Any,
+    *,
+    train: Any,
+    test: Any,
+    name: str | None = "own",
+    say: Callable | None = print,
+) -> Any:
     """Writes a run directory of one's own link: its models, its data, its measured rows.
 
         arn_keras.save_run("runs/mine", secure, train=(x, y), test=(x_test, y_test))

@@ -8,6 +8,7 @@ divided by `EFFICIENCY`, the share of NumPy's matrix-product rate that a sweep r
 
 import functools
 import math
+import re
 import time
 
 import numpy as np
@@ -17,7 +18,11 @@ START_SECONDS = 20.0  # a worker loads TensorFlow and compiles its step
 
 
 def multiplications(model):
-    """Multiplications of one source through a Keras model: weights times places of use."""
+    """Multiplications of one source through a Keras model: weights times places of use.
+
+    A transposed convolution uses its kernel at each place that it is given, another layer at each
+    that it gives; a matrix of its own is used once. Biases and embeddings multiply nothing.
+    """
     import keras
 
     total = 0
@@ -25,9 +30,28 @@ def multiplications(model):
         if isinstance(layer, keras.Model):
             total += multiplications(layer)
             continue
-        kernels = [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1]
-        total += sum(kernels) * math.prod(layer.output.shape[1:-1]) if kernels else 0
+        kernels = [
+            weight.shape
+            for weight in layer.weights
+            if len(weight.shape) > 1 and weight.name not in ("bias", "embeddings")
+        ]
+        if kernels:
+            total += sum(map(math.prod, kernels)) * math.prod(_places(layer))
     return total
+
+
+def _places(layer):
+    """Sizes of the axes along which a layer uses one kernel again and again."""
+    from keras import layers
+
+    transposed = layers.Conv1DTranspose | layers.Conv2DTranspose | layers.Conv3DTranspose
+    if isinstance(layer, transposed):
+        return layer.input.shape[1:-1]
+    if isinstance(layer, layers.EinsumDense):
+        kernel, made = re.fullmatch(r".*,(.*)->(.*)", layer.equation).groups()
+        sizes = zip(made, layer.output.shape, strict=True)
+        return [size for axis, size in list(sizes)[1:] if axis not in kernel]
+    return layer.output.shape[1:-1]
 
 
 class Cost:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.errors import DataError
 from arn_keras.files import fit_in_memory
 
 
@@ -89,7 +90,7 @@ class EpochBatches(keras.callbacks.Callback):
         tables: `Tables` of an earlier epoch, taken again if they serve these arrays.
 
     Raises:
-        ValueError: if the arrays differ in length.
+        DataError: if the arrays differ in length.
 
     Attributes:
         dataset: `tf.data.Dataset` of batches, shaped like `arrays`, or of `Start`.
@@ -111,7 +112,7 @@ class EpochBatches(keras.callbacks.Callback):
         self._shuffle = shuffle
         lengths = [len(array) for array in tf.nest.flatten(arrays)]
         if len(set(lengths)) != 1:
-            raise ValueError(f"expected arrays of one length, got {', '.join(map(str, lengths))}")
+            raise DataError(f"expected arrays of one length, got {', '.join(map(str, lengths))}")
         self._count = lengths[0]
         self._arrays = arrays
         end = self._count

@@ -7,9 +7,10 @@ import warnings
 import keras
 import tensorflow as tf
 
-from arn_keras.errors import ConfigError, DataError
+from arn_keras.errors import ArnError, ConfigError, DataError
 
-_EXPECTED = re.compile(r"expected labels from 0 to \d+, got others")
+_EXPECTED = re.compile(r"expected (labels from 0 to \d+, got others|batches of at least \d+)")
+_DECORATED = re.compile(r"\x1b\[1m(.*)\x1b\[0m", re.DOTALL)
 
 
 def refuse(options, reasons):
@@ -29,13 +30,19 @@ def refuse(options, reasons):
 
 @contextlib.contextmanager
 def clear_errors():
-    """Turns what a check in the graph found into an error of one line.
+    """Turns what a check in the graph found, or Keras set in a frame, into an error of one line.
 
     Raises:
-        DataError: for it.
+        DataError: for what a check found.
+        ArnError: without what Keras says around it.
     """
     try:
         yield
+    except ArnError as error:
+        framed = _DECORATED.search(str(error))
+        if not framed:
+            raise
+        raise type(error)(framed[1]) from None
     except tf.errors.InvalidArgumentError as error:
         found = _EXPECTED.search(error.message)
         if not found:

@@ -1,12 +1,15 @@
 """One step of Algorithm 1: the terms of Eq. (19) of a batch, and the gradient of their sum."""
 
+import warnings
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from arn_keras.loss.composite import eve_confidence
 from arn_keras.power import db_to_ratio, mean_power
-from arn_keras.system import forward, full_precision
+from arn_keras.system import Signals, forward, full_precision
 from arn_keras.training import given
 from arn_keras.training.batches import in_shards
 from arn_keras.training.noisy_link import NoisyLink
@@ -18,7 +21,7 @@ REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
 class CompositeStep(NoisyLink):
     """The steps of `SecureLink`, which has the parts, the losses and their weights."""
 
-    def signals(self, x, training=False):
+    def signals(self, x: Any, training: bool = False) -> Signals:
         """The named signals of the block diagram for sources x, `system.Signals`."""
         x = inputs(x)
         signal = x.get("signal")
@@ -64,7 +67,7 @@ class CompositeStep(NoisyLink):
             "eve_accuracy": ops.mean(_average(hits)),
         }
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step of Algorithm 1: the gradient of Eq. (19) for F_A and F_B alone."""
         weights, gradients, shares = self.trainable_variables, [], []
         replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
@@ -75,10 +78,13 @@ class CompositeStep(NoisyLink):
                 loss = self.optimizer.scale_loss(share * terms["loss"] / replicas)
             gradients.append(tape.gradient(loss, weights))
             shares.append({name: share * value for name, value in terms.items()})
-        self.optimizer.apply_gradients(zip(_total(gradients), weights, strict=True))
+        if weights:
+            self.optimizer.apply_gradients(zip(_total(gradients), weights, strict=True))
+        else:
+            warnings.warn("the modules have no trainable weights", stacklevel=2)
         return self._report(_total(shares), data)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """The same terms without an update."""
         return self._report(self._terms(data, training=False), data)
 
@@ -109,4 +115,8 @@ def _average(values):
 
 
 def _total(parts):
-    return keras.tree.map_structure(lambda *each: tf.add_n(each), *parts)
+    def total(*each):
+        found = [one for one in each if one is not None]  # a weight that nothing depends on
+        return tf.add_n(found) if found else None
+
+    return keras.tree.map_structure(total, *parts)

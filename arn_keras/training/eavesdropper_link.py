@@ -1,17 +1,18 @@
 """The Alice-Eve link as a Keras model: Eve, or a substitute for her, learns from what she hears."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
-import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
 from arn_keras.errors import DataError
-from arn_keras.loss.shapes import class_numbers
 from arn_keras.system import full_precision
 from arn_keras.training import given
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.parts import classes_of, gives_probabilities
+from arn_keras.training.parts import classes_of, end_of, refuse_other_ends
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -37,27 +38,34 @@ class EavesdropperLink(NoisyLink):
         classifier: keras.Model,
         protection: keras.Layer | None = None,
         seed: int = 0,
-        preprocessing=None,
+        preprocessing: Callable | None = None,
         channel: Listener | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         self.classifier = classifier
         self.protection = protection
+        refuse_other_ends("a classifier", classifier)
+        if protection is not None:
+            refuse_other_ends("a protection", protection)
         self.channel = ear(channel or AWGN(), seed, "eve_channel")
+        self.built = classifier.built
 
-    def trained(self):
+    def trained(self) -> list[keras.Model]:
         """The classifier."""
         return [self.classifier]
 
-    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+    def compile(
+        self, optimizer: str | keras.Optimizer = "rmsprop", loss: Any = None, **kwargs: Any
+    ) -> None:
         """As `keras.Model.compile`, all of it.
 
         Raises:
             ConfigError: if a loss of logits meets a classifier of probabilities, or the reverse.
         """
         if isinstance(loss, str) or callable(loss):
-            given.refuse_wrong_end(keras.losses.get(loss), gives_probabilities(self.classifier))
+            given.refuse_wrong_end(keras.losses.get(loss), end_of(self.classifier))
+        self._classes = None  # known from the first signals on
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def _of_class_numbers(self):
@@ -66,29 +74,33 @@ class EavesdropperLink(NoisyLink):
             keras.losses.get(loss)
         )
 
-    def arrays(self, x, y):
+    def _labels(self, y, signal, looked_at=False):
+        if self._classes is None:
+            shape = tuple(signal.shape[1:])
+            given.refuse_wrong_end(keras.losses.get(self.loss), end_of(self.classifier, shape))
+            self._classes = classes_of(self.classifier, shape)
+        return given.labels_of(y, self._classes, looked_at)
+
+    def arrays(self, x: Any, y: Any) -> tuple:
         """Signals and labels."""
         x = given.named(x, ("signal",))["signal"]
         if y is None:
             raise DataError("expected labels of the signals, got none")
         if self._of_class_numbers():
-            y = np.asarray(class_numbers(y))
-            given.refuse_labels_outside(y, classes_of(self.classifier, x.shape[1:]))
+            y = self._labels(y, x)
         return x, y
 
-    def prepared(self, data, looked_at=False):
+    def prepared(self, data: Any, looked_at: bool = False) -> tuple:
         """Signals under no name, labels as class numbers."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         signal = given.real(given.named(x, ("signal",))["signal"])
         if y is None:
             raise DataError("expected labels of the signals, got none")
         if self._of_class_numbers():
-            y = class_numbers(y)
-            if not looked_at:
-                given.refuse_labels_outside(y, classes_of(self.classifier, signal.shape[1:]))
+            y = self._labels(y, signal, looked_at)
         return keras.utils.pack_x_y_sample_weight(signal, y, sample_weight)
 
-    def call(self, signal, training=False):
+    def call(self, signal: Any, training: bool = False) -> Any:
         """Signal y to Eve's logits."""
         signal = given.named(signal, ("signal",))["signal"]
         signal = full_precision(given.prepared_by(self.preprocessing, signal))

@@ -4,11 +4,13 @@ Frozen is what the step does not differentiate: no `trainable` flag of a model t
 handed in is ever set, for the caller may train it elsewhere.
 """
 
+from typing import Any, Self
+
 import keras
 
 from arn_keras.training.compiled import loadable_config
 from arn_keras.training.parts import loadable
-from arn_keras.training.steps import given_batches
+from arn_keras.training.steps import given_batches, left_to_the_step
 
 
 class FrozenParts(keras.Model):
@@ -41,7 +43,7 @@ class FrozenParts(keras.Model):
         """The models whose weights the optimiser moves; all others stay as they are."""
         raise NotImplementedError
 
-    def moving_variables(self):
+    def moving_variables(self) -> list[keras.Variable]:
         """All state that training changes."""
         found = [variable for part in self.trained() for variable in part.variables]
         return found + list(self.optimizer.variables if self.optimizer else ())
@@ -73,7 +75,22 @@ class FrozenParts(keras.Model):
         """What the trained models add to the loss: regularisation, `add_loss`."""
         return self._get_own_losses() + [loss for part in self.trained() for loss in part.losses]
 
-    def get_config(self):
+    def make_train_function(self, force: bool = False) -> None:
+        """As `keras.Model.make_train_function`."""
+        with left_to_the_step(self):
+            return super().make_train_function(force)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """As `keras.Model.make_test_function`."""
+        with left_to_the_step(self):
+            return super().make_test_function(force)
+
+    def load_weights(self, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.load_weights`, the optimiser's state too where no step was done yet."""
+        self._build_optimizer()
+        return super().load_weights(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
         """Configuration for saving: the seed and the models that the link is made of."""
         names = self._saved()
         parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
@@ -84,13 +101,13 @@ class FrozenParts(keras.Model):
         return *cls.parts, *cls.channels, "preprocessing"
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Rebuilds the link and the models that it is made of."""
         names = [name for name in cls._saved() if name in config]
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
         return cls(**{**config, **parts})
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given, for saving; None (and a warning) if it could not be loaded."""
         if not self.compiled:
             return None
@@ -100,7 +117,7 @@ class FrozenParts(keras.Model):
     def _compile_arguments(self):
         return super().get_compile_config()
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as it was when saved, ready for the optimiser's state."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._build_optimizer()

@@ -19,6 +19,16 @@ _OF_CLASS_NUMBERS = (
     keras.losses.sparse_categorical_crossentropy,
     keras.losses.ctc,
 )
+_CROSS_ENTROPIES = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.BinaryCrossentropy,
+)
+_CROSS_ENTROPY_FUNCTIONS = (
+    keras.losses.sparse_categorical_crossentropy,
+    keras.losses.categorical_crossentropy,
+    keras.losses.binary_crossentropy,
+)
 
 
 def named(given, names):
@@ -72,6 +82,8 @@ def target_of(source, preprocessing):
     """
     if keras.tree.is_nested(source):
         raise DataError("expected a target for sources of several inputs, got none")
+    if isinstance(source, tf.RaggedTensor | tf.SparseTensor):
+        raise DataError(f"expected dense sources, or a target, got {type(source).__name__}")
     target = prepared_by(preprocessing, source)
     dtype = keras.backend.standardize_dtype(target.dtype)
     if "int" in dtype:
@@ -100,89 +112,110 @@ def fitted_target(loss, target, estimate):
     return shaped_like(estimate, target)
 
 
-def refuse_wrong_end(loss, probabilities):
+def refuse_wrong_end(loss, end):
     """Refuses a loss of logits for a model of probabilities, and the other way round.
 
     Args:
         loss: of Keras, or another, which is believed.
-        probabilities: whether the model ends in a softmax; None if nobody knows.
+        end: of the model, as `parts.end_of` gives it.
 
     Raises:
         ConfigError: if they do not fit.
     """
-    of_keras = (keras.losses.SparseCategoricalCrossentropy, keras.losses.CategoricalCrossentropy)
-    functions = (
-        keras.losses.sparse_categorical_crossentropy,
-        keras.losses.categorical_crossentropy,
-    )
-    if probabilities is None or not (isinstance(loss, of_keras) or loss in functions):
+    if end is None or not (isinstance(loss, _CROSS_ENTROPIES) or loss in _CROSS_ENTROPY_FUNCTIONS):
         return
-    from_logits = isinstance(loss, of_keras) and loss.get_config()["from_logits"]
-    if from_logits == probabilities:
+    of_class = isinstance(loss, _CROSS_ENTROPIES)
+    from_logits = of_class and loss.get_config()["from_logits"]
+    if from_logits != (end == "logits"):
         raise ConfigError(
-            f"expected {type(loss).__name__ if isinstance(loss, of_keras) else loss.__name__} with "
-            f"from_logits={not probabilities} for a model of "
-            f"{'probabilities' if probabilities else 'logits'}, got from_logits={from_logits}"
+            f"expected {type(loss).__name__ if of_class else loss.__name__} with "
+            f"from_logits={not from_logits} for a model of "
+            f"{'logits' if end == 'logits' else 'probabilities'}, got from_logits={from_logits}"
         )
 
 
-def refuse_labels_outside(labels, classes):
-    """Refuses labels that are no class: whole arrays at once, a pipeline's in the graph.
-
-    Args:
-        labels: class numbers, [n]; an array or a tensor.
-        classes: number of classes.
+def level_db(name, level):
+    """A level in dB as a number.
 
     Raises:
-        DataError: for an array.
-        tf.errors.InvalidArgumentError: for tensors; `clear_errors` makes it a DataError.
+        ConfigError: if it is no finite one.
     """
+    try:
+        found = float(level)
+    except (TypeError, ValueError):
+        found = np.nan
+    if not np.isfinite(found):
+        raise ConfigError(f"expected a finite {name}, got {level}")
+    return found
+
+
+def snr_range_db(snr_db):
+    """An SNR in dB as [low, high].
+
+    Raises:
+        ConfigError: if it is neither one finite value nor (low, high).
+    """
+    try:
+        values = np.atleast_1d(np.asarray(snr_db, float))
+    except (TypeError, ValueError):
+        values = np.array([np.nan])
+    usable = values.shape in ((1,), (2,)) and np.all(np.isfinite(values))
+    if not (usable and values[0] <= values[-1]):
+        raise ConfigError(
+            f"expected a finite snr_db, or (low, high) with low <= high, got {snr_db}"
+        )
+    return [values[0], values[-1]]
+
+
+def loss_weights(values):
+    """w1, w2, w3 of Eq. (19) as an array.
+
+    Raises:
+        ConfigError: if they are not three finite numbers of 0 or more.
+    """
+    try:
+        weights = np.asarray(values, float)
+    except (TypeError, ValueError):
+        weights = np.array([])
+    if weights.shape != (3,) or not np.all(np.isfinite(weights) & (weights >= 0)):
+        raise ConfigError(f"expected three finite loss_weights >= 0, got {values}")
+    return weights
+
+
+def refuse_below_1(**counts):
+    """Refuses counts that are no whole number from 1 on; None is not given.
+
+    Raises:
+        ConfigError: for the first, by its name.
+    """
+    for name, count in counts.items():
+        if count is not None and not (isinstance(count, int | np.integer) and count >= 1):
+            raise ConfigError(f"expected {name} >= 1, got {count}")
+
+
+def labels_of(labels, classes, looked_at=False):
+    """Labels as class numbers, [n]: whole arrays are looked at at once, a pipeline's in the graph.
+
+    Args:
+        labels: as `class_numbers` takes them.
+        classes: number of classes.
+        looked_at: whether these were looked at before.
+
+    Raises:
+        DataError: for those that are no class, in an array.
+        tf.errors.InvalidArgumentError: in tensors; `clear_errors` makes it a DataError.
+    """
+    numbers = class_numbers(labels)
     expected = f"expected labels from 0 to {classes - 1}"
     if isinstance(labels, np.ndarray):
-        if len(labels) and (labels.min() < 0 or labels.max() >= classes):
-            raise DataError(f"{expected}, got {labels.min()} to {labels.max()}")
-        return
-    inside = tf.reduce_all((labels >= 0) & (labels < classes))
-    tf.debugging.assert_equal(inside, True, f"{expected}, got others;")
-
-
-def weights_of_classes(labels, class_weight):
-    """The weight of each source by its class, [n]."""
-    return np.array(
-        [class_weight.get(int(label), 1.0) for label in class_numbers(labels)],
-        keras.config.floatx(),
-    )
-
-
-def split_off(nest, share):
-    """Arrays in two: the first rows, and the last that make this share of them."""
-    count = len(next(array for array in keras.tree.flatten(nest) if array is not None))
-    first = int(count * (1.0 - share))
-    if not 0 < first < count:
-        raise ConfigError(f"expected a validation_split of {count} sources, got {share}")
-    return tuple(
-        keras.tree.map_structure(lambda a: None if a is None else a[part], nest)  # noqa: B023
-        for part in (slice(0, first), slice(first, count))
-    )
-
-
-def as_numpy(nest):
-    """A nest without lists, which TensorFlow takes for one tensor, and eager tensors as arrays."""
-
-    def one(leaf):
-        return leaf.numpy() if isinstance(leaf, tf.Tensor) else leaf
-
-    nest = tuple(nest) if isinstance(nest, list) else nest
-    return keras.tree.map_structure(one, nest)
-
-
-def is_numpy(nest):
-    """Whether all that was given is NumPy's."""
-    leaves = [leaf for leaf in keras.tree.flatten(nest) if leaf is not None]
-    return bool(leaves) and all(isinstance(leaf, np.ndarray) for leaf in leaves)
-
-
-def is_finite(array):
-    """Whether there is neither NaN nor infinity."""
-    # An activation may turn a NaN into 0, so the signal alone does not tell.
-    return array.dtype.kind != "f" or bool(np.isfinite([array.min(), array.max()]).all())
+        numbers = np.asarray(numbers)
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= classes):
+            raise DataError(f"{expected}, got {numbers.min()} to {numbers.max()}")
+    elif not looked_at:
+        found = tf.cast(numbers, "int64")
+        whole = tf.cast(tf.reshape(labels, [-1]), "float64") == tf.cast(found, "float64")
+        inside = tf.reduce_all(whole & (found >= 0) & (found < classes))
+        check = tf.debugging.assert_equal(inside, True, f"{expected}, got others;")
+        with tf.control_dependencies([] if check is None else [check]):
+            return tf.identity(numbers)  # nothing is learnt from them before they are looked at
+    return numbers

@@ -12,17 +12,18 @@ class CountedEpochs(keras.callbacks.Callback):
     Keras counts from 0 in each call of `fit`; here a loop of `fit(epochs=1)` is one longer `fit`.
 
     Args:
-        first: number of the epoch that Keras calls 0.
+        counted: whether an epoch's number is that of those before it, also where a callback has
+            brought them back; else it is Keras's.
         batches: `batches.EpochBatches` whose order follows from it, or None.
     """
 
-    def __init__(self, first, batches=None):
+    def __init__(self, counted, batches=None):
         super().__init__()
-        self._first, self._batches = first, batches
+        self._counted, self._batches = counted, batches
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets the noise and the order of this epoch."""
-        self.model.epoch = self._first + epoch
+        self.model.epoch = int(self.model.epochs_done.numpy()) if self._counted else epoch
         self.model.reseed(self.model.epoch)
         if self._batches is not None:
             self._batches.on_epoch_begin(self.model.epoch)

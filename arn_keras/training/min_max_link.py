@@ -19,6 +19,9 @@ and Andersen, *Learning to Protect Communications with Adversarial Neural Crypto
 Tung and Gunduz (docs/threat-model.md).
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -41,7 +44,7 @@ class MinMaxLink(SecureLink):
     `from_config` makes anew.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for rival in self.eavesdroppers:
             if rival.built and not rival.trainable_variables:
@@ -49,7 +52,7 @@ class MinMaxLink(SecureLink):
                     f"expected rivals that can learn, got {rival.name!r} without trainable weights"
                 )
 
-    def moving_variables(self):
+    def moving_variables(self) -> list[keras.Variable]:
         """Those of the pair, and of every rival with her optimiser."""
         rivals = [v for rival in self.eavesdroppers for v in rival.variables]
         return [
@@ -60,12 +63,12 @@ class MinMaxLink(SecureLink):
 
     def compile(
         self,
-        optimizer="adam",
+        optimizer: str | keras.Optimizer = "adam",
         *,
-        privacy_loss=eve_entropy_gap,
+        privacy_loss: Callable = eve_entropy_gap,
         rival_learning_rate: float = 2e-3,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         """As `SecureLink.compile`; the rivals have an Adam each.
 
         Args:
@@ -83,13 +86,13 @@ class MinMaxLink(SecureLink):
     def _compile_arguments(self):
         return {**super()._compile_arguments(), "rival_learning_rate": self.rival_learning_rate}
 
-    def restart(self, seed):
+    def restart(self, seed: int) -> None:
         """As `SecureLink.restart`, with new rivals."""
         super().restart(seed)
         for index in range(len(self.eavesdroppers)):
             self.renew(index, epoch=0)
 
-    def renew(self, index, epoch):
+    def renew(self, index: int, epoch: int) -> None:
         """Makes a rival a new one: weights and optimiser as at the beginning.
 
         Args:
@@ -102,7 +105,14 @@ class MinMaxLink(SecureLink):
         rival.set_weights(fresh_weights(rival, self._shape))
         forget(self.rival_optimizers[index], rival.trainable_variables)
 
-    def fit(self, *args, renew_every: int = 4, callbacks=None, devices: int = 1, **kwargs):
+    def fit(
+        self,
+        *args: Any,
+        renew_every: int = 4,
+        callbacks: keras.callbacks.Callback | Sequence[keras.callbacks.Callback] | None = None,
+        devices: int = 1,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `SecureLink.fit`; at the end of every so many epochs the next rival is made new.
 
         Args:
@@ -122,7 +132,7 @@ class MinMaxLink(SecureLink):
         callbacks = [_RenewRivals(renew_every), *as_list(callbacks)]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step of the pair against the rivals as they are, then one of each rival."""
         logs = super().train_step(data)
         x, y = data

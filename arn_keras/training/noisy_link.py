@@ -6,22 +6,27 @@ honours of Keras, refuses, and why is in docs/keras.md.
 """
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import draw_uniform, traced_by_xla
-from arn_keras.errors import ConfigError, DataError
+from arn_keras.errors import DataError
 from arn_keras.files import fit_in_memory
+from arn_keras.training import arrays as whole
 from arn_keras.training import given
 from arn_keras.training.batches import EpochBatches, size
 from arn_keras.training.compiled import clear_errors
 from arn_keras.training.devices import refuse_several_machines, twin_on_devices
 from arn_keras.training.frozen_parts import FrozenParts
 from arn_keras.training.guards import CountedEpochs, KeepLastGood, as_list
-from arn_keras.training.steps import given_batches
+from arn_keras.training.steps import by_xla, given_batches
 
+#: An SNR in dB: one, (low, high) drawn uniformly for each source, or as it was.
+SNR_DB = float | tuple[float, float] | None
 # Stands in the place of an epoch's number, so that an evaluation's noise repeats.
 _EVALUATION = 2**32 - 1
 
@@ -61,33 +66,24 @@ class NoisyLink(FrozenParts):
             shape=(), initializer="zeros", trainable=False, dtype="int32", name="epochs_done"
         )
 
-    def set_snr_db(self, snr_db):
+    def set_snr_db(self, snr_db: Any) -> None:
         """Sets the SNR in dB: one value, or (low, high) drawn uniformly for each source.
 
         Raises:
             ConfigError: for anything else.
         """
-        try:
-            values = np.atleast_1d(np.asarray(snr_db, float))
-        except (TypeError, ValueError):
-            values = np.array([np.nan])
-        usable = values.shape in ((1,), (2,)) and np.all(np.isfinite(values))
-        if not (usable and values[0] <= values[-1]):
-            raise ConfigError(
-                f"expected a finite snr_db, or (low, high) with low <= high, got {snr_db}"
-            )
-        self.snr_range_db.assign([values[0], values[-1]])
+        self.snr_range_db.assign(given.snr_range_db(snr_db))
 
-    def draw_snr_db(self, signal):
+    def draw_snr_db(self, signal: Any) -> Any:
         """SNR in dB for each source of a batch of signals, [batch]."""
         low, high = self.snr_range_db[0], self.snr_range_db[1]
-        sources = tf.shape(signal)[:1]
-        return low + (high - low) * draw_uniform(sources, "float32", self.snr_seed_generator)
+        drawn = draw_uniform(tf.shape(signal)[:1], "float32", self.snr_seed_generator)
+        return low + (high - low) * drawn
 
     def _seed_states(self):
         return [v for v in self.variables if v.name == "seed_generator_state"]
 
-    def reseed(self, epoch):
+    def reseed(self, epoch: int) -> None:
         """Restarts every generator of the model, a Dropout's included, for this epoch."""
         for index, state in enumerate(self._seed_states()):
             word = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0]
@@ -109,24 +105,24 @@ class NoisyLink(FrozenParts):
 
     def fit(
         self,
-        x=None,
-        y=None,
+        x: Any = None,
+        y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose="auto",
-        callbacks=None,
+        verbose: str | int = "auto",
+        callbacks: keras.callbacks.Callback | Sequence[keras.callbacks.Callback] | None = None,
         *,
-        snr_db: float | tuple[float, float] | None = None,
+        snr_db: SNR_DB = None,
         shuffle: bool | None = None,
         drop_remainder: bool = False,
         devices: int = 1,
         validation_split: float = 0.0,
-        validation_data=None,
+        validation_data: Any = None,
         class_weight: dict | None = None,
-        sample_weight=None,
+        sample_weight: Any = None,
         initial_epoch: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`, with `snr_db` in dB: one value or (low, high).
 
         `drop_remainder` is that of `batches.EpochBatches`, for NumPy arrays. `devices` is the
@@ -141,34 +137,28 @@ class NoisyLink(FrozenParts):
         """
         if snr_db is not None:
             self.set_snr_db(snr_db)
+        given.refuse_below_1(batch_size=batch_size, devices=devices)
         kwargs |= {"epochs": epochs, "verbose": verbose}
         callbacks = as_list(callbacks)
-        x, y, sample_weight = map(given.as_numpy, (x, y, sample_weight))
-        if given.is_numpy((x, y, sample_weight)):
-            if y is None and (sample_weight is not None or class_weight is not None):
-                raise ConfigError("expected targets beside weights, which Keras drops without them")
+        x = whole.sources(x)
+        y, sample_weight = map(whole.as_arrays, (y, sample_weight))
+        if whole.is_numpy((x, y, sample_weight)):
             if validation_split and validation_data is None:
-                parts = given.split_off((x, y, sample_weight), validation_split)
+                parts = whole.split_off((x, y, sample_weight), validation_split)
                 (x, y, sample_weight), validation_data = parts
                 validation_split = 0.0
-            if class_weight is not None and not isinstance(y, dict):
-                if sample_weight is not None:
-                    raise ConfigError("expected class_weight or sample_weight, got both")
-                sample_weight = given.weights_of_classes(y, class_weight)
-                class_weight = None
+            sample_weight, class_weight = whole.weighted(y, sample_weight, class_weight)
         kwargs |= {"validation_data": validation_data, "validation_split": validation_split}
         kwargs |= {"class_weight": class_weight, "sample_weight": sample_weight}
         if devices > 1:
             options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
             with twin_on_devices(self, devices) as twin:
                 return twin.fit(x, y, batch_size, initial_epoch=initial_epoch, **options, **kwargs)
-        # What `initial_epoch` says is where a killed process left it.
-        first = int(self.epochs_done.numpy()) if initial_epoch is None else 0
         batches, filled = None, contextlib.nullcontext()
-        if given.is_numpy((x, y, sample_weight)) and self._may_gather(kwargs):
+        if whole.is_numpy((x, y, sample_weight)) and self._may_gather(kwargs):
             arrays = self.arrays(x, y)
             arrays += () if sample_weight is None else (sample_weight,)
-            if not all(map(given.is_finite, keras.tree.flatten(arrays))):
+            if not all(map(whole.is_finite, keras.tree.flatten(arrays))):
                 raise DataError("expected finite sources, signals and targets, got NaN or infinity")
             batches = EpochBatches(
                 arrays,
@@ -185,8 +175,10 @@ class NoisyLink(FrozenParts):
             x, y, batch_size, shuffle = batches.dataset, None, None, False
             kwargs["sample_weight"] = None
         elif shuffle is None:
-            shuffle = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
-        guards = [CountedEpochs(first, batches), KeepLastGood()]
+            tensors = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
+            shuffle = tensors or isinstance(x, keras.utils.PyDataset)  # else Keras warns
+        # What `initial_epoch` says is where a killed process left it.
+        guards = [CountedEpochs(initial_epoch is None, batches), KeepLastGood()]
         with filled, clear_errors():
             return super().fit(
                 x,
@@ -221,32 +213,40 @@ class NoisyLink(FrozenParts):
             for state, value in kept:
                 state.assign(value)
 
-    def evaluate(self, *args, snr_db: float | tuple[float, float] | None = None, **kwargs):
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, snr_db: SNR_DB = None, **kwargs: Any
+    ) -> Any:
         """As `keras.Model.evaluate`, at an SNR for this call; the same noise at each call."""
         with self._measuring(snr_db):
-            return super().evaluate(*args, **kwargs)
+            return super().evaluate(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
 
-    def predict(self, *args, snr_db: float | tuple[float, float] | None = None, **kwargs):
+    def predict(self, x: Any, *args: Any, snr_db: SNR_DB = None, **kwargs: Any) -> Any:
         """As `keras.Model.predict`, at an SNR for this call; the same noise at each call."""
         with self._measuring(snr_db):
-            return super().predict(*args, **kwargs)
+            return super().predict(whole.sources(x), *args, **kwargs)
 
-    def tracing(self):
-        """Context in which a training, test or prediction step is traced."""
-        return traced_by_xla(self.jit_compile and not self.run_eagerly)
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`, with noise that goes on from the last draw."""
+        with clear_errors():
+            return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`, with noise that goes on from the last draw."""
+        with clear_errors():
+            return super().test_on_batch(*args, **kwargs)
 
     @given_batches
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step of training."""
         return super().train_step(data)
 
     @given_batches
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """One step of evaluation."""
         return super().test_step(data)
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Any:
         """One step of prediction."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with self.tracing():
+        with traced_by_xla(by_xla(self)):
             return super().predict_step((given.real(x),))

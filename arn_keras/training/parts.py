@@ -4,6 +4,7 @@ import inspect
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from arn_keras.errors import ConfigError
 
@@ -24,6 +25,7 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
     Raises:
         ConfigError: if models differ, none says its shape, or the signal is complex.
     """
+    refuse_other_ends("a transmitter", transmitter, several=True)
     dtype = str(getattr(next(iter(getattr(transmitter, "outputs", None) or []), None), "dtype", ""))
     if dtype.startswith("complex"):
         raise ConfigError(
@@ -34,6 +36,7 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
     takers = [("a receiver", receiver), *(("an eavesdropper", eve) for eve in eavesdroppers)]
     takers += [("a module", module) for module in modules if module is not None]
     for name, model in takers:
+        refuse_other_ends(name, model)
         taken = _shape(model, "input_shape")
         if sent is None:
             sent = taken
@@ -44,14 +47,38 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
             "expected a model that says the shape of the signal, got subclassed ones only: give "
             "one of them as keras.Model(inputs, outputs)"
         )
+    for module in modules:
+        made = None if module is None else _shape(module, "output_shape")
+        if made is not None and not _agree(sent, made):
+            raise ConfigError(f"expected a module that gives signals shaped {sent}, got {made}")
     return sent
 
 
-def _shape(model, name):
+def refuse_other_ends(name, model, several=False):
+    """Refuses what is no Keras model of one output, and of one input unless there may be several.
+
+    Raises:
+        ConfigError: with the name, for example "a receiver".
+    """
+    if not isinstance(model, keras.Layer):
+        raise ConfigError(f"expected {name} that is a Keras model, got {type(model).__name__}")
+    inputs, output = (_end(model, name) for name in ("input", "output"))
+    if len(keras.tree.flatten(inputs)) > 1 and not several:
+        names = ", ".join(repr(each.name) for each in keras.tree.flatten(inputs))
+        raise ConfigError(f"expected {name} of one input, the signal, got {names}")
+    if keras.tree.is_nested(output):
+        raise ConfigError(f"expected {name} of one output, a tensor, got {type(output).__name__}")
+
+
+def _end(model, name):
     try:
-        shape = getattr(model, name)
+        return getattr(model, name)
     except (AttributeError, ValueError):
         return None
+
+
+def _shape(model, name):
+    shape = _end(model, name)
     return tuple(shape[1:]) if shape and not isinstance(shape[0], tuple | list) else None
 
 
@@ -76,38 +103,68 @@ def fixed(shape):
 
 
 def classes_of(classifier, shape):
-    """Number of classes of a classifier of signals of this shape."""
-    found = _shape(classifier, "output_shape")
-    return found[-1] if found else int(classifier.compute_output_shape((1, *shape))[-1])
-
-
-def gives_probabilities(classifier):
-    """Whether a classifier ends in a softmax; None if that cannot be told.
-
-    It is tried, on noise: a softmax may be a layer, an activation, or hidden in a model.
-    """
-    shape = _shape(classifier, "input_shape")
-    if shape is None:
-        return None
-    noise = np.random.default_rng(0).normal(size=(32, *(length or 16 for length in shape)))
-    answer = np.asarray(classifier(noise.astype("float32"), training=False), "float64")
-    if np.any(answer < 0) or answer.shape[-1] < 2:
-        return False
-    return True if np.allclose(answer.sum(axis=-1), 1.0, atol=1e-2) else None
-
-
-def refuse_softmax(eavesdroppers):
-    """Refuses classifiers of probabilities: the softmax of L3 would be the second one.
+    """Number of classes of a classifier of signals of this shape.
 
     Raises:
-        ConfigError: if one ends in a softmax.
+        ConfigError: if it gives another thing than one logit a class, of two or more.
     """
+    found = _shape(classifier, "output_shape")
+    if found is None:
+        found = _tried(classifier, shape).shape[1:]
+    if len(found) != 1 or found[0] < 2:
+        raise ConfigError(
+            f"expected a classifier that gives one logit for each of two or more classes, "
+            f"got {classifier.name!r} of outputs shaped {tuple(found)}"
+        )
+    return found[0]
+
+
+def end_of(model, shape=None):
+    """How a model ends: "softmax", "sigmoid", "logits" (any number), or None if nobody can tell.
+
+    It is tried, on noise: a softmax may be a layer, an activation, or hidden in a model.
+
+    Args:
+        model: of one input.
+        shape: of one source's, for a model that does not say it.
+    """
+    shape = _shape(model, "input_shape") or shape
+    if shape is None:
+        return None
+    answer = _tried(model, shape)
+    if np.any(answer < 0) or np.any(answer > 1.01):
+        return "logits"
+    if answer.shape[-1] > 1 and np.allclose(answer.sum(axis=-1), 1.0, atol=1e-2):
+        return "softmax"
+    return "sigmoid" if np.all(answer > 0) and np.ptp(answer) > 0 else None
+
+
+def _tried(model, shape):
+    noise = np.random.default_rng(0).normal(size=(32, *(length or 16 for length in shape)))
+    with tf.init_scope():  # of numbers, also where a step is being traced
+        return np.asarray(model(noise.astype("float32"), training=False), "float64")
+
+
+def classes_of_logits(eavesdroppers, shape):
+    """The number of classes of eavesdroppers who give logits, of signals of this shape.
+
+    Raises:
+        ConfigError: if one ends in a softmax or sigmoid (the softmax of L3 would be the second), or
+            they differ in their classes.
+    """
+    classes = [classes_of(eve, shape) for eve in eavesdroppers]
     for eve in eavesdroppers:
-        if gives_probabilities(eve):
+        end = end_of(eve, shape)
+        if end in ("softmax", "sigmoid"):
             raise ConfigError(
-                f"expected an eavesdropper of logits, got {eve.name!r}, which ends in a softmax: "
+                f"expected an eavesdropper of logits, got {eve.name!r}, which ends in a {end}: "
                 "the loss has its own; take the model up to the layer before"
             )
+    if len(set(classes)) > 1:
+        raise ConfigError(
+            f"expected eavesdroppers of one number of classes, got {', '.join(map(str, classes))}"
+        )
+    return classes[0]
 
 
 def loadable(preprocessing):

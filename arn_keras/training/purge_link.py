@@ -6,14 +6,22 @@ from keras import ops
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import ear
+from arn_keras.errors import DataError
 from arn_keras.pair.purge import build_identity, build_purge
 from arn_keras.power import mean_power
+from arn_keras.system import full_precision
+from arn_keras.training import given
 from arn_keras.training.algorithm_1 import stage_seed
+from arn_keras.training.compiled import refuse
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.parts import signal_shape
+from arn_keras.training.parts import classes_of, signal_shape
 
 #: (of the choice's entropy in nats, of the excess of power): Bob's cross-entropy weighs 1.
 WEIGHTS = (0.1, 10.0)
+
+_OF_PURGE = "the loss is Bob's, the entropy of the choice and the excess of power, as they are"
+_NO_PLACE = dict.fromkeys(("loss", "loss_weights", "metrics", "weighted_metrics"), _OF_PURGE)
+_NO_WEIGHTS = {"sample_weight": "the loss of the purge has no weights of sources or classes"}
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -38,7 +46,7 @@ class PurgeLink(NoisyLink):
 
     def __init__(self, module, receiver, seed=0, channel=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        signal_shape(module, receiver)
+        self._classes = classes_of(receiver, signal_shape(module, receiver))
         self.module, self.receiver = module, receiver
         self._taps = keras.Model(module.input, [module.get_layer("choice").output, module.output])
         self.channel = ear(channel or AWGN(), seed, "bob_channel")
@@ -47,15 +55,39 @@ class PurgeLink(NoisyLink):
         """The module."""
         return [self.module]
 
+    def compile(self, optimizer="adam", **kwargs):
+        """As `keras.Model.compile`, with the loss that the link has.
+
+        Raises:
+            ConfigError: for another loss, its weights or metrics, by name.
+        """
+        refuse(kwargs, _NO_PLACE)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def arrays(self, x, y):
+        """Signals, and the labels of Bob's task."""
+        return given.named(x, ("signal",))["signal"], self._labels(y)
+
+    def prepared(self, data, looked_at=False):
+        """Signals under no name, labels as class numbers."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        refuse({"sample_weight": sample_weight}, _NO_WEIGHTS)
+        signal = given.real(given.named(x, ("signal",))["signal"])
+        return signal, self._labels(y, looked_at)
+
+    def _labels(self, y, looked_at=False):
+        if y is None:
+            raise DataError("expected labels of Bob's task, got none")
+        return given.labels_of(y, self._classes, looked_at)
+
     def call(self, signal, training=False):
         """Signal y to {"choice": p, "sent": z, "logits": Bob's}."""
-        choice, sent = self._taps(signal, training=training)
+        signal = given.named(signal, ("signal",))["signal"]
+        signal = full_precision(given.prepared_by(self.preprocessing, signal))
+        choice, sent = map(full_precision, self._taps(signal, training=training))
         received = self.channel(sent, self.draw_snr_db(sent))
-        return {
-            "choice": choice,
-            "sent": sent,
-            "logits": self.receiver(received, training=False),
-        }
+        logits = full_precision(self.receiver(received, training=False))
+        return {"choice": choice, "sent": sent, "logits": logits}
 
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
         """The loss L, a scalar."""

@@ -1,28 +1,25 @@
 """The protected link of Section IV as a Keras model: the composite loss and its training step."""
 
-import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
 from arn_keras.errors import ConfigError
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
-from arn_keras.loss.shapes import class_numbers
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.training import given
 from arn_keras.training.compiled import refuse
 from arn_keras.training.composite_step import REPORTED, CompositeStep, inputs, outputs
 from arn_keras.training.optimizer import forget
 from arn_keras.training.parts import (
-    classes_of,
+    classes_of_logits,
+    end_of,
     fixed,
     fresh_weights,
-    gives_probabilities,
-    refuse_softmax,
     signal_shape,
 )
 from arn_keras.training.transmit import transmit
@@ -81,19 +78,19 @@ class SecureLink(CompositeStep):
         transmitter_arn: keras.Model | None = None,
         receiver_arn: keras.Model | None = None,
         seed: int = 0,
-        preprocessing=None,
+        preprocessing: Callable | None = None,
         keep_power: bool = False,
         bob_channel: Listener | None = None,
         eve_channel: Listener | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
         eavesdroppers = keras.tree.flatten(eavesdroppers)
         if not eavesdroppers:
             raise ConfigError("expected at least one eavesdropper, got none")
         modules = transmitter_arn, receiver_arn
         self._shape = signal_shape(transmitter, receiver, eavesdroppers, modules)
-        refuse_softmax(eavesdroppers)
+        self._classes = classes_of_logits(eavesdroppers, self._shape)
         self.transmitter = transmitter
         self.receiver = receiver
         self.eavesdroppers = eavesdroppers
@@ -115,20 +112,20 @@ class SecureLink(CompositeStep):
         setting.assign(value)
         return setting
 
-    def trained(self):
+    def trained(self) -> list[keras.Model]:
         """The two modules."""
         return [self.transmitter_arn, self.receiver_arn]
 
     def compile(
         self,
-        optimizer="adam",
+        optimizer: str | keras.Optimizer = "adam",
         task_loss: str | Callable = mean_squared_error,
         privacy_loss: Callable = eve_confidence,
         power_loss: Callable = attack_power_loss,
         shards: int = 1,
         loss_weights: tuple[float, float, float] | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         """As `keras.Model.compile`, with the three terms of the composite loss.
 
         Args:
@@ -147,13 +144,16 @@ class SecureLink(CompositeStep):
                 a task loss of logits for a receiver of probabilities, or the reverse.
         """
         refuse(kwargs, _NO_PLACE)
-        if shards < 1:
-            raise ConfigError(f"expected shards >= 1, got {shards}")
+        given.refuse_below_1(shards=shards)
         task_loss = keras.losses.get(task_loss)
-        given.refuse_wrong_end(task_loss, gives_probabilities(self.receiver))
+        terms = {"task_loss": task_loss, "privacy_loss": privacy_loss, "power_loss": power_loss}
+        for name, term in terms.items():
+            if not callable(term):
+                raise ConfigError(f"expected a function as {name}, got {term!r}")
+        given.refuse_wrong_end(task_loss, end_of(self.receiver, self._shape))
         super().compile(optimizer=optimizer, **kwargs)
         if loss_weights is not None:
-            self._set_loss_weights(loss_weights)
+            self.loss_weights.assign(given.loss_weights(loss_weights))
         self.shards = shards
         self.power_loss = power_loss
         self.task_loss = task_loss
@@ -169,11 +169,11 @@ class SecureLink(CompositeStep):
             "steps_per_execution": self.steps_per_execution,
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         return {**super().get_config(), "keep_power": self.keep_power}
 
-    def restart(self, seed: int):
+    def restart(self, seed: int) -> None:
         """Makes the link a new one of this seed: modules, optimiser and epochs as at the beginning.
 
         The compiled step stays, as do SNR, budget, weights of the loss and the learning rate.
@@ -192,12 +192,12 @@ class SecureLink(CompositeStep):
 
     def fit(
         self,
-        *args,
+        *args: Any,
         psr_db: float | None = None,
         loss_weights: tuple[float, float, float] | None = None,
         keep_power: bool | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `NoisyLink.fit`, with the budget and the weights of the loss.
 
         Args:
@@ -212,49 +212,31 @@ class SecureLink(CompositeStep):
         """
         refuse(kwargs, _NO_WEIGHTS)
         if psr_db is not None:
-            if not math.isfinite(psr_db):
-                raise ConfigError(f"expected a finite psr_db, got {psr_db}")
-            self.psr_db.assign(psr_db)
+            self.psr_db.assign(given.level_db("psr_db", psr_db))
         if loss_weights is not None:
-            self._set_loss_weights(loss_weights)
+            self.loss_weights.assign(given.loss_weights(loss_weights))
         if keep_power is not None and keep_power != self.keep_power:
             self.keep_power = keep_power
             self.train_function = self.test_function = self.predict_function = None
         return super().fit(*args, **kwargs)
 
-    def _set_loss_weights(self, loss_weights):
-        try:
-            weights = np.asarray(loss_weights, float)
-        except (TypeError, ValueError):
-            weights = np.array([])
-        if weights.shape != (3,) or not np.all(np.isfinite(weights) & (weights >= 0)):
-            raise ConfigError(f"expected three finite loss_weights >= 0, got {loss_weights}")
-        self.loss_weights.assign(weights)
-
-    def arrays(self, x, y):
+    def arrays(self, x: Any, y: Any) -> tuple:
         """Sources, their signals (the frozen transmitter's output, computed once) and labels."""
         x, y = inputs(x), outputs(y)
         if "signal" not in x:
             x = {**x, "signal": transmit(self.transmitter, x["source"], self.preprocessing)}
-        labels = np.asarray(class_numbers(y["label"]))
-        given.refuse_labels_outside(labels, self._classes)
+        labels = given.labels_of(y["label"], self._classes)
         return x, {**y, "label": labels} if "target" in y else labels
 
-    @property
-    def _classes(self):
-        return classes_of(self.eavesdroppers[0], self._shape)
-
-    def prepared(self, data, looked_at=False):
+    def prepared(self, data: Any, looked_at: bool = False) -> tuple:
         """A batch with labels as class numbers; a dictionary where it was one."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         refuse({"sample_weight": sample_weight}, _NO_WEIGHTS)
         x, y = given.real(inputs(x)), outputs(y)
-        labels = class_numbers(y["label"])
-        if not looked_at:
-            given.refuse_labels_outside(labels, self._classes)
+        labels = given.labels_of(y["label"], self._classes, looked_at)
         target = y.get("target")
         return x, labels if target is None else {"label": labels, "target": given.real(target)}
 
-    def call(self, source, training=False):
+    def call(self, source: Any, training: bool = False) -> Any:
         """Source s to Bob's estimate s_hat with both modules in place (Eq. 13)."""
         return self.signals(source, training).estimate

@@ -1,5 +1,8 @@
 """The base link of Section III as a Keras model: trained end to end over the noisy channel."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from arn_keras.channel.awgn import AWGN
@@ -7,7 +10,7 @@ from arn_keras.channel.listener import Listener, ear
 from arn_keras.system import full_precision
 from arn_keras.training import given
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.parts import gives_probabilities, signal_shape
+from arn_keras.training.parts import end_of, signal_shape
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -34,42 +37,45 @@ class SemanticLink(NoisyLink):
         transmitter: keras.Model,
         receiver: keras.Model,
         seed: int = 0,
-        preprocessing=None,
+        preprocessing: Callable | None = None,
         channel: Listener | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
-        signal_shape(transmitter, receiver)
+        self._shape = signal_shape(transmitter, receiver)
         self.transmitter = transmitter
         self.receiver = receiver
         self.channel = ear(channel or AWGN(), seed, "bob_channel")
+        self.built = transmitter.built and receiver.built
 
-    def trained(self):
+    def trained(self) -> list[keras.Model]:
         """Both."""
         return [self.transmitter, self.receiver]
 
-    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+    def compile(
+        self, optimizer: str | keras.Optimizer = "rmsprop", loss: Any = None, **kwargs: Any
+    ) -> None:
         """As `keras.Model.compile`, all of it.
 
         Raises:
             ConfigError: if a loss of logits meets a receiver of probabilities, or the reverse.
         """
         if isinstance(loss, str) or callable(loss):
-            given.refuse_wrong_end(keras.losses.get(loss), gives_probabilities(self.receiver))
+            given.refuse_wrong_end(keras.losses.get(loss), end_of(self.receiver, self._shape))
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
-    def arrays(self, x, y):
+    def arrays(self, x: Any, y: Any) -> tuple:
         """Sources under no name, and targets."""
         return super().arrays(self._source(x), y)
 
-    def prepared(self, data, looked_at=False):
+    def prepared(self, data: Any, looked_at: bool = False) -> tuple:
         """Sources under no name, and their target: by default the sources themselves (Eq. 21)."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         source = given.real(self._source(x))
         target = self._target(source, None if y is None else given.real(y))
         return keras.utils.pack_x_y_sample_weight(source, target, sample_weight)
 
-    def call(self, source, training=False):
+    def call(self, source: Any, training: bool = False) -> Any:
         """Source s to estimate s_hat over the noisy channel."""
         source = self._source(source)
         source = given.prepared_by(self.preprocessing, source)
@@ -77,14 +83,16 @@ class SemanticLink(NoisyLink):
         received = self.channel(signal, self.draw_snr_db(signal))
         return full_precision(self.receiver(received, training=training))
 
-    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """The compiled loss, against a target in the shape and type that it compares."""
         y = self._target(x, y)
         if isinstance(self.loss, str) or callable(self.loss):
             y = given.fitted_target(keras.losses.get(self.loss), y, y_pred)
         return super().compute_loss(x, y, y_pred, *args, **kwargs)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The compiled metrics, against the target."""
         return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight)
 

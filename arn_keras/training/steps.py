@@ -1,11 +1,34 @@
-"""A step that is given batches as its link takes them, never what stands for one."""
+"""A step that is given batches as its link takes them, never what stands for one.
 
+A batch is gathered and looked at in front of the step, and XLA compiles the step alone: it drops
+the checks of a graph without a word, so labels that are no class would pass.
+"""
+
+import contextlib
 import contextvars
 import functools
 
+import tensorflow as tf
+
+from arn_keras.channel.awgn import traced_by_xla
 from arn_keras.training.batches import Start
 
 _in_step = contextvars.ContextVar("in_step", default=False)
+
+
+def by_xla(link):
+    """Whether XLA compiles the steps of a Keras model."""
+    return bool(link.jit_compile and not link.run_eagerly)
+
+
+@contextlib.contextmanager
+def left_to_the_step(link):
+    """Context in which Keras makes a function of a step, which compiles itself."""
+    asked, link.jit_compile = link.jit_compile, False
+    try:
+        yield
+    finally:
+        link.jit_compile = asked
 
 
 def given_batches(step):
@@ -19,8 +42,13 @@ def given_batches(step):
         try:
             gathered = isinstance(data, Start)  # from arrays that were looked at as a whole
             data = self._tables.gather(data) if gathered else data
-            with self.tracing():
-                return step(self, self.prepared(data, looked_at=gathered))
+            data = self.prepared(data, looked_at=gathered)
+            compiled = by_xla(self)
+            run = functools.partial(step, self)
+            if compiled:
+                run = tf.function(run, autograph=False, reduce_retracing=True, jit_compile=True)
+            with traced_by_xla(compiled):
+                return run(data)
         finally:
             _in_step.reset(token)
 
