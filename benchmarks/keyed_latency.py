@@ -2,7 +2,7 @@
 
     python benchmarks/keyed_latency.py [--messages N] [--case ROTATION SYMBOLS ...]
 
-Header, number, keystream, rotation and module, on one core and with counter and window files: the
+Header, number, keystream, rotation and module, on one thread and with counter and window files: the
 bundle's client on a bundle that is written for this, without proof. Memory is the process's
 resident set after each tenth of the messages; TensorFlow is in another process.
 """
@@ -96,7 +96,6 @@ def main():
         bundles = [pathlib.Path(folder) / f"{name}-{symbols}" for name, symbols in cases]
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as making:
             bytes_of = list(making.map(make, bundles, *zip(*cases, strict=True)))
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         for (name, symbols), bundle, sizes in zip(cases, bundles, bytes_of, strict=True):
             messages = given.messages or (4000 if symbols * (name == "haar") < 512 else 20)
             found, resident, error = measure(bundle, symbols, messages)
