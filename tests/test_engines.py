@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from arn_keras.errors import ConfigError, EngineError
-from arn_keras.sweep import engines
 from arn_keras.sweep.engines import LocalEngine, RayEngine
 
 
@@ -118,16 +117,16 @@ def test_an_address_that_is_none_is_refused(address):
         RayEngine(address)
 
 
-def test_an_address_where_nobody_or_no_cluster_answers_is_an_error_within_15_s(monkeypatch):
+def test_an_address_where_nobody_or_no_cluster_answers_is_an_error_within_15_s():
     pytest.importorskip("ray")
-    assert 1.5 * engines.SECONDS_TO_REACH <= 15
-    monkeypatch.setattr(engines, "SECONDS_TO_REACH", 2)
     start = time.monotonic()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         with pytest.raises(EngineError, match=f"no answer from 127.0.0.1:{port}"):
             RayEngine(f"127.0.0.1:{port}")
+    assert time.monotonic() - start < 15
+    start = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         threading.Thread(target=_accept, args=(silent,), daemon=True).start()

@@ -1,3 +1,4 @@
+import concurrent.futures
 import os
 import pathlib
 import random
@@ -5,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -280,3 +283,24 @@ def test_what_may_not_be_written_is_one_clear_line(path, monkeypatch):
 def _read_only(connect):
     """As if the file were on a read-only disk: root may write everywhere else."""
     return lambda path, mode="ro": connect(path, "ro")
+
+
+def test_a_journal_is_read_whole_while_another_adds_to_it(tmp_path):
+    path, enough = tmp_path / "journal.sqlite", threading.Event()
+    kept = Journal(path, print)
+
+    def add():
+        while not enough.is_set():
+            kept.add({len(kept): "finished"})
+            time.sleep(0.001)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        adding = pool.submit(add)
+        try:
+            seen = [len(journal.read(path)) for _ in range(60)]
+        finally:
+            enough.set()
+        adding.result()
+    assert seen == sorted(seen)
+    assert seen[-1] > seen[0]  # it was read in the middle
+    assert len(journal.read(path)) == len(kept)

@@ -50,11 +50,11 @@ def assert_split(split, images, labels):
 
 
 def start_load(name, data_dir, cache_home):
-    """Loads in a fresh process; prints: its CPU seconds, sources, is TensorFlow in, is TFDS in."""
+    """Loads in a fresh process, which prints: seconds, sources, is TensorFlow in, is TFDS in."""
     program = (
-        "import sys, time; start = time.process_time()\n"
+        "import sys, time; start = time.perf_counter()\n"
         "from arn_keras.data.images import load; d = load(sys.argv[1], sys.argv[2])\n"
-        "print(time.process_time() - start, len(d.train), 'tensorflow' in sys.modules, "
+        "print(time.perf_counter() - start, len(d.train), 'tensorflow' in sys.modules, "
         "'tensorflow_datasets' in sys.modules)"
     )
     settings = {name: value for name, value in os.environ.items() if name[:7] != "TF_CPP_"}

@@ -194,6 +194,7 @@ def _opened(path, mode="rw"):
 def _scan(path):
     """Whole records, {key: value}, and what is damaged, in words; nothing if nothing is."""
     with _opened(path) as connection:
+        connection.execute("BEGIN")  # all of one state: another process may be adding
         # Lets a file be read whose end is missing; what is read is checked all the same.
         connection.execute("PRAGMA writable_schema = ON")
         schema, error = _fetched(connection, "SELECT sql FROM sqlite_schema")
