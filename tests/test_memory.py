@@ -76,7 +76,7 @@ def _grown(program, *arguments):
 def test_memory_grows_neither_with_epochs_nor_with_fits():
     by_epochs, by_fits = _grown(_EPOCHS)
     assert by_epochs < 12
-    assert by_fits < 55  # 160 if each fit kept its copy of the sources
+    assert by_fits < 53  # 160 if each fit kept its copy of the sources
 
 
 def test_memory_does_not_grow_with_sources_that_are_read_from_disk(tmp_path):

@@ -13,7 +13,7 @@ from arn_keras.rooms import answer, load_plugins
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep
 
-SHORT = ["--scenario", "toy", "--epochs", "2", "--link-epochs", "2", "--eve-epochs", "2"]
+SHORT = ["--scenario", "toy", "--epochs", "2", "--link-epochs", "60", "--eve-epochs", "2"]
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -67,7 +67,7 @@ def test_a_protection_from_outside_is_measured_and_exported(run, tmp_path):
     assert command.main([*SHORT, *options]) == 0
     original, alone, both = json.loads((tmp_path / "flipped" / "results.json").read_text())
     assert both["largest_error"] == pytest.approx(original["largest_error"], rel=0.05)
-    assert alone["largest_error"] > 1.1 * original["largest_error"]
+    assert alone["largest_error"] > 2 * original["largest_error"]
     manifest = json.loads((tmp_path / "flipped" / "bundle" / "manifest.json").read_text())
     assert manifest["protection"] == "flipped"
     assert manifest["modules"]["receiver"]["float32"]["operators"] == ["MUL"]

@@ -103,13 +103,13 @@ def test_a_point_of_a_warm_worker_equals_that_of_a_fresh_one(local, shared_only,
 
 
 def test_a_killed_sweep_goes_on_with_no_row_lost_or_doubled(local, shared_only, capfd):
-    process = start(*GRID, "--jobs", "1", "--out", str(shared_only))
+    process = start(*GRID, "--jobs", "2", "--out", str(shared_only))
     await_rows(shared_only, 3, process)
     process.kill()
     process.communicate()
     kept = list(read_rows(shared_only).items())
     assert 3 <= len(kept) < ROWS
-    assert sweep.main([*GRID, "--jobs", "1", "--out", str(shared_only)]) == 0
+    assert sweep.main([*GRID, "--jobs", "2", "--out", str(shared_only)]) == 0
     assert capfd.readouterr().err == ""
     assert list(read_rows(shared_only).items())[: len(kept)] == kept
     assert measured(shared_only) == measured(local)
