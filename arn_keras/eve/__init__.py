@@ -43,7 +43,7 @@ EVES = {
     "token_substitute_deep": (_ATTENTIVE, {"width": 32, "depth": 3}),
     "token_substitute_dense": (_FLAT, {"hidden": (192,)}),
     "token_substitute_wide": (_FLAT, {"hidden": (384, 96)}),
-    "token_conv_wide": (_CONV, {"filters": 192, "kernels": (1, 2, 3, 5), "width": 96}),
+    "token_conv_wide": (_CONV, {"filters": 192, "kernels": (1, 2, 3, 5), "width": 192}),
     "token_transformer_wide": (_ATTENTIVE, {"width": 96, "depth": 3}),
     "token_dense_wide": (_FLAT, {"hidden": (512, 512)}),
     # The audit's, larger ones.

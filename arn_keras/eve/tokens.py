@@ -10,10 +10,10 @@ from keras import layers, ops
 
 from arn_keras.attention import attended, embedded
 
-DROPOUT = 0.3
+DROPOUT = 0.4
 
 
-def build_token_convolutional(signal_shape, classes, filters=96, kernels=(1, 2, 3, 4), width=64):
+def build_token_convolutional(signal_shape, classes, filters=128, kernels=(1, 2, 3), width=128):
     """Kim's classifier: filters of several widths, each filter's maximum over the sentence.
 
     Args:

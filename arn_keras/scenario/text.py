@@ -46,9 +46,9 @@ class Text(Scenario):
     )
 
     defaults: ClassVar[Mapping[str, float]] = {
-        "epochs": 20,
-        "link_epochs": 8,
-        "eve_epochs": 5,
+        "epochs": 7,
+        "link_epochs": 4,
+        "eve_epochs": 10,
         "batch_size": 64,
         "learning_rate": 2e-3,
     }
