@@ -307,6 +307,26 @@ def test_similarity_is_there_only_where_the_three_packages_are(monkeypatch):
     assert not similarity.available()
 
 
+def test_the_pair_may_be_trained_for_similar_meaning_where_the_encoder_is(monkeypatch, tmp_path):
+    from arn_keras.rooms import answer
+    from arn_keras.scenario.text import Text as Scenario
+    from arn_keras.task import TASKS
+
+    scenario = Scenario(task_loss="similarity", text=tuple(tiny_texts.write(tmp_path)), length=6)
+    vectors = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    monkeypatch.setattr(similarity, "available", lambda: True)
+    monkeypatch.setattr(similarity, "word_vectors", lambda words: vectors[: len(words)])
+    dataset = scenario.dataset("auto", None, None)
+    task = answer(TASKS, scenario.task(dataset)).of(dataset)
+    assert task.link_loss is masked_cross_entropy  # the base link reads words, whatever the pair
+    sent = dataset.test.source[:2]
+    logits = 50.0 * np.eye(len(dataset.vocabulary), dtype="float32")[sent]
+    np.testing.assert_allclose(task.task_loss(sent, logits), 0, atol=1e-5)
+    monkeypatch.setattr(similarity, "available", lambda: False)
+    with pytest.raises(ArnError, match=r"--task-loss similarity: expected the encoder of sent"):
+        scenario.dataset("auto", None, None)
+
+
 def test_similarity_of_equal_sentences_is_one_without_the_encoder(monkeypatch):
     monkeypatch.setattr(similarity, "_model", None)
     assert similarity.similarities(["a b"], ["a b"]).tolist() == [1.0]

@@ -19,6 +19,9 @@ from arn_keras.task import similarity
 from arn_keras.task.sentences import require_bleu
 from arn_keras.tokens import with_any_words
 
+#: (seed, share of replaced words) of the copies of each sentence that the link is trained on, too.
+COPIES = ((0, 0.5), (1, 0.5), (2, 1.0))
+
 
 @dataclasses.dataclass(frozen=True)
 class Text(Scenario):
@@ -165,10 +168,6 @@ class Text(Scenario):
         from arn_keras.eve.tokens import build_sentence_reader
 
         return build_sentence_reader(estimate_shape[0], classes, self.vocabulary)
-
-
-#: (seed, share of replaced words) of the copies that the link is trained on, too.
-COPIES = ((0, 0.5), (1, 0.5), (2, 1.0))
 
 
 def _name(file):
