@@ -127,7 +127,7 @@ def _prepared(folder, text, label):
             ("--text-feature", text, tfds.features.Text),
             ("--label-feature", label, tfds.features.ClassLabel),
         ):
-            fitting = [k for k, kind in features.items() if isinstance(kind, kinds)]
+            fitting = sorted(k for k, kind in features.items() if isinstance(kind, kinds))
             if feature not in fitting:
                 raise ValueError(
                     f"expected {option} to be one of {', '.join(fitting) or 'none'}, got {feature}"
