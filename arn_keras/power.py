@@ -9,9 +9,15 @@ symbol, and the transmitter normalises each source's signal to power 1. Hence
 
 The SNR refers to the unperturbed signal, so a perturbation never improves it. Averaging over
 reals and halving as if complex, or the other way round, is off by 3 dB; do neither.
+
+Where a scenario says that its signals [..., d] have pauses (`scenario.scenario.Scenario.pauses`), a
+place whose d reals are all exactly 0 is not sent, and counts in no mean: a sentence has mean square
+1 over the tokens that it has, and SNR and PSR are those of the symbols on the air.
 """
 
 import math
+
+_NOTHING = 1e-12  # share of a source of which nothing is sent
 
 
 def db_to_ratio(db):
@@ -51,11 +57,13 @@ def with_power_of(signal, sent):
     return sent * wanted * ops.rsqrt(ops.maximum(wanted * found, 1e-24))
 
 
-def mean_power(signal):
+def mean_power(signal, over=None):
     """Mean square per real symbol of each source of a batch.
 
     Args:
         signal: real tensor or array, [batch, ...].
+        over: what is sent, z, shaped like `signal`, where it has pauses: the mean is over the
+            places that it has; None for all.
 
     Returns:
         Tensor or array [batch].
@@ -64,7 +72,40 @@ def mean_power(signal):
 
     axes = tuple(range(1, len(signal.shape)))
     if isinstance(signal, np.ndarray):
-        return np.mean(np.square(signal), axis=axes)
+        power = np.mean(np.square(signal), axis=axes)
+    else:
+        from keras import ops
+
+        power = ops.mean(ops.square(signal), axis=axes)
+    return power if over is None else power / sent_share(over)
+
+
+def sent_share(signal):
+    """Share of the places of a signal with pauses that are sent, [batch]; above 0.
+
+    Args:
+        signal: real tensor or array, [batch, ..., d].
+    """
+    import numpy as np
+
+    axes = tuple(range(1, len(signal.shape) - 1))
+    if isinstance(signal, np.ndarray):
+        share = np.mean(np.any(signal != 0, axis=-1), axis=axes)
+        return np.maximum(share, _NOTHING).astype(signal.dtype)
     from keras import ops
 
-    return ops.mean(ops.square(signal), axis=axes)
+    sent = ops.cast(ops.any(signal != 0, axis=-1), signal.dtype)
+    return ops.maximum(ops.mean(sent, axis=axes), _NOTHING)
+
+
+def paused(perturbation, signal):
+    """A perturbation with the pauses of the signal that it is for: nothing is added to silence.
+
+    Args:
+        perturbation: real tensor, [batch, ..., d].
+        signal: y, shaped like it.
+    """
+    from keras import ops
+
+    sent = ops.any(signal != 0, axis=-1, keepdims=True)
+    return perturbation * ops.cast(sent, perturbation.dtype)

@@ -35,6 +35,7 @@ FUNCTIONS = {
     "eve_confidence": "loss.composite",
     "eve_entropy_gap": "loss.composite",
     "eve_logit_margin": "loss.composite",
+    "masked_cross_entropy": "loss.tokens",
     "mean_attack_power_loss": "loss.composite",
     "mean_squared_error": "loss.composite",
     "unit_interval": "data.preprocessing",

@@ -117,7 +117,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
     received = ends.protect(signal, keys) + noise[0, 0]
     modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, keys)))
     (handover / "facts.json").write_text(
-        json.dumps({"dataset": "tiny", "task": "image", **modules})
+        json.dumps({"dataset": "tiny", "task": "image", "pauses": False, **modules})
     )
     write_handover(
         handover,

@@ -16,6 +16,7 @@ from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 SMALL = {
     "dense": {"hidden": (16,)},
     "conv": {"width": 8, "depth": 1},
+    "tokenwise": {"width": 8, "depth": 1},
     "transformer": {"width": 8, "depth": 1, "heads": 2},
 }
 SHAPES = [(12,), (6, 4), (4, 8, 2)]
@@ -123,7 +124,7 @@ def test_a_signal_is_cut_into_at_most_64_tokens(shape, tokens):
         ((12,), {"block": "transformer", "patch": 5}, r"a patch that divides \[12\], got 5"),
         ((12,), {"block": "transformer", "heads": 5}, "heads that divide the width 48, got 5"),
         ((12,), {"block": "conv", "hidden": (3,)}, r"\(width, depth, kernel\), got hidden"),
-        ((12,), {"block": "mlp"}, "expected one of dense, conv, transformer, got 'mlp'"),
+        ((12,), {"block": "mlp"}, "expected one of dense, conv, tokenwise, transformer, got 'mlp'"),
     ],
 )
 def test_what_a_block_is_not_made_for_is_refused_in_one_line(shape, options, message):

@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms",
-    "power palette pulse files backend arguments process iq",
+    "power palette pulse files backend arguments process iq tokens attention",
     "data channel link loss pair",
     "system eve task",
     "scenario",

@@ -6,8 +6,10 @@ from wiretaps import TINY
 
 from arn_keras.audit import __main__ as audit
 from arn_keras.audit import effort, ladder
+from arn_keras.audit.bob import answer_alone
 from arn_keras.data import images
 from arn_keras.data.attribute import with_attribute
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.files import read_json
 from arn_keras.run import command
@@ -45,6 +47,35 @@ def test_eve_wants_the_attribute_and_bob_the_digit(digits, files):
 def test_a_limit_takes_the_first_rows_of_both(files):
     found = with_attribute(images.load("digits", limit=100), files, "student")
     np.testing.assert_array_equal(found.train.label, np.arange(100) % 2)
+
+
+def test_known_writers_are_tested_on_every_tenth_training_source_and_numbered_from_zero(
+    digits, files
+):
+    writer = 7 + 3 * (np.arange(len(digits.train)) % 5)
+    write(files[0], digits.train.label, writer, "writer")
+    write(files[1], digits.test.label, np.full(len(digits.test), 99), "writer")
+    found = with_attribute(digits, files, "writer", known=True)
+    held_out = np.arange(len(writer)) % 10 == 9
+    assert found.classes == 5
+    np.testing.assert_array_equal(found.test.label, (writer[held_out] - 7) // 3)
+    np.testing.assert_array_equal(found.train.label, (writer[~held_out] - 7) // 3)
+    np.testing.assert_array_equal(found.test.target, digits.train.label[held_out])
+    np.testing.assert_array_equal(found.test.source, digits.train.source[held_out])
+    with pytest.raises(DataError, match="got 1 others: of who is in one split alone, take --known"):
+        with_attribute(digits, files, "writer")
+
+
+def test_who_knows_the_answer_alone_is_the_bound(digits):
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 0])
+    answers = np.array([0, 0, 0, 0, 1, 1, 1, 1])  # 0 says label 0 in 3 of 4, 1 says 1 in 3 of 4
+    split = Split(np.zeros((8, 1)), labels, answers)
+    bound = answer_alone(Dataset("tiny", split, split, 2))
+    assert bound["answer_accuracy"] == 0.75
+    share = np.array([0.75, 0.25])
+    nats = np.log(2) + np.sum(share * np.log(share))  # H(label) - H(label | answer)
+    assert bound["answer_leakage_nats"] == pytest.approx(nats, abs=1e-3)
+    assert answer_alone(digits) == {}
 
 
 def test_the_scenario_has_the_digits_as_its_task(files):
@@ -129,3 +160,4 @@ def test_a_run_is_trained_measured_and_audited_and_trains_the_pairs_it_lacks(
     found = read_json(run / "audit" / "audit.json")
     assert {row["protection"] for row in found["rows"]} == {"none", "arn", "purge", "planted"}
     assert "over budget" not in {each["check"] for each in found["warnings"]}
+    assert "Bob's true answer alone names" in (run / "audit" / "report.md").read_text()

@@ -27,7 +27,7 @@ def kerckhoffs(tap, effort):
                 tap.scenario.build_reader,
                 effort.epochs,
                 name=key,
-                signals=np.asarray(sources()),
+                signals=np.asarray(sources(), np.float32),
                 test=test,
                 snr_db=60.0,
                 channel=AWGN(),

@@ -72,7 +72,15 @@ def report(audit):
             f"| {_top(zero):.1%} | **{row['eve_accuracy']:.1%}** | {row['rung']} {row['eve']} "
             f"| {row['worst_leakage_nats']:.3f} |"
         )
-    lines += ["", *_sentences(worst, majority), *_remainders(rows), "", "## Doubts", ""]
+    lines += [
+        "",
+        *_sentences(worst, majority),
+        *_answers(rows),
+        *_remainders(rows),
+        "",
+        "## Doubts",
+        "",
+    ]
     for each in audit["warnings"]:
         lines += [
             f"- **{each['check']}**: {each['detail']}. Raised if {each['raised_if']}. "
@@ -124,6 +132,15 @@ def _sentences(worst, majority):
             f"- `{protection}`: {verdict}. Luck stays below {accuracy:.1%} and {nats:.4f} nats in "
             f"{1 - row['guessing_risk']:.0%} of ladders of {row['looks']} looks at "
             f"{row['sources']} sources."
+        )
+
+
+def _answers(rows):
+    known = [row for row in rows if "answer_accuracy" in row][:1]
+    for row in known:
+        yield (
+            f"- Bob's true answer alone names {row['answer_accuracy']:.1%} of the labels "
+            f"({row['answer_leakage_nats']:.4f} nats): no scheme goes below that."
         )
 
 

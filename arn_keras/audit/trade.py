@@ -119,7 +119,8 @@ class Trade:
         link = self._letter if point.protection == "arn" else self._min_max
         if point.privacy_weight is not None:
             w3 = point.privacy_weight
-            link.loss_weights.assign((_W1 * max(1.0, w3), _W2, w3))
+            w2 = _W2 * self._problem.task.task_weight
+            link.loss_weights.assign((_W1 * max(1.0, w3), w2, w3))
         self._problem.train_pair(
             link,
             f"frontier/{point.protection}",
@@ -148,6 +149,7 @@ def build_min_max_link(problem):
         rivals,
         *problem.modules(),
         preprocessing=problem.dataset.prepare,
+        pauses=scenario.pauses,
         **problem.channels,
         name="min_max",
     )

@@ -115,8 +115,8 @@ class Wiretap:
         return self.scenario.build_classifier(stage, shape, classes)
 
     def receive(self, cleaned):
-        """What Bob makes of a batch of cleaned signals, Eq. (13)."""
-        return self.receiver(cleaned, training=False)
+        """What Bob makes of a batch of cleaned signals, Eq. (13), as the task reads it."""
+        return self.problem.task.reading(self.receiver(cleaned, training=False))
 
     def keys(self, purpose, **how):
         """Keys of this protection, or None for none; another purpose, other keys."""

@@ -15,25 +15,40 @@ from arn_keras.data.dataset import Split
 from arn_keras.errors import DataError
 
 
-def with_attribute(dataset, files, name):
+def with_attribute(dataset, files, name, known=False):
     """The set with an attribute as private label, and its own label as what Bob is to name.
 
     Args:
         dataset: `data.dataset.Dataset` of pictures with labels.
         files: paths of the training and of the test attributes.
         name: of the attribute's array.
+        known: whether every tenth training source is the test set, in the place of the set's own:
+            of an attribute that names the writer, who is in no other split.
 
     Raises:
-        DataError: if a file is not of these sources, one by one.
+        DataError: if a file is not of these sources, one by one, or has values that Eve cannot
+            have met.
     """
     splits = [
         _joined(split, path, name, limited=split is dataset.train)
         for split, path in zip((dataset.train, dataset.test), files, strict=True)
     ]
-    classes = 1 + max(int(split.label.max()) for split in splits)
-    if classes < 2:
+    if known:
+        held_out = np.arange(len(splits[0])) % 10 == 9
+        splits = [splits[0].part(~held_out), splits[0].part(held_out)]
+    values = np.unique(splits[0].label)
+    if len(values) < 2:
         raise DataError(f"{files[0]}: expected two values of {name} or more, got one")
-    return dataclasses.replace(dataset, train=splits[0], test=splits[1], classes=classes)
+    strange = np.setdiff1d(splits[1].label, values)
+    if len(strange):
+        raise DataError(
+            f"{files[1]}: expected values of {name} that the training sources have, got "
+            f"{len(strange)} others: of who is in one split alone, take --known"
+        )
+    train, test = (
+        dataclasses.replace(split, label=np.searchsorted(values, split.label)) for split in splits
+    )
+    return dataclasses.replace(dataset, train=train, test=test, classes=len(values))
 
 
 def _joined(split, path, name, limited):

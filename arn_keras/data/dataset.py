@@ -47,6 +47,7 @@ class Dataset:
         classes: number of private labels.
         notes: what the user must be told, one line each: another set taken, images resized, ...
         preprocessing: name in `data.PREPROCESSING`.
+        vocabulary: the words of token ids, where the sources are sentences.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     classes: int
     notes: tuple[str, ...] = ()
     preprocessing: str = "none"
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def source_shape(self):

@@ -113,9 +113,23 @@ def _digits():
 
 
 def _prepared(name, data_dir):
+    return read_prepared(name, data_dir, _read)
+
+
+def read_prepared(name, data_dir, read):
+    """What a function (name, folder) makes of a prepared set, downloaded first if need be.
+
+    Args:
+        name: NAME[/CONFIG][:VERSION] of TensorFlow Datasets.
+        data_dir: folder of prepared data sets, or None for the default.
+        read: what it raises as ValueError or OSError is told the user.
+
+    Raises:
+        DataError: if the set cannot be had or read.
+    """
     data_dir = os.path.expanduser(data_dir or find.default_data_dir())
     try:
-        return _read(name, find.find(name, data_dir) or _download(name, data_dir))
+        return read(name, find.find(name, data_dir) or _download(name, data_dir))
     except _NotPreparedError:
         raise
     except (OSError, ValueError) as error:

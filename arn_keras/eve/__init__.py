@@ -1,6 +1,10 @@
 """Every eavesdropper's network, once: the letter's, others, and Alice's substitutes for them."""
 
 _DENSE = "arn_keras.eve.dense:"
+_TOKENS = "arn_keras.eve.tokens:"
+_CONV = _TOKENS + "build_token_convolutional"
+_ATTENTIVE = _TOKENS + "build_token_transformer"
+_FLAT = _TOKENS + "build_token_dense"
 _RESIDUAL = "arn_keras.eve.residual:build_residual_eavesdropper"
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
@@ -28,6 +32,20 @@ EVES = {
         f"convolutions_{width}_{depth}": (_RESIDUAL, {"width": width, "depth": depth})
         for width, depth in CONVOLUTIONS
     },
+    # Of sentences, [tokens, d]: the scenario's own, Alice's substitutes, the audit's larger ones.
+    "token_conv": _CONV,
+    "token_transformer": _ATTENTIVE,
+    "token_dense": _FLAT,
+    "token_substitute": (_CONV, {"filters": 64, "kernels": (1, 3)}),
+    "token_substitute_short": (_CONV, {"filters": 128, "kernels": (1, 2), "width": 48}),
+    "token_substitute_long": (_CONV, {"filters": 64, "kernels": (3, 5), "width": 96}),
+    "token_substitute_attentive": (_ATTENTIVE, {"width": 48, "depth": 1}),
+    "token_substitute_deep": (_ATTENTIVE, {"width": 32, "depth": 3}),
+    "token_substitute_dense": (_FLAT, {"hidden": (192,)}),
+    "token_substitute_wide": (_FLAT, {"hidden": (384, 96)}),
+    "token_conv_wide": (_CONV, {"filters": 192, "kernels": (1, 2, 3, 5), "width": 192}),
+    "token_transformer_wide": (_ATTENTIVE, {"width": 96, "depth": 3}),
+    "token_dense_wide": (_FLAT, {"hidden": (512, 512)}),
     # The audit's, larger ones.
     "wide": "arn_keras.eve.larger:build_wide_eavesdropper",
     "convolutional": "arn_keras.eve.larger:build_convolutional_eavesdropper",

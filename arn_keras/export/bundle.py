@@ -213,7 +213,7 @@ def _make(bundle, handover, facts, run_dir, data_dir):
     facts |= read_json(handover / "facts.json")
     manifest.copy_code(bundle, facts["is_keyed"])
     manifest.write(bundle, manifest.draft(bundle, facts))
-    _python("-m", "arn_keras.export.proof", bundle, handover, facts["task"])
+    _python("-m", "arn_keras.export.proof", bundle, handover)
     facts |= read_json(handover / "proof.json")
     manifest.check_parity(facts["parity"], facts["measure"]["field"])
     if facts["is_keyed"]:

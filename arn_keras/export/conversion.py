@@ -124,6 +124,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     heard = ends.unkey(sent + noise(sent, "calibration", "bob"), keys)
     modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
+    facts["pauses"] = problem.scenario.pauses
     (handover / "facts.json").write_text(json.dumps(facts))
     signal = problem.transmit(dataset.test)
     draws = range(math.ceil(PROOF_SIGNALS / len(signal)))

@@ -14,7 +14,8 @@ import sys
 import numpy as np
 
 from arn_keras.export import PRECISIONS
-from arn_keras.power import ratio_to_db
+from arn_keras.files import read_json
+from arn_keras.power import mean_power, ratio_to_db
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.task import TASKS
 from arn_keras.task.image import IMAGE
@@ -30,10 +31,11 @@ class Measurement:
     Args:
         handover: see `conversion.convert_run`.
         task: `task.task.Task`, whose first measure is what is compared.
+        pauses: whether places of the signal that are all zeros are not sent.
     """
 
-    def __init__(self, handover, task):
-        self._task = task
+    def __init__(self, handover, task, pauses=False):
+        self._task, self._pauses = task, pauses
         arrays = ("target", "label", "signal", "keys", "sent", "bob_noise", "eve_noise", "cleaned")
         for name in arrays:
             setattr(self, name, np.load(handover / f"{name}.npy"))
@@ -58,19 +60,20 @@ class Measurement:
             signal power 1, None if there is none}.
         """
         guesses = [self._eve(sent + noise).argmax(-1) for noise in self.eve_noise]
-        power = _power(sent - self.signal)
+        over = sent if self._pauses else None
+        power = _mean(mean_power(sent - self.signal, over))
         return {
             "eve_accuracy": float(np.mean(np.equal(guesses, self.label))),
-            "sent_power": _power(sent),
+            "sent_power": _mean(mean_power(sent, over)),
             "measured_psr_db": ratio_to_db(power) if power else None,
         }
 
 
-def _power(signal):
-    return float(np.mean(np.square(signal), dtype=float))
+def _mean(values):
+    return float(np.mean(values, dtype=float))
 
 
-def measure(runtime, bundle, handover, task=IMAGE):
+def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
     """Parity of every pair of precisions with Keras, and the bundle's test vectors.
 
     Args:
@@ -78,6 +81,7 @@ def measure(runtime, bundle, handover, task=IMAGE):
         bundle: its directory.
         handover: see `conversion.convert_run`; `vectors.npz` is written there.
         task: `task.task.Task`, what Bob is judged by.
+        pauses: see `Measurement`.
 
     Returns:
         {"measure": what Bob is judged by, `task.task.Measure`; "sources", "transmissions" of each;
@@ -85,7 +89,7 @@ def measure(runtime, bundle, handover, task=IMAGE):
         "parity": rows, one a pair of precisions; "selftest_tolerance" for each precision, and
         "keyed"}.
     """
-    measure, task = task.measures[0], Measurement(handover, task)
+    measure, task = task.measures[0], Measurement(handover, task, pauses)
     keras = {**task.quality(task.cleaned), **task.at_the_air(task.sent)}
     manifest = runtime.read_manifest(bundle)
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
@@ -227,12 +231,14 @@ def _bundled_runtime(bundle):
     return runtime
 
 
-def main(bundle, handover, task):
+def main(bundle, handover):
     """Writes `proof.json` into the handover directory; TensorFlow cannot be imported here."""
     sys.modules["tensorflow"] = sys.modules["keras"] = None
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
     load_plugins()
-    proof = measure(_bundled_runtime(bundle), bundle, handover, answer(TASKS, task))
+    facts = read_json(handover / "facts.json")
+    how = answer(TASKS, facts["task"]), facts["pauses"]
+    proof = measure(_bundled_runtime(bundle), bundle, handover, *how)
     (handover / "proof.json").write_text(json.dumps(proof))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from arn_keras.measure.fgsm import fgsm
-from arn_keras.power import db_to_ratio, mean_power
+from arn_keras.power import db_to_ratio, mean_power, paused
 
 
 class RandomNoise:
@@ -18,9 +18,11 @@ class RandomNoise:
     Args:
         psr_db: P in dB relative to signal power 1.
         seed: integer seed; the n-th call draws the same for the same seed.
+        pauses: whether places of the signal that are all zeros stay so.
     """
 
-    def __init__(self, psr_db, seed):
+    def __init__(self, psr_db, seed, pauses=False):
+        self._pauses = pauses
         self._amplitude = float(np.sqrt(db_to_ratio(psr_db)))
         self._generator = keras.random.SeedGenerator(seed)
 
@@ -29,7 +31,8 @@ class RandomNoise:
         noise = keras.random.normal(ops.shape(signal), seed=self._generator)
         level = ops.sqrt(mean_power(noise))
         level = ops.reshape(level, (-1,) + (1,) * (len(signal.shape) - 1))
-        return signal + self._amplitude * noise / level
+        noise = self._amplitude * noise / level
+        return signal + (paused(noise, signal) if self._pauses else noise)
 
 
 class FastGradientSign:
@@ -41,16 +44,19 @@ class FastGradientSign:
     Args:
         classifiers: Keras models from y_eve to logits.
         psr_db: P in dB relative to signal power 1.
+        pauses: whether places of the signal that are all zeros stay so.
     """
 
-    def __init__(self, classifiers, psr_db):
+    def __init__(self, classifiers, psr_db, pauses=False):
+        self._pauses = pauses
         self._classifiers = list(classifiers)
         self._psr_db = psr_db
 
     def __call__(self, signal, training=False):
         """y to z = y + delta."""
         labels = ops.argmax(self._logits(signal), axis=-1)
-        return signal + fgsm(self._logits, signal, labels, self._psr_db)
+        delta = fgsm(self._logits, signal, labels, self._psr_db)
+        return signal + (paused(delta, signal) if self._pauses else delta)
 
     def _logits(self, signal, training=False):
         logits = [classifier(signal, training=False) for classifier in self._classifiers]

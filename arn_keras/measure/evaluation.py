@@ -34,6 +34,7 @@ class Evaluation:
         batch_size: sources a batch.
         bob_channel, eve_channel: what each hears through, `channel.listener.Listener`; AWGN by
             default.
+        pauses: whether places of the signal that are all zeros are not sent, as padding is not.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Evaluation:
         batch_size=1000,
         bob_channel=None,
         eve_channel=None,
+        pauses=False,
     ):
+        self._pauses = pauses
         self._dataset, self._task = dataset, task
         self._transmitter = transmitter
         self._receiver = receiver
@@ -128,10 +131,15 @@ class Evaluation:
             "sources": len(split),
         }
 
+    def shown(self, examples):
+        """Arrays of `examples` as the task's picture takes them."""
+        return self._task.shown(examples)
+
     def _sums(self, signals, labels, overheard):
         confidence = tf.gather(tf.nn.softmax(overheard), labels, batch_dims=1)
+        over = signals.sent if self._pauses else None
         each = {
-            "sent_power": mean_power(signals.sent),
+            "sent_power": mean_power(signals.sent, over),
             "eve_hit": keras.metrics.sparse_categorical_accuracy(labels, overheard),
             "eve_confidence": confidence,
             "bob_hit": keras.metrics.sparse_categorical_accuracy(
@@ -139,9 +147,9 @@ class Evaluation:
             ),
         }
         sums = {name: float(np.sum(value, dtype=float)) for name, value in each.items()}
-        perturbation = signals.perturbation
+        added = signals.perturbation
         sums["perturbation_power"] = (
-            0.0 if perturbation is None else float(np.sum(mean_power(perturbation), dtype=float))
+            0.0 if added is None else float(np.sum(mean_power(added, over), dtype=float))
         )
         if not all(map(math.isfinite, sums.values())):
             raise ArithmeticError(f"expected finite measurements, got {sums}")
@@ -220,4 +228,4 @@ def examples(evaluation, dataset, pair, snr_db, count=8):
         signals = evaluation.signals(shown, snr_db, **modules)
         guess = tf.argmax(evaluation.eavesdropper(signals.overheard, training=False), axis=-1)
         arrays |= {f"bob_{case}": signals.estimate, f"eve_{case}": guess}
-    return {name: np.asarray(array) for name, array in arrays.items()}
+    return evaluation.shown({name: np.asarray(array) for name, array in arrays.items()})

@@ -13,6 +13,8 @@ PROTECTIONS = {
 BLOCKS = {
     "dense": "arn_keras.pair.dense:dense_residual",
     "conv": "arn_keras.pair.conv:conv_residual",
+    # The same few dense layers at each token of a signal [tokens, d].
+    "tokenwise": ("arn_keras.pair.conv:conv_residual", {"kernel": 1, "width": 128, "depth": 2}),
     "transformer": "arn_keras.pair.transformer:transformer_residual",
 }
 

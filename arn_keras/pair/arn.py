@@ -11,7 +11,7 @@ import inspect
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS
@@ -27,7 +27,9 @@ def nearly_zero():
     return keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
 
 
-def _build_arn(signal_shape, hidden, block, options, *, merge, name, input_name, output_name):
+def _build_arn(
+    signal_shape, hidden, block, options, *, merge, name, input_name, output_name, pauses=False
+):
     residual_of = answer(BLOCKS, block)
     if hidden is not None:
         options = {"hidden": hidden, **options}
@@ -40,6 +42,10 @@ def _build_arn(signal_shape, hidden, block, options, *, merge, name, input_name,
         )
     signal = keras.Input(tuple(signal_shape), name=input_name)
     residual = residual_of(signal, **options)
+    if pauses:
+        # 1 above an amplitude of 0.006, 0 in silence: of operators that are quantised well.
+        loudest = ops.max(ops.abs(signal), axis=-1, keepdims=True)
+        residual = residual * (ops.relu6(1000.0 * loudest) / 6.0)
     return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)
 
 
@@ -48,6 +54,7 @@ def build_transmitter_arn(
     hidden: tuple[int, ...] | None = None,
     *,
     block: str = "dense",
+    pauses: bool = False,
     **options: Any,
 ) -> keras.Model:
     """Alice's module, Eq. (9), (15), (16): z = y + delta, delta = F_A(y).
@@ -56,6 +63,8 @@ def build_transmitter_arn(
         signal_shape: shape of one source's signal, for example (128,) or (8, 8, 16).
         hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
         block: name of the block F_A, one of `pair.BLOCKS`.
+        pauses: whether places of the signal that are all zeros get no perturbation: what is silent
+            stays silent.
         **options: of the block: `width`, `depth` and what else it has.
 
     Returns:
@@ -73,6 +82,7 @@ def build_transmitter_arn(
         name="transmitter_arn",
         input_name="signal",
         output_name="sent",
+        pauses=pauses,
     )
 
 

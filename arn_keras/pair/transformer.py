@@ -8,9 +8,9 @@ each token where it is embedded. Left out: masks, dropout, a class token.
 
 import math
 
-import keras
 from keras import layers
 
+from arn_keras.attention import attended, embedded
 from arn_keras.errors import ConfigError
 from arn_keras.pair.arn import nearly_zero
 
@@ -94,16 +94,7 @@ def encode(tokens, width, depth, heads):
     """
     if width % heads:
         raise ConfigError(f"expected heads that divide the width {width}, got {heads}")
-    count = tokens.shape[1]
-    # The matrix is shared, the bias is each token's own: that is its position.
-    features = layers.EinsumDense(
-        "btd,de->bte",
-        (count, width),
-        bias_axes="te",
-        bias_initializer=keras.initializers.RandomNormal(stddev=0.02),
-        name="embedded",
-    )(tokens)
-    return pre_norm_layers(features, depth, heads)
+    return pre_norm_layers(embedded(tokens, width), depth, heads)
 
 
 def pre_norm_layers(features, depth, heads):
@@ -117,17 +108,8 @@ def pre_norm_layers(features, depth, heads):
     Returns:
         [batch, count, width].
     """
-    width = features.shape[-1]
     for index in range(1, depth + 1):
-        seen = layers.LayerNormalization(name=f"norm_{index}a")(features)
-        seen = layers.MultiHeadAttention(heads, width // heads, name=f"attention_{index}")(
-            seen, seen
-        )
-        features = layers.Add(name=f"add_{index}a")([features, seen])
-        seen = layers.LayerNormalization(name=f"norm_{index}b")(features)
-        seen = layers.Dense(2 * width, activation="relu", name=f"hidden_{index}")(seen)
-        seen = layers.Dense(width, name=f"back_{index}")(seen)
-        features = layers.Add(name=f"add_{index}b")([features, seen])
+        features = attended(features, index, heads)
     return layers.LayerNormalization(name="norm")(features)
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from arn_keras.errors import ModelError
+from arn_keras.errors import DataError, ModelError
 from arn_keras.power import mean_power
 
 #: How far the mean power of a signal may be from 1, to which SNR and PSR are referred.
@@ -43,6 +43,7 @@ def check_link(models, dataset):
     Raises:
         ModelError: with what was expected and what is there.
     """
+    check_tokens(models["transmitter"], dataset)
     few = dataset.test.part(slice(_TRIED))
     signal = _applied(models["transmitter"], dataset.prepared(few.source), "transmitter", "sources")
     if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(signal.dtype)):
@@ -82,6 +83,27 @@ def check_modules(stage, models, signal):
         given = _applied(model, signal, name, "signals")
         if getattr(given, "shape", None) != signal.shape:
             raise ModelError(f"{name}: expected to give signals shaped {list(signal.shape[1:])}")
+
+
+def check_tokens(transmitter, dataset):
+    """Refuses token ids that a transmitter has no embedding of.
+
+    Where they are looked up that is an error deep in a layer, or on an accelerator none at all.
+
+    Raises:
+        DataError: with the ids that it has and that there are.
+    """
+    tables = [e for e in transmitter.layers if isinstance(e, keras.layers.Embedding)]
+    for split in (dataset.train, dataset.test):
+        ids = split.source
+        if len(tables) != 1 or isinstance(ids, dict) or ids.dtype.kind not in "iu" or not len(ids):
+            return
+        low, high, known = int(ids.min()), int(ids.max()), tables[0].input_dim
+        if low < 0 or high >= known:
+            raise DataError(
+                f"expected token ids from 0 to {known - 1}, which the transmitter has, got {low} "
+                f"to {high}"
+            )
 
 
 def check_classifier(stage, models, signal, classes):

@@ -156,6 +156,9 @@ class Job:
             first = next(iter(pairs.values()), ())
             measure = next(iter(measures.values()))
             shown = evaluation.examples(measure, self._data, first, snrs_db[0])
+            for eve, other in list(measures.items())[1:]:
+                said = evaluation.examples(other, self._data, first, snrs_db[0])
+                shown |= {f"{name}/{eve}": said[name] for name in said if name[:4] == "eve_"}
             with atomic_file(examples) as temporary, open(temporary, "wb") as stream:
                 np.savez_compressed(stream, **shown)
             write_json(file, rows)

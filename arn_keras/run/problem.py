@@ -13,6 +13,7 @@ from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
 from arn_keras.run import channels, stages
+from arn_keras.run.given import check_tokens
 from arn_keras.run.stages import ARN, LINK, MODULES
 from arn_keras.task import TASKS
 from arn_keras.training import algorithm_1
@@ -37,7 +38,7 @@ class Problem:
 
     def __init__(self, config, dataset, load, *, shards=1, verbose=0):
         self.config, self.dataset, self.scenario = config, dataset, config.problem
-        self.task = answer(TASKS, self.scenario.task(dataset))
+        self.task = answer(TASKS, self.scenario.task(dataset)).of(dataset)
         self.channels = channels.channels(config)
         self._load = functools.cache(load)
         self._shards, self._verbose = shards, verbose
@@ -52,12 +53,19 @@ class Problem:
     @property
     def transmitter(self):
         """The base link's transmitter, s -> y."""
-        return self._load(LINK)["transmitter"]
+        return self._link["transmitter"]
 
     @property
     def receiver(self):
         """The base link's receiver, y -> s_hat."""
-        return self._load(LINK)["receiver"]
+        return self._link["receiver"]
+
+    @functools.cached_property
+    def _link(self):
+        models = self._load(LINK)
+        self.scenario.check_link(models, self.dataset)
+        check_tokens(models["transmitter"], self.dataset)
+        return models
 
     @property
     def signal_shape(self):
@@ -96,6 +104,7 @@ class Problem:
             algorithm_1.stage_seed(self.config.seed, "test"),
             dataset=self.dataset,
             task=self.task,
+            pauses=self.scenario.pauses,
             **self.channels,
         )
 
@@ -164,8 +173,9 @@ class Problem:
         options = {"width": config.block_width, "depth": config.block_depth}
         options = {name: value for name, value in options.items() if value is not None}
         how = {"block": config.block or self.scenario.block, **options}
+        silent = {"pauses": self.scenario.pauses}
         shape = self.signal_shape
-        return build_transmitter_arn(shape, **how), build_receiver_arn(shape, **how)
+        return build_transmitter_arn(shape, **silent, **how), build_receiver_arn(shape, **how)
 
     def pair_link(self, privacy, frozen=None):
         """A link compiled for training pairs, any number of them, by `train_pair`.
@@ -185,7 +195,9 @@ class Problem:
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
+            task_weight=self.task.task_weight,
             weights=self.scenario.loss_weights,
+            pauses=self.scenario.pauses,
             **self.channels,
         )
 

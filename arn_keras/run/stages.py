@@ -91,7 +91,7 @@ def _train_link(problem, how):
         dataset, task = dataset.without_target(), answer(TASKS, first)
     link = algorithm_1.train_link(
         lambda: problem.scenario.build_link(dataset),
-        dataset,
+        problem.scenario.link_data(dataset),
         problem.schedule(LINK),
         loss=task.link_loss,
         channel=problem.channels["bob_channel"],

@@ -50,6 +50,8 @@ class Scenario:
         block: name in `pair.BLOCKS` of the ARNs' block.
         loss_weights: (w1, w2, w3) of Eq. (19) where Eve's confidence is the third term; None for
             the letter's.
+        pauses: whether places of its signals [..., d] that are all zeros are not sent, as padding
+            is not: they count in no power (`power`), and no module perturbs them.
         splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
@@ -71,6 +73,7 @@ class Scenario:
     }
     block: ClassVar[str] = "dense"
     loss_weights: ClassVar[tuple[float, float, float] | None] = None
+    pauses: ClassVar[bool] = False
     splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",
@@ -137,6 +140,13 @@ class Scenario:
         from arn_keras.link.dense import build_receiver, build_transmitter
 
         return build_transmitter(dataset.source_shape), build_receiver(dataset.source_shape)
+
+    def link_data(self, dataset):
+        """What the base link is trained on: the data set, or more."""
+        return dataset
+
+    def check_link(self, models, dataset):
+        """Refuses a link that is there already and does not fit the data; `ModelError`."""
 
     def build_label_receiver(self, signal_shape, labels):
         """Bob's receiver of a label behind a link of another task: y -> logits."""

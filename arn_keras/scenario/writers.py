@@ -28,6 +28,11 @@ class Writers(Scenario):
         path=True,
     )
     attribute: str = option("student", "the array that is private")
+    known: bool = option(
+        False,
+        "test on every tenth training source instead of the test set: for an attribute that names "
+        "the writer, since no writer is in both",
+    )
 
     def __post_init__(self):
         object.__setattr__(self, "writers", tuple(self.writers))
@@ -44,7 +49,7 @@ class Writers(Scenario):
 
         files = [folder / "data" / file for file in self.kept_data()] if folder else self.writers
         found = images.load("mnist" if name == "auto" else name, data_dir, limit)
-        return attribute.with_attribute(found, files, self.attribute)
+        return attribute.with_attribute(found, files, self.attribute, self.known)
 
     def task(self, dataset):
         """Bob names the digit."""

@@ -9,6 +9,7 @@ import itertools
 
 from arn_keras.arguments import exit_status
 from arn_keras.backend import usable_cores
+from arn_keras.errors import ConfigError
 from arn_keras.sweep.options import configuration, identity, parse, plan_of, settings
 
 
@@ -34,6 +35,10 @@ def run(options):
     datasets = {dataset.name: dataset for dataset in found.values()}
     for note in itertools.chain(*(dataset.notes for dataset in datasets.values())):
         say(f"note: {note}")
+    for dataset in datasets.values():
+        shape = dataset.source_shape
+        if 1 in options.figure and (isinstance(shape, dict) or len(shape) != 3):
+            raise ConfigError(f"--figure 1: expected pictures, got {dataset.describe()}")
     load_tensorflow()
     from arn_keras.run.channels import channels
     from arn_keras.sweep.base import Base

@@ -104,9 +104,9 @@ def _measure(problem, point, measured, modules):
             if power is None:  # of the trained pair, whatever the SNR
                 power = measure.row(test, snr_db, **cases["paired"])["measured_psr_db"]
             module = (
-                RandomNoise(power, stage_seed(seed, case))
+                RandomNoise(power, stage_seed(seed, case), scenario.pauses)
                 if case == "random_noise"
-                else FastGradientSign([problem.classifier(stage) for stage in stages], power)
+                else FastGradientSign(map(problem.classifier, stages), power, scenario.pauses)
             )
             row = measure.row(test, snr_db, transmitter_module=module)
         else:

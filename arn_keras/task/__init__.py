@@ -4,4 +4,6 @@ TASKS = {
     "image": "arn_keras.task.image:IMAGE",
     "signal": "arn_keras.task.signal:SIGNAL",
     "label": "arn_keras.task.label:LABEL",
+    "text": "arn_keras.task.text:TEXT",
+    "similarity": "arn_keras.task.text:SIMILARITY",
 }

@@ -31,6 +31,7 @@ class Task(abc.ABC):
         blind_field: see `blind`.
         has_picture: whether it draws a few examples: `picture(path, examples, rows, title)`, from
             the arrays of `measure.evaluation.examples` and {case: row}.
+        task_weight: times w2 of Eq. (19): what makes L2 weigh as the letter's MSE does.
         task_loss: L2 of Eq. (19), (target, estimate) -> scalar or a loss a source; or its name.
     """
 
@@ -38,6 +39,19 @@ class Task(abc.ABC):
     blind_field: str
     has_picture = False
     link_loss = "mse"
+    task_weight = 1.0
+
+    def of(self, dataset):
+        """The task on a data set: itself, unless it needs to know the data."""
+        return self
+
+    def reading(self, estimate):
+        """What of an estimate is kept, and read by who reads Bob's: all of it."""
+        return estimate
+
+    def shown(self, examples):
+        """The arrays of `measure.evaluation.examples` as `picture` takes them."""
+        return examples
 
     @abc.abstractmethod
     def blind(self, targets, count):

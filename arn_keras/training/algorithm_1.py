@@ -155,8 +155,9 @@ def build_pair_link(
     stage,
     *,
     task_loss,
+    task_weight=1.0,
     weights=None,
-    **channels,
+    **how,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
 
@@ -170,8 +171,9 @@ def build_pair_link(
         dataset: `data.dataset.Dataset` that pairs are trained on.
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
+        task_weight: times w2, for an L2 in other units than the letter's.
         weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
-        **channels: `bob_channel` and `eve_channel` of `SecureLink`.
+        **how: `bob_channel`, `eve_channel` and `pauses` of `SecureLink`.
 
     Returns:
         `SecureLink`.
@@ -182,7 +184,7 @@ def build_pair_link(
         classifiers,
         *modules,
         preprocessing=dataset.prepare,
-        **channels,
+        **how,
         name=stage.replace("/", "_"),
     )
     power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
@@ -198,7 +200,8 @@ def build_pair_link(
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
-    link.loss_weights.assign(of_terms[privacy.loss])
+    w1, w2, w3 = of_terms[privacy.loss]
+    link.loss_weights.assign((w1, task_weight * w2, w3))
     return link
 
 

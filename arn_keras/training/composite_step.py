@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from arn_keras.loss.composite import eve_confidence
-from arn_keras.power import db_to_ratio, mean_power
+from arn_keras.power import db_to_ratio, mean_power, sent_share
 from arn_keras.system import Signals, forward, full_precision
 from arn_keras.training import given
 from arn_keras.training.batches import in_shards
@@ -50,7 +50,10 @@ class CompositeStep(NoisyLink):
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
         ]
-        power = self.power_loss(signals.perturbation, db_to_ratio(self.psr_db))
+        budget, over = db_to_ratio(self.psr_db), signals.sent if self.pauses else None
+        if self.pauses:  # so much of the frame's mean is there to be perturbed
+            budget *= sent_share(over)
+        power = self.power_loss(signals.perturbation, budget)
         target = given.fitted_target(self.task_loss, target, signals.estimate)
         task = ops.mean(self.task_loss(target, signals.estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
@@ -62,8 +65,8 @@ class CompositeStep(NoisyLink):
             "attack_power_loss": power,
             "task_loss": task,
             "eve_confidence": _average([eve_confidence(each, y["label"]) for each in logits]),
-            "perturbation_power": ops.mean(mean_power(signals.perturbation)),
-            "sent_power": ops.mean(mean_power(signals.sent)),
+            "perturbation_power": ops.mean(mean_power(signals.perturbation, over)),
+            "sent_power": ops.mean(mean_power(signals.sent, over)),
             "eve_accuracy": ops.mean(_average(hits)),
         }
 

@@ -62,6 +62,7 @@ class SecureLink(CompositeStep):
         keep_power: whether z is scaled to the power of y, source by source, before it is sent
             (`pair.power_kept.keep_power` makes the module that is deployed then).
         bob_channel, eve_channel: what each hears through, made anew; `AWGN()`, Eve's as Bob's.
+        pauses: whether places of the signal that are all zeros are not sent, as padding is not.
 
     Raises:
         ConfigError: for models that do not fit, or an eavesdropper who ends in a softmax.
@@ -82,6 +83,7 @@ class SecureLink(CompositeStep):
         keep_power: bool = False,
         bob_channel: Listener | None = None,
         eve_channel: Listener | None = None,
+        pauses: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
@@ -96,7 +98,7 @@ class SecureLink(CompositeStep):
         self.eavesdroppers = eavesdroppers
         self.transmitter_arn = transmitter_arn or build_transmitter_arn(fixed(self._shape))
         self.receiver_arn = receiver_arn or build_receiver_arn(fixed(self._shape))
-        self.keep_power = keep_power
+        self.keep_power, self.pauses = keep_power, pauses
         bob_channel = bob_channel or AWGN()
         self.bob_channel = ear(bob_channel, seed, "bob_channel")
         self.eve_channel = ear(eve_channel or bob_channel, seed + 1, "eve_channel")
@@ -171,7 +173,8 @@ class SecureLink(CompositeStep):
 
     def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
-        return {**super().get_config(), "keep_power": self.keep_power}
+        own = {"keep_power": self.keep_power, "pauses": self.pauses}
+        return {**super().get_config(), **own}
 
     def restart(self, seed: int) -> None:
         """Makes the link a new one of this seed: modules, optimiser and epochs as at the beginning.
