@@ -1,6 +1,8 @@
 """Every eavesdropper's network, once: the letter's, others, and Alice's substitutes for them."""
 
 _DENSE = "arn_keras.eve.dense:"
+_RADIO = "arn_keras.eve.radio:"
+_EXPERT = "arn_keras.eve.expert:build_expert_eavesdropper"
 _RESIDUAL = "arn_keras.eve.residual:build_residual_eavesdropper"
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
@@ -28,6 +30,16 @@ EVES = {
         f"convolutions_{width}_{depth}": (_RESIDUAL, {"width": width, "depth": depth})
         for width, depth in CONVOLUTIONS
     },
+    # Of a modem's frames, and substitutes for these.
+    "expert": _EXPERT,
+    "expert_small": (_EXPERT, {"width": 32}),
+    "expert_wide": (_EXPERT, {"width": 128}),
+    "iq": (_RADIO + "build_iq_eavesdropper", {"filters": (32, 48, 64)}),
+    "iq_small": (_RADIO + "build_iq_eavesdropper", {"filters": (24, 32)}),
+    "iq_wide": (_RADIO + "build_iq_eavesdropper", {"filters": (64, 96, 128), "low_pass": True}),
+    "symbol": (_RADIO + "build_symbol_eavesdropper", {"width": 64, "depth": 2}),
+    "symbol_small": (_RADIO + "build_symbol_eavesdropper", {"width": 48, "depth": 2}),
+    "symbol_wide": (_RADIO + "build_symbol_eavesdropper", {"width": 144, "low_pass": True}),
     # The audit's, larger ones.
     "wide": "arn_keras.eve.larger:build_wide_eavesdropper",
     "convolutional": "arn_keras.eve.larger:build_convolutional_eavesdropper",

@@ -34,6 +34,7 @@ class Evaluation:
         batch_size: sources a batch.
         bob_channel, eve_channel: what each hears through, `channel.listener.Listener`; AWGN by
             default.
+        air: function that makes a meter of what is sent, `measure.air.Air`; None for none.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class Evaluation:
         batch_size=1000,
         bob_channel=None,
         eve_channel=None,
+        air=None,
     ):
-        self._dataset, self._task = dataset, task
+        self._dataset, self._task, self._air = dataset, task, air
         self._transmitter = transmitter
         self._receiver = receiver
         self.eavesdropper = eavesdropper
@@ -103,13 +105,15 @@ class Evaluation:
             perturbation), `sent_power`, the task's own (for pictures `mse`, `psnr_db`),
             `eve_accuracy`, `eve_confidence`, `leakage_nats`, `bob_accuracy`, `sources`.
         """
-        meter = self._task.meter()
+        meter, air = self._task.meter(), self._air and self._air()
         total, leakage = {}, Leakage(self.eavesdropper.output_shape[-1])
         for batch, start in enumerate(range(0, len(split), self._batch_size)):
             part = split.part(slice(start, start + self._batch_size))
             labels = np.asarray(part.label)
             signals = self.signals(part, snr_db, transmitter_module, receiver_module, batch)
             meter.add(self._dataset.targets(part), signals.estimate)
+            if air:
+                air.add(signals.sent)
             overheard = self.eavesdropper(signals.overheard, training=False)
             for name, value in self._sums(signals, labels, overheard).items():
                 total[name] = total.get(name, 0.0) + value
@@ -121,6 +125,7 @@ class Evaluation:
             "measured_psr_db": ratio_to_db(power) if power > 0 else None,
             "sent_power": mean["sent_power"],
             **meter.fields(len(split)),
+            **(air.fields(snr_db) if air else {}),
             "eve_accuracy": mean["eve_hit"],
             "eve_confidence": mean["eve_confidence"],
             "leakage_nats": leakage.nats,

@@ -14,6 +14,7 @@ BLOCKS = {
     "dense": "arn_keras.pair.dense:dense_residual",
     "conv": "arn_keras.pair.conv:conv_residual",
     "transformer": "arn_keras.pair.transformer:transformer_residual",
+    "in_band": "arn_keras.pair.in_band:in_band_residual",
 }
 
 #: How a keyed module rotates a signal, `pair.keyed.Rotation`.

@@ -3,5 +3,6 @@
 TASKS = {
     "image": "arn_keras.task.image:IMAGE",
     "signal": "arn_keras.task.signal:SIGNAL",
+    "modem": "arn_keras.task.modem:MODEM",
     "label": "arn_keras.task.label:LABEL",
 }
