@@ -69,7 +69,8 @@ def test_without_noise_bob_finds_every_bit_where_he_was_told_to_look():
     estimate = build_receiver()(build_transmitter(NAMES)(sent))
     _, points, gain, _ = constellation.sent(sent, NAMES)
     found = constellation.estimates(sent, estimate, NAMES)
-    np.testing.assert_allclose(found, points * (gain / constellation.told(gain))[:, None], atol=1e-5)
+    expected = points * (gain / constellation.told(gain))[:, None]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     elsewhere = sent.copy()
     elsewhere[:, -1, 2] = (elsewhere[:, -1, 2] + 3) % 8
     assert constellation.symbol_errors(elsewhere, estimate, NAMES).mean() > 1

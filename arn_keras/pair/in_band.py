@@ -43,8 +43,8 @@ def in_band_residual(signal, width=96, depth=2, kernel=3, samples_per_symbol=SAM
         2 * samples_per_symbol,
         kernel,
         "residual",
-        # A module starts near the identity, as the others do.
-        kernel_initializer=keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform"),
+        # The band's filter leaves a sixth: a module starts near the identity, as the others do.
+        kernel_initializer=keras.initializers.VarianceScaling(3.0, "fan_avg", "uniform"),
     )
     residual = layers.Reshape((count // 2, 2), name="samples")(residual)
     residual = in_band(residual, samples_per_symbol)

@@ -30,12 +30,12 @@ class Modulation(Scenario):
     block = "in_band"
     keeps_power = True
     trains_link = False
-    loss_weights = (10.0, 1.0, 1.0)
+    loss_weights = (10.0, 5.0, 1.0)
     defaults: ClassVar = {
         "epochs": 2,
         "link_epochs": 1,
-        "eve_epochs": 3,
-        "batch_size": 256,
+        "eve_epochs": 2,
+        "batch_size": 128,
         "learning_rate": 3e-3,
     }
     measured: ClassVar = {"frozen": "expert", "frozen_iq": "iq", "frozen_symbol": "symbol"}
