@@ -30,7 +30,9 @@ from arn_keras.run import command
 from arn_keras.run.command import parse
 from arn_keras.run.saved import SavedRun
 from arn_keras.scenario.modulation import Modulation
+from arn_keras.sweep import __main__ as sweep
 from arn_keras.task.modem import MODEM
+from arn_keras.training.privacy import Privacy
 
 TOY = ["--scenario", "modulation", "--modulations", "bpsk", "16qam", "--samples", "64"]
 TOY += ["--samples-per-symbol", "4", "--frames", "64", "--test-frames", "40", "--snr-db", "0"]
@@ -96,6 +98,21 @@ def test_the_pair_becomes_a_bundle_of_built_in_operators_in_every_precision(run,
             assert "CONV_2D" in entry["operators"]
 
 
+@pytest.mark.parametrize(("box", "field"), [("single", "loss"), ("ensemble", "ensemble")])
+def test_a_pair_is_trained_by_the_scenarios_weights_at_the_power_of_the_plain_modem(
+    run, box, field
+):
+    problem = SavedRun.read(run).problem()
+    frozen = [problem.transmitter, problem.receiver, problem.classifier("expert")]
+    link = problem.pair_link(Privacy("black", box), frozen)
+    expected = getattr(Modulation, f"{field}_weights")
+    np.testing.assert_allclose(link.loss_weights, expected)
+    assert problem.keeps_power
+    module = problem.trained_modules(link)["transmitter"]
+    signal = problem.signals[:5]
+    np.testing.assert_allclose(np.mean(module(signal).numpy() ** 2, axis=1), 1, atol=1e-5)
+
+
 def test_the_page_says_in_one_line_that_it_shows_pictures_only(run):
     with pytest.raises(ExportError, match="expected a task that the page can show") as refusal:
         check_pictures(SavedRun.read(run).problem())
@@ -125,6 +142,15 @@ def test_what_cannot_be_ends_with_one_line_and_status_2(options, says, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert says in said[-1]
     assert not any("Traceback" in line for line in said)
+
+
+def test_the_letters_figure_1_is_not_drawn_of_frames(tmp_path, capsys):
+    asked = ["--scenario", "modulation", "--frames", "20", "--test-frames", "20", "--figure", "1"]
+    assert sweep.main([*asked, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-1].endswith(
+        "expected pictures for 1, got modulation: 20 training and 20 test sources of 33x6"
+    )
 
 
 def test_a_data_set_has_no_place_in_it(tmp_path, capsys):

@@ -207,6 +207,7 @@ class Problem:
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
             weights=self.scenario.loss_weights,
+            ensemble_weights=self.scenario.ensemble_weights,
             **self.channels,
         )
 

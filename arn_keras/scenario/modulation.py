@@ -30,9 +30,10 @@ class Modulation(Scenario):
     block = "in_band"
     keeps_power = True
     trains_link = False
-    loss_weights = (10.0, 5.0, 1.0)
+    loss_weights = (10.0, 2.0, 1.0)
+    ensemble_weights = (1.0, 2.0, 1.0)
     defaults: ClassVar = {
-        "epochs": 2,
+        "epochs": 4,
         "link_epochs": 1,
         "eve_epochs": 2,
         "batch_size": 128,

@@ -50,6 +50,8 @@ class Scenario:
         block: name in `pair.BLOCKS` of the ARNs' block.
         loss_weights: (w1, w2, w3) of Eq. (19) where Eve's confidence is the third term; None for
             the letter's.
+        ensemble_weights: the same for an ensemble of substitutes, whose first term is in units of
+            the budget.
         splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
@@ -80,6 +82,7 @@ class Scenario:
     keeps_power: ClassVar[bool] = False
     pulse: ClassVar[tuple[int, float] | None] = None
     loss_weights: ClassVar[tuple[float, float, float] | None] = None
+    ensemble_weights: ClassVar[tuple[float, float, float] | None] = None
     splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",

@@ -156,6 +156,7 @@ def build_pair_link(
     *,
     task_loss,
     weights=None,
+    ensemble_weights=None,
     **channels,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
@@ -171,6 +172,8 @@ def build_pair_link(
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
         weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
+        ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
+            budget.
         **channels: `bob_channel` and `eve_channel` of `SecureLink`.
 
     Returns:
@@ -186,10 +189,11 @@ def build_pair_link(
         name=stage.replace("/", "_"),
     )
     power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
-    if weights is not None:
-        of_terms = {**of_terms, "confidence": weights}
     if privacy.ensemble:
         power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
+        weights = ensemble_weights
+    if weights is not None:
+        of_terms = {**of_terms, "confidence": weights}
     schedule.compile(
         link,
         len(dataset.train),
