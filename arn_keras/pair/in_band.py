@@ -44,7 +44,7 @@ def in_band_residual(signal, width=96, depth=2, kernel=3, samples_per_symbol=SAM
         kernel,
         "residual",
         # The band's filter leaves a sixth: a module starts near the identity, as the others do.
-        kernel_initializer=keras.initializers.VarianceScaling(3.0, "fan_avg", "uniform"),
+        kernel_initializer=keras.initializers.VarianceScaling(10.0, "fan_avg", "uniform"),
     )
     residual = layers.Reshape((count // 2, 2), name="samples")(residual)
     residual = in_band(residual, samples_per_symbol)

@@ -30,13 +30,13 @@ class Modulation(Scenario):
     block = "in_band"
     keeps_power = True
     trains_link = False
-    loss_weights = (10.0, 2.0, 1.0)
-    ensemble_weights = (1.0, 2.0, 1.0)
+    loss_weights = (10.0, 3.0, 1.0)
+    ensemble_weights = (1.0, 3.0, 1.0)
     defaults: ClassVar = {
         "epochs": 4,
         "link_epochs": 1,
         "eve_epochs": 2,
-        "batch_size": 128,
+        "batch_size": 64,
         "learning_rate": 3e-3,
     }
     measured: ClassVar = {"frozen": "expert", "frozen_iq": "iq", "frozen_symbol": "symbol"}
