@@ -77,5 +77,6 @@ def load(name, symbols, numbers, counts, seed=0):
     for split, count in enumerate(counts):
         drawn = frames(count, symbols, numbers, seed=seed, split=split)
         drawn[:, -1, 1:] = 0
-        splits.append(Split(drawn, np.arange(count, dtype=np.int32) % len(numbers)))
+        label = np.arange(count, dtype=np.int32) % len(numbers)
+        splits.append(Split(drawn, label, drawn))  # what Bob finds is not shaped as they are
     return Dataset(name, *splits, len(numbers))

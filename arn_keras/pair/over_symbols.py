@@ -66,6 +66,7 @@ def over_symbols(rotation, samples_per_symbol, roll_off):
     return dataclasses.replace(
         rotation,
         name=f"{rotation.name} over symbols",
+        for_many=None,  # symbols are few
         build_transmitter=functools.partial(build, at_alice=True),
         build_receiver=functools.partial(build, at_alice=False),
     )

@@ -9,6 +9,7 @@ import itertools
 
 from arn_keras.arguments import exit_status
 from arn_keras.backend import usable_cores
+from arn_keras.errors import ConfigError
 from arn_keras.sweep.options import configuration, identity, parse, plan_of, settings
 
 
