@@ -12,7 +12,8 @@ NAMES = tuple(constellation.MODULATIONS)
 class Modem(Task):
     """Symbols of the modulations of `link.constellation`, on frames of `data.modulation`."""
 
-    measures = (Measure("ser", "Bob SER", ".5f", better="lower", log=True),)
+    # A hundredth more noise is 2 to 6 hundredths more errors, from 9 % of 64QAM to 0.1 %.
+    measures = (Measure("ser", "Bob SER", ".5f", better="lower", log=True, steepness=3.0),)
     blind_field = "ser_blind"
     has_picture = True
 
