@@ -62,7 +62,7 @@ class Listener(keras.layers.Layer):
         """Restarts what is drawn at `seed`, a pair of unsigned 32-bit integers."""
         self.seed_generator.state.assign(seed)
 
-    def synchronised(self):
+    def synchronised(self) -> "Listener":
         """The ear of who knows phase and timing of what is sent, for she knows what it is."""
         return self
 
