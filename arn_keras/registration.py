@@ -29,6 +29,8 @@ CLASSES = {
     "SignBlindFeatures": "eve.structural",
     "SymbolError": "link.modem",
     "SymbolFeatures": "eve.expert",
+    "Symbols": "pair.over_symbols",
+    "Unsynchronised": "channel.unsynchronised",
 }
 FUNCTIONS = {
     "attack_power_loss": "loss.composite",

@@ -176,7 +176,7 @@ def run(untrained, monkeypatch):
             real(*arguments)
 
     monkeypatch.setattr(bundle, "_python", python)
-    monkeypatch.setattr(manifest, "check_parity", lambda rows, measure: None)
+    monkeypatch.setattr(manifest, "check_parity", lambda *given: None)
     return run
 
 
@@ -207,7 +207,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 
 
 def test_a_bundle_that_is_not_proven_leaves_nothing_behind(run, tmp_path, capsys, monkeypatch):
-    def refuse(rows, measure):
+    def refuse(*given):
         raise ExportError("parity not met: by far")
 
     monkeypatch.setattr(manifest, "check_parity", refuse)
@@ -311,6 +311,13 @@ def test_parity_is_refused_just_beyond_what_is_allowed(precision, field, allowed
         for value in (sign * 1.01 * allowed, float("nan")):
             with pytest.raises(ExportError, match=f"parity not met: {precision} .* {field}"):
                 manifest.check_parity([_row(precision, **{field: value})], "mse")
+
+
+def test_a_steep_measure_may_change_so_many_times_more_and_a_rate_of_0_may_stay_0():
+    manifest.check_parity([_row("int8", ser_change=0.029)], "ser", 3.0)
+    with pytest.raises(ExportError, match=r"expected ser_change within 0\.03, got 0\.031"):
+        manifest.check_parity([_row("int8", ser_change=0.031)], "ser", 3.0)
+    assert [proof._change(*each) for each in ((3.0, 2.0), (0.0, 0.0), (1e-6, 0.0))] == [0.5, 0, 1]
 
 
 def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):

@@ -67,8 +67,10 @@ def test_without_noise_bob_finds_every_bit_where_he_was_told_to_look():
     wrong, sent = _errors(NAMES, 200.0, 120)
     assert not wrong.any()
     estimate = build_receiver()(build_transmitter(NAMES)(sent))
-    _, points, *_ = constellation.sent(sent, NAMES)
-    np.testing.assert_allclose(constellation.estimates(sent, estimate, NAMES), points, atol=1e-5)
+    _, points, gain, _ = constellation.sent(sent, NAMES)
+    found = constellation.estimates(sent, estimate, NAMES)
+    expected = points * (gain / constellation.told(gain))[:, None]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     elsewhere = sent.copy()
     elsewhere[:, -1, 2] = (elsewhere[:, -1, 2] + 3) % 8
     assert constellation.symbol_errors(elsewhere, estimate, NAMES).mean() > 1
@@ -173,8 +175,9 @@ def test_the_losses_of_the_modem_are_those_of_numpy_and_have_gradients(loss):
     gradient = tape.gradient(found, signal).numpy()
     assert np.all(np.isfinite(gradient))
     assert np.abs(gradient).max() > 0
-    labels, points, *_ = constellation.sent(sent, NAMES)
+    labels, points, gain, _ = constellation.sent(sent, NAMES)
     got = constellation.estimates(sent, receiver(signal), NAMES)
+    got *= (constellation.told(gain) / gain)[:, None]  # the losses know the gain itself
     expected = []
     for row in range(60):
         whole = constellation.points(NAMES[int(sent[row, -1, 0])])

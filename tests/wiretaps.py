@@ -69,6 +69,7 @@ def wiretap(leaks=True, protection=None, gain=None, snr_db=10.0, seed=0):
         task=IMAGE,
         channels={"bob_channel": AWGN(), "eve_channel": AWGN()},
         config=Config(),
+        air=None,
     )
     return Wiretap(
         problem,

@@ -18,19 +18,22 @@ def bob(tap):
     """What the protection costs: Bob's task with the right key, the sent and the added power.
 
     Returns:
-        The task's measures (for pictures `mse`, `psnr_db`), `sent_power`, `perturbation_power`,
-        `norm_spread` (standard deviation over mean of the sent power of a message); of keyed ones
-        `rotation`, of the exactly uniform one `shift` and `remainder_nats` (`pair.remainder`); of
-        tasks of a label `answer_accuracy` and `answer_leakage_nats`, of who knows the answer alone.
+        The task's measures (for pictures `mse`, `psnr_db`), of a modem those of `measure.air`,
+        `sent_power`, `perturbation_power`, `norm_spread` (standard deviation over mean of the sent
+        power of a message); of keyed ones `rotation`, of the exactly uniform one `shift` and
+        `remainder_nats` (`pair.remainder`); of tasks of a label `answer_accuracy` and
+        `answer_leakage_nats`, of who knows the answer alone.
     """
     keys, channel = tap.keys("bob"), ear(tap.bob_channel, tap.seed, "bob_channel")
     pauses = tap.scenario.pauses
-    powers = []
+    powers, air = [], tap.problem.air and tap.problem.air()
 
     def measure(public, signal):
         drawn = keys.draw(public.shape[0]) if keys else None
         sent = keys.module([public, drawn], training=False) if keys else public
         received = channel(sent, snr_db=tap.snr_db)
+        if air:
+            air.add(sent)
         over = sent if pauses else None
         both = mean_power(sent, over), mean_power(sent - signal, over)
         powers.append(np.stack(both, axis=1))
@@ -47,6 +50,7 @@ def bob(tap):
         **more,
         **answer_alone(tap.dataset),
         **tap.judged(estimates),
+        **(air.fields(tap.snr_db) if air else {}),
         "sent_power": float(np.mean(sent, dtype=float)),
         "perturbation_power": float(np.mean(added, dtype=float)),
         "norm_spread": float(np.std(sent, dtype=float) / np.mean(sent, dtype=float)),

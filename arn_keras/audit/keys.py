@@ -62,13 +62,15 @@ def known_plaintext(tap, effort, reused):
 
     W = argmin ||Z W - Y||^2 + sigma^2 N ||W||^2 over N pairs of a known y and its received z; the
     estimate z W of the next messages goes to the frozen Eve. With one key for all this is her way
-    back at about N = n messages; with a key a message there is no one W to find.
+    back at about N = n messages; with a key a message there is no one W to find. Phase
+    and timing, where she does not hear them, are told her: she finds them from what she knows.
     """
     keys = tap.keys("reused" if reused else "known", reused=reused)
-    count = min(max(effort.known), len(tap.signals[0]))
+    count, channel = min(max(effort.known), len(tap.signals[0])), tap.eve_channel.synchronised()
     plain = tap.unprotected[0][:count].reshape(count, -1).astype(float)
-    known = tap.overhear(tap.signals[0][:count], keys, purpose="known").reshape(count, -1)
-    heard = tap.overhear(tap.signals[1], keys).reshape(len(tap.signals[1]), -1)
+    known = tap.overhear(tap.signals[0][:count], keys, purpose="known", channel=channel)
+    heard = tap.overhear(tap.signals[1], keys, channel=channel)
+    known, heard = (each.reshape(len(each), -1) for each in (known, heard))
     found = []
     for messages in effort.known if reused else (count,):
         if messages > count:

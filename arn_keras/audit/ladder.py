@@ -10,7 +10,6 @@ from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.journal import Journal
 from arn_keras.measure.leakage import accuracy, leakage_nats, majority_rate
 from arn_keras.pair.chain import Protection, protection, weakened
-from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.power import ratio_to_db
 from arn_keras.rooms import answer
 from arn_keras.run import channels
@@ -67,7 +66,7 @@ def climb(
     others = others or {}
     leaks = pair if pair[0] is not None else next(iter(others.values()), None) or problem.modules()
     signals = problem.signals, problem.transmit(problem.dataset.test)
-    rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
+    rotation = problem.rotation
     rows, settings = [], f"{effort} {snr_db} {psr_db}"  # rows under others are not these
     for seed in seeds:
         clean = {}

@@ -16,7 +16,6 @@ from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.larger import larger
 from arn_keras.audit.wiretap import Wiretap
 from arn_keras.pair.chain import Protection, protection
-from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.privacy import Privacy
 
@@ -67,7 +66,7 @@ class Trade:
         self._letter = problem.pair_link(Privacy("white"))
         self._min_max = build_min_max_link(problem)
         self._clean = {}
-        self._rotation = chosen_rotation(problem.config.rotation, problem.signal_shape)
+        self._rotation = problem.rotation
 
     def named(self, point):
         """What a journal calls a point: a keyed one together with its rotation."""

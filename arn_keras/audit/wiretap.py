@@ -122,7 +122,7 @@ class Wiretap:
         """Keys of this protection, or None for none; another purpose, other keys."""
         return self.protection.keys(self.shape, seed=self._seed(f"keys {purpose}"), **how)
 
-    def overhear(self, signals, keys=None, snr_db=None, purpose="test"):
+    def overhear(self, signals, keys=None, snr_db=None, purpose="test", channel=None):
         """What Eve receives of signals, Eq. (11): keyed by `keys`, in noise of her own.
 
         Args:
@@ -130,8 +130,9 @@ class Wiretap:
             keys: `RandomKeys`, or None.
             snr_db: SNR in dB; the link's by default.
             purpose: another purpose, other noise.
+            channel: what she hears through, if not as always.
         """
-        channel = ear(self.eve_channel, self._seed(f"noise {purpose}"), "eve_channel")
+        channel = ear(channel or self.eve_channel, self._seed(f"noise {purpose}"), "eve_channel")
         snr_db = self.snr_db if snr_db is None else snr_db
 
         def receive(batch):

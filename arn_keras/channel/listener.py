@@ -62,6 +62,10 @@ class Listener(keras.layers.Layer):
         """Restarts what is drawn at `seed`, a pair of unsigned 32-bit integers."""
         self.seed_generator.state.assign(seed)
 
+    def synchronised(self) -> "Listener":
+        """The ear of who knows phase and timing of what is sent, for she knows what it is."""
+        return self
+
     def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         own = {"seed": self.seed, "snr_offset_db": self.snr_offset_db}

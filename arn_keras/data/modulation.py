@@ -10,6 +10,7 @@ that 2 dB steps of its SNR are 4 dB (O'Shea, West, GNU Radio Conference 2016).
 
 import numpy as np
 
+from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import DataError
 
 #: Bits of a symbol's row; a modulation of fewer uses the first.
@@ -57,3 +58,25 @@ def frames(count, symbols, numbers, samples_per_symbol=8, *, seed=0, split=0, fi
         low, high = max(first, block * BLOCK), min(first + count, (block + 1) * BLOCK)
         found[low - first : high - first] = drawn[low - block * BLOCK : high - block * BLOCK]
     return found
+
+
+def load(name, symbols, numbers, counts, seed=0):
+    """Frames on Alice's own clock: phase and timing are 0, a listener's are the channel's.
+
+    Args:
+        name: of the set.
+        symbols: symbols of a frame.
+        numbers: those of the modulations; the place among them is the label.
+        counts: frames to train and to test on.
+        seed: of the set.
+
+    Returns:
+        `data.dataset.Dataset`.
+    """
+    splits = []
+    for split, count in enumerate(counts):
+        drawn = frames(count, symbols, numbers, seed=seed, split=split)
+        drawn[:, -1, 1:] = 0
+        label = np.arange(count, dtype=np.int32) % len(numbers)
+        splits.append(Split(drawn, label, drawn))  # what Bob finds is not shaped as they are
+    return Dataset(name, *splits, len(numbers))

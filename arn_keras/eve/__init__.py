@@ -5,6 +5,8 @@ _TOKENS = "arn_keras.eve.tokens:"
 _CONV = _TOKENS + "build_token_convolutional"
 _ATTENTIVE = _TOKENS + "build_token_transformer"
 _FLAT = _TOKENS + "build_token_dense"
+_RADIO = "arn_keras.eve.radio:"
+_EXPERT = "arn_keras.eve.expert:build_expert_eavesdropper"
 _RESIDUAL = "arn_keras.eve.residual:build_residual_eavesdropper"
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
@@ -46,6 +48,16 @@ EVES = {
     "token_conv_wide": (_CONV, {"filters": 192, "kernels": (1, 2, 3, 5), "width": 192}),
     "token_transformer_wide": (_ATTENTIVE, {"width": 96, "depth": 3}),
     "token_dense_wide": (_FLAT, {"hidden": (512, 512)}),
+    # Of a modem's frames, and substitutes for these.
+    "expert": _EXPERT,
+    "expert_small": (_EXPERT, {"width": 32}),
+    "expert_wide": (_EXPERT, {"width": 128}),
+    "iq": (_RADIO + "build_iq_eavesdropper", {"filters": (32, 48, 64)}),
+    "iq_small": (_RADIO + "build_iq_eavesdropper", {"filters": (24, 32)}),
+    "iq_wide": (_RADIO + "build_iq_eavesdropper", {"filters": (64, 96, 128), "low_pass": True}),
+    "symbol": (_RADIO + "build_symbol_eavesdropper", {"width": 64, "depth": 2}),
+    "symbol_small": (_RADIO + "build_symbol_eavesdropper", {"width": 48, "depth": 2}),
+    "symbol_wide": (_RADIO + "build_symbol_eavesdropper", {"width": 144, "low_pass": True}),
     # The audit's, larger ones.
     "wide": "arn_keras.eve.larger:build_wide_eavesdropper",
     "convolutional": "arn_keras.eve.larger:build_convolutional_eavesdropper",

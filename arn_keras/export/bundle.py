@@ -215,7 +215,8 @@ def _make(bundle, handover, facts, run_dir, data_dir):
     manifest.write(bundle, manifest.draft(bundle, facts))
     _python("-m", "arn_keras.export.proof", bundle, handover)
     facts |= read_json(handover / "proof.json")
-    manifest.check_parity(facts["parity"], facts["measure"]["field"])
+    measure = facts["measure"]
+    manifest.check_parity(facts["parity"], measure["field"], measure["steepness"])
     if facts["is_keyed"]:
         manifest.check_keyed(facts)
 

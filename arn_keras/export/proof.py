@@ -113,7 +113,7 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
                     "transmitter": at_alice,
                     "receiver": at_bob,
                     field: value,
-                    f"{field}_change": value / keras[field] - 1,
+                    f"{field}_change": _change(value, keras[field]),
                     "eve_accuracy_change": at_the_air["eve_accuracy"] - keras["eve_accuracy"],
                     **at_the_air,
                     "cleaned_max_abs_difference": difference[at_bob],
@@ -191,6 +191,11 @@ def _vectors(runtime, ends, signal, received):
                     given = alice.quantize(signal), bob.quantize(received)
             answers = alice.run(given[0], keys), bob.run(given[1], keys)
             yield name, dict(zip(_ENDS, (*given, *answers), strict=True))
+
+
+def _change(value, before):
+    """Relative change; of an error rate of 0 there is none but to another one."""
+    return value / before - 1 if before else float(value > 0)
 
 
 def _largest(difference):

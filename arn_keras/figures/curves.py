@@ -27,7 +27,10 @@ def figure_3(path, rows, measure, chance, title):
         chance: Eve's accuracy if she guesses.
         title: one line above.
     """
-    _draw(path, rows, "snr_db", "SNR (dB)", measure, chance, title)
+    name, more = "SNR (dB)", {row["es_n0_db"] - row["snr_db"] for row in rows if "es_n0_db" in row}
+    if more:  # a modem's samples
+        name = f"SNR per sample (dB); Es/N0 is {max(more):.2f} dB more"
+    _draw(path, rows, "snr_db", name, measure, chance, title)
 
 
 def figure_4(path, rows, measure, chance, title):

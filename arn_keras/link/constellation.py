@@ -12,6 +12,8 @@ from arn_keras.errors import ConfigError
 #: Bits a symbol; a modulation's number is its place here.
 MODULATIONS = {"bpsk": 1, "qpsk": 2, "8psk": 3, "16qam": 4, "64qam": 6, "pam4": 2}
 MOST_BITS = max(MODULATIONS.values())
+#: What Bob is told of a frame's gain, 4 bits in its header: a power of this, the middle one 1.
+GAIN_STEP, LEAST_STEP, MOST_STEP = 1.032, -7, 8
 
 
 def known(names):
@@ -99,8 +101,19 @@ def sent(frames, names=tuple(MODULATIONS)):
     return labels, found, gain, timing.astype(int)
 
 
+def told(gain):
+    """A gain as the header tells it Bob, which scales every frame to power 1: its phase is exact.
+
+    Args:
+        gain: complex, [batch], as of `sent`: of size sqrt(2) for a constellation's mean energy.
+    """
+    steps = np.log(np.abs(gain) / np.sqrt(2)) / np.log(GAIN_STEP)
+    size = GAIN_STEP ** np.clip(np.rint(steps), LEAST_STEP, MOST_STEP)
+    return gain * (np.sqrt(2) * size / np.abs(gain))
+
+
 def estimates(frames, estimate, names=tuple(MODULATIONS)):
-    """Bob's symbols at the instants that he knows, turned and scaled back: complex
+    """Bob's symbols at the instants that he knows, turned and scaled back (`told`): complex
     [batch, symbols], a point of the constellation plus noise.
 
     Args:
@@ -111,7 +124,7 @@ def estimates(frames, estimate, names=tuple(MODULATIONS)):
     estimate = np.asarray(estimate, np.float32)
     _, _, gain, timing = sent(frames, names)
     taken = np.take_along_axis(estimate, timing[:, None, None, None], axis=2)[:, :, 0]
-    turned = (taken[..., 0] + 1j * taken[..., 1]) / gain[:, None]
+    turned = (taken[..., 0] + 1j * taken[..., 1]) / told(gain)[:, None]
     return turned / np.sqrt(estimate.shape[2])
 
 

@@ -35,6 +35,7 @@ class Evaluation:
         bob_channel, eve_channel: what each hears through, `channel.listener.Listener`; AWGN by
             default.
         pauses: whether places of the signal that are all zeros are not sent, as padding is not.
+        air: function that makes a meter of what is sent, `measure.air.Air`; None for none.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Evaluation:
         bob_channel=None,
         eve_channel=None,
         pauses=False,
+        air=None,
     ):
         self._pauses = pauses
-        self._dataset, self._task = dataset, task
+        self._dataset, self._task, self._air = dataset, task, air
         self._transmitter = transmitter
         self._receiver = receiver
         self.eavesdropper = eavesdropper
@@ -106,13 +108,15 @@ class Evaluation:
             perturbation), `sent_power`, the task's own (for pictures `mse`, `psnr_db`),
             `eve_accuracy`, `eve_confidence`, `leakage_nats`, `bob_accuracy`, `sources`.
         """
-        meter = self._task.meter()
+        meter, air = self._task.meter(), self._air and self._air()
         total, leakage = {}, Leakage(self.eavesdropper.output_shape[-1])
         for batch, start in enumerate(range(0, len(split), self._batch_size)):
             part = split.part(slice(start, start + self._batch_size))
             labels = np.asarray(part.label)
             signals = self.signals(part, snr_db, transmitter_module, receiver_module, batch)
             meter.add(self._dataset.targets(part), signals.estimate)
+            if air:
+                air.add(signals.sent)
             overheard = self.eavesdropper(signals.overheard, training=False)
             for name, value in self._sums(signals, labels, overheard).items():
                 total[name] = total.get(name, 0.0) + value
@@ -124,6 +128,7 @@ class Evaluation:
             "measured_psr_db": ratio_to_db(power) if power > 0 else None,
             "sent_power": mean["sent_power"],
             **meter.fields(len(split)),
+            **(air.fields(snr_db) if air else {}),
             "eve_accuracy": mean["eve_hit"],
             "eve_confidence": mean["eve_confidence"],
             "leakage_nats": leakage.nats,

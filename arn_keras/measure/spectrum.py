@@ -35,7 +35,11 @@ def occupied_bandwidth(signals, share=0.99):
         Width in units of the sampling rate, from 0 to 1, between bins by straight lines; 0 for
         silence.
     """
-    frequency, power = spectrum(signals)
+    return band_of(*spectrum(signals), share)
+
+
+def band_of(frequency, power, share=0.99):
+    """`occupied_bandwidth` of a spectrum."""
     if not power.sum():
         return 0.0
     width = frequency[1] - frequency[0]
@@ -55,7 +59,11 @@ def out_of_band(signals, edge):
     Returns:
         From 0 to 1; 0 for silence.
     """
-    frequency, power = spectrum(signals)
+    return share_above(*spectrum(signals), edge)
+
+
+def share_above(frequency, power, edge):
+    """`out_of_band` of a spectrum."""
     total = power.sum()
     return float(power[np.abs(frequency) > edge].sum() / total) if total else 0.0
 

@@ -16,6 +16,7 @@ BLOCKS = {
     # The same few dense layers at each token of a signal [tokens, d].
     "tokenwise": ("arn_keras.pair.conv:conv_residual", {"kernel": 1, "width": 128, "depth": 2}),
     "transformer": "arn_keras.pair.transformer:transformer_residual",
+    "in_band": "arn_keras.pair.in_band:in_band_residual",
 }
 
 #: How a keyed module rotates a signal, `pair.keyed.Rotation`.

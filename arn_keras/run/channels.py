@@ -30,9 +30,10 @@ def channels(config):
     """
     build = answer(CHANNELS, config.channel)
     air, knowledge = (_asked(config, build, names) for names in (AIR, KNOWLEDGE))
+    eve = build(**air, snr_offset_db=config.eve_snr_offset_db)
     return {
         "bob_channel": build(**air, **knowledge),
-        "eve_channel": build(**air, snr_offset_db=config.eve_snr_offset_db),
+        "eve_channel": config.problem.overhears(eve),
     }
 
 

@@ -15,6 +15,7 @@ from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run.config import Config, choices_of, flag
 from arn_keras.scenario import SCENARIOS
+from arn_keras.task.task import Measure
 
 
 def parse(arguments=None):
@@ -141,8 +142,10 @@ def table(rows, measures):
         "transmitter_only": "transmitter module only",
         "paired": "both modules",
     }
-    heads = [f"{each.title:>{_width(each)}}" for each in measures]
     several = len({row["eve"] for row in rows}) > 1
+    if "es_n0_db" in rows[0]:  # a modem's
+        measures = (Measure("es_n0_db", "Es/N0 dB", ".2f"), *measures)
+    heads = [f"{each.title:>{_width(each)}}" for each in measures]
     lines = [
         f"{'case':<26}{'protection':<12}{'knowledge':<11}{'SNR dB':>7}{''.join(heads)}"
         f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}{'power':>8}" + "  Eve" * several

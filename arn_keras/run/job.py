@@ -18,7 +18,6 @@ from arn_keras.files import atomic_file, read_json, write_json
 from arn_keras.measure import evaluation
 from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.chain import compose
-from arn_keras.pair.keyed import chosen_rotation
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run import channels
@@ -82,8 +81,9 @@ class Job:
         """The models of a stage, made first if they are not there."""
         if not self.run.done(stage):
             given = stage in self.problem.scenario.given()
-            todo = "taken as given" if given else f"training, {self.problem.epochs(stage)} epochs"
-            self._say(f"{stage}: {todo}")
+            epochs = self.problem.epochs(stage)
+            todo = f"training, {epochs} epochs" if epochs else "nothing to train"
+            self._say(f"{stage}: {'taken as given' if given else todo}")
             start = time.monotonic()
             self.keep(stage, self.problem.train(stage, self.run.partial(stage) / "checkpoint"))
             if not given:
@@ -104,7 +104,7 @@ class Job:
     def keyed(self):
         """The keyed modules, [transmitter, receiver]: nothing is trained, and no key is in them."""
         shape = self.problem.signal_shape
-        rotation = chosen_rotation(self._config.rotation, shape)
+        rotation = self.problem.rotation
         return self._built(
             "keyed", lambda: (rotation.build_transmitter(shape), rotation.build_receiver(shape))
         )

@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import functools
 
+from arn_keras.measure.air import Air
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.power_kept import keep_power
@@ -105,13 +106,31 @@ class Problem:
             dataset=self.dataset,
             task=self.task,
             pauses=self.scenario.pauses,
+            air=self.air,
             **self.channels,
         )
+
+    @property
+    def air(self):
+        """Makes a meter of what a modem sends, `measure.air.Air`; None for other signals."""
+        pulse = self.scenario.pulse
+        return pulse and functools.partial(Air, *pulse)
+
+    @property
+    def rotation(self):
+        """How keyed modules rotate a signal, `pair.keyed.Rotation`."""
+        return self.scenario.rotation(self.config.rotation, self.signal_shape)
+
+    @property
+    def keeps_power(self):
+        """Whether a pair sends the power of the plain link."""
+        return self.config.keep_power or self.scenario.keeps_power
 
     def epochs(self, stage):
         """Passes over the training sources that a stage takes."""
         config = self.config
-        of_kind = {LINK: config.link_epochs, ARN: config.epochs, MODULES: config.epochs}
+        of_link = config.link_epochs if self.scenario.trains_link else 0
+        of_kind = {LINK: of_link, ARN: config.epochs, MODULES: config.epochs}
         return of_kind.get(stage.partition("/")[0], config.eve_epochs)
 
     def schedule(self, stage):
@@ -172,6 +191,8 @@ class Problem:
         config = self.config
         options = {"width": config.block_width, "depth": config.block_depth}
         options = {name: value for name, value in options.items() if value is not None}
+        if config.block in (None, self.scenario.block):
+            options = {**self.scenario.block_options, **options}
         how = {"block": config.block or self.scenario.block, **options}
         silent = {"pauses": self.scenario.pauses}
         shape = self.signal_shape
@@ -198,6 +219,7 @@ class Problem:
             task_weight=self.task.task_weight,
             weights=self.scenario.loss_weights,
             pauses=self.scenario.pauses,
+            ensemble_weights=self.scenario.ensemble_weights,
             **self.channels,
         )
 
@@ -209,7 +231,7 @@ class Problem:
             self.signals,
             self.schedule(ARN),
             stage=stage,
-            keep_power=self.config.keep_power,
+            keep_power=self.keeps_power,
             **how,
         )
 
@@ -217,6 +239,6 @@ class Problem:
         """The modules of a trained link as they are plugged in: {name: Keras model}."""
         alice = link.transmitter_arn
         return {
-            "transmitter": keep_power(alice) if self.config.keep_power else alice,
+            "transmitter": keep_power(alice) if self.keeps_power else alice,
             "receiver": link.receiver_arn,
         }

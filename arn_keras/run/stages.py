@@ -89,6 +89,8 @@ def _train_link(problem, how):
     dataset, task = problem.dataset, problem.task
     if first is not None:
         dataset, task = dataset.without_target(), answer(TASKS, first)
+    if not problem.scenario.trains_link:
+        return dict(zip(PAIR, problem.scenario.build_link(dataset), strict=True))
     link = algorithm_1.train_link(
         lambda: problem.scenario.build_link(dataset),
         problem.scenario.link_data(dataset),

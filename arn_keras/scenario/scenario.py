@@ -52,6 +52,8 @@ class Scenario:
             the letter's.
         pauses: whether places of its signals [..., d] that are all zeros are not sent, as padding
             is not: they count in no power (`power`), and no module perturbs them.
+        ensemble_weights: the same for an ensemble of substitutes, whose first term is in units of
+            the budget.
         splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
@@ -61,6 +63,11 @@ class Scenario:
         link_task: name in `task.TASKS` that the base link is trained for where it is another than
             the run's, which is then to name a label: Bob's receiver is trained behind it.
         larger: names in `eve.EVES` of the audit's unseen and fresh larger eavesdroppers.
+        block_options: of `block`, beside those of the configuration.
+        trains_link: whether the base link has anything to train.
+        keeps_power: whether every pair sends the power of the plain link, asked for or not.
+        pulse: (samples a symbol, roll-off) where the signal is a modem's samples: rows say then
+            what it takes of the air; None elsewhere.
     """
 
     about: ClassVar[str] = ""
@@ -72,8 +79,13 @@ class Scenario:
         "learning_rate": 2e-3,
     }
     block: ClassVar[str] = "dense"
+    block_options: ClassVar[Mapping[str, Any]] = {}
+    trains_link: ClassVar[bool] = True
+    keeps_power: ClassVar[bool] = False
+    pulse: ClassVar[tuple[int, float] | None] = None
     loss_weights: ClassVar[tuple[float, float, float] | None] = None
     pauses: ClassVar[bool] = False
+    ensemble_weights: ClassVar[tuple[float, float, float] | None] = None
     splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",
@@ -155,6 +167,16 @@ class Scenario:
     def build_classifier(self, stage, signal_shape, classes):
         """An eavesdropper, or a substitute for her, before her training: y_eve -> logits."""
         return answer(EVES, stage)(signal_shape, classes)
+
+    def overhears(self, air):
+        """What Eve hears through, of what the air does, `channel.listener.Listener`."""
+        return air
+
+    def rotation(self, asked, signal_shape):
+        """How keyed modules rotate a signal of this shape, `pair.keyed.Rotation`."""
+        from arn_keras.pair.keyed import chosen_rotation
+
+        return chosen_rotation(asked, signal_shape)
 
     def stage_of(self, eve):
         """The stage of an eavesdropper by her name in a row: of `measured`, or of `eve.EVES`."""

@@ -76,8 +76,10 @@ class Cost:
         link = self._given("link")
         transmitter, receiver = link.values() if link else self._scenario.build_link(self._dataset)
         self._shape = transmitter.output_shape[1:]
-        block = self._config.block or self._scenario.block
-        arn = build_transmitter_arn(self._shape, block=block)
+        block, options = self._config.block or self._scenario.block, {}
+        if block == self._scenario.block:
+            options = self._scenario.block_options
+        arn = build_transmitter_arn(self._shape, block=block, **options)
         return [multiplications(model) for model in (transmitter, receiver, arn)]
 
     @functools.cache  # noqa: B019  as long as the plan that it is asked for

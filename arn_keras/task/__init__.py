@@ -3,6 +3,7 @@
 TASKS = {
     "image": "arn_keras.task.image:IMAGE",
     "signal": "arn_keras.task.signal:SIGNAL",
+    "modem": "arn_keras.task.modem:MODEM",
     "label": "arn_keras.task.label:LABEL",
     "text": "arn_keras.task.text:TEXT",
     "similarity": "arn_keras.task.text:SIMILARITY",

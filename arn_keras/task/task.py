@@ -13,6 +13,8 @@ class Measure(NamedTuple):
         form: how it is printed, a format specification.
         better: "lower" or "higher".
         log: whether an axis of it is logarithmic.
+        steepness: how much faster than a mean squared error it may change with the noise: an
+            exported module is allowed so many times the change.
     """
 
     field: str
@@ -20,6 +22,7 @@ class Measure(NamedTuple):
     form: str = ".4f"
     better: str = "higher"
     log: bool = False
+    steepness: float = 1.0
 
 
 class Task(abc.ABC):

@@ -157,6 +157,7 @@ def build_pair_link(
     task_loss,
     task_weight=1.0,
     weights=None,
+    ensemble_weights=None,
     **how,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
@@ -173,6 +174,8 @@ def build_pair_link(
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
         task_weight: times w2, for an L2 in other units than the letter's.
         weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
+        ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
+            budget.
         **how: `bob_channel`, `eve_channel` and `pauses` of `SecureLink`.
 
     Returns:
@@ -188,10 +191,11 @@ def build_pair_link(
         name=stage.replace("/", "_"),
     )
     power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
-    if weights is not None:
-        of_terms = {**of_terms, "confidence": weights}
     if privacy.ensemble:
         power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
+        weights = ensemble_weights
+    if weights is not None:
+        of_terms = {**of_terms, "confidence": weights}
     schedule.compile(
         link,
         len(dataset.train),

@@ -11,7 +11,6 @@ from arn_keras.audit.bob import bob
 from arn_keras.audit.wiretap import Wiretap, predict
 from arn_keras.measure.leakage import accuracy
 from arn_keras.pair.chain import protection
-from arn_keras.pair.keyed import chosen_rotation
 
 #: What the page shows side by side.
 PROTECTIONS = ("none", "arn", "keyed")
@@ -51,7 +50,7 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
         {name of the protection: `Overheard`}.
     """
     signals = problem.signals, problem.transmit(problem.dataset.test)
-    rotation, found = chosen_rotation(problem.config.rotation, problem.signal_shape), {}
+    rotation, found = problem.rotation, {}
     learnt = {"arn": f"arn-{pair[:12]}", "keyed": f"keyed-{rotation.name}"}
     for name in PROTECTIONS:
         tap = Wiretap(

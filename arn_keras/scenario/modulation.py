@@ -1,0 +1,151 @@
+"""Bob reads the symbols, Eve wants to know how they are modulated: where the letter's idea is from.
+
+Flowers, Buehrer, Headley, *Evaluating Adversarial Evasion Attacks in the Context of Wireless
+Communications*, 2019, and *Communications Aware Adversarial Residual Networks*, MILCOM 2019. The
+source is bits, the link a modem without weights, the private label the modulation; frames are drawn
+from a seed. Every pair sends the power of the plain modem: a perturbation that adds power would
+help Bob by that alone. Left out: recordings of one's own, whose bits nobody has.
+"""
+
+import dataclasses
+import functools
+import inspect
+from typing import ClassVar
+
+from arn_keras.errors import ConfigError
+from arn_keras.eve import EVES
+from arn_keras.link.constellation import MODULATIONS, known
+from arn_keras.pulse import ROLL_OFF, SAMPLES_PER_SYMBOL, symbols_of
+from arn_keras.rooms import answer
+from arn_keras.scenario.scenario import Scenario, option
+
+NAME = "modulation"
+
+
+@dataclasses.dataclass(frozen=True)
+class Modulation(Scenario):
+    """Frames of several modulations over a modem."""
+
+    about = "bits over a modem, Eve wants to know the modulation"
+    block = "in_band"
+    keeps_power = True
+    trains_link = False
+    loss_weights = (10.0, 3.0, 1.0)
+    ensemble_weights = (1.0, 3.0, 1.0)
+    defaults: ClassVar = {
+        "epochs": 4,
+        "link_epochs": 1,
+        "eve_epochs": 2,
+        "batch_size": 64,
+        "learning_rate": 3e-3,
+    }
+    measured: ClassVar = {"frozen": "expert", "frozen_iq": "iq", "frozen_symbol": "symbol"}
+    substitutes: ClassVar = {
+        "single": ("expert_small",),
+        "ensemble": ("expert_small", "expert_wide", "iq_small", "symbol_small"),
+    }
+    rivals = ("iq_small", "symbol_small")
+    larger = ("expert_wide", "symbol_wide", "iq_wide")
+
+    modulations: tuple[str, ...] = option(
+        (), f"two or more of {', '.join(MODULATIONS)} (default: all)", nargs="+"
+    )
+    samples: int = option(256, "complex samples of a frame")
+    samples_per_symbol: int = option(SAMPLES_PER_SYMBOL, "of the modem; divides the frame")
+    frames: int = option(24_000, "frames to train on")
+    test_frames: int = option(6_000, "frames to test on")
+
+    def __post_init__(self):
+        object.__setattr__(self, "modulations", tuple(self.modulations))
+        try:
+            known(self.names)
+            symbols_of(self.samples, self.samples_per_symbol)
+        except ConfigError as error:
+            raise ConfigError(f"--scenario {NAME}: {error}") from None
+        if len(self.names) < 2:
+            raise ConfigError(f"--modulations: expected two or more, got {self.names[0]}")
+        for name in ("frames", "test_frames"):
+            if getattr(self, name) < len(self.names):
+                raise ConfigError(
+                    f"--{name.replace('_', '-')}: expected at least {len(self.names)}, one of "
+                    f"each modulation, got {getattr(self, name)}"
+                )
+
+    @property
+    def names(self):
+        """The modulations."""
+        return self.modulations or tuple(MODULATIONS)
+
+    @property
+    def pulse(self):
+        """Samples a symbol, and the roll-off."""
+        return self.samples_per_symbol, ROLL_OFF
+
+    @property
+    def block_options(self):
+        """Of the block in the band."""
+        return {"samples_per_symbol": self.samples_per_symbol}
+
+    @property
+    def judges(self):
+        """All who are measured: a pair of white-box knowledge is trained against all of them."""
+        return dict(self.measured)
+
+    def in_loss(self, knowledge, black_box):
+        """All eavesdroppers, or Alice's substitutes."""
+        return (
+            tuple(self.measured.values()) if knowledge == "white" else self.substitutes[black_box]
+        )
+
+    def dataset(self, name, data_dir, limit, folder=None):
+        """Frames on Alice's own clock, drawn from a seed."""
+        from arn_keras.data import modulation
+
+        if name not in ("auto", NAME):
+            raise ConfigError(f"--dataset: expected none, for frames are drawn, got {name!r}")
+        return modulation.load(
+            NAME,
+            symbols_of(self.samples, self.samples_per_symbol),
+            [list(MODULATIONS).index(each) for each in self.names],
+            (min(self.frames, limit or self.frames), self.test_frames),
+        )
+
+    def task(self, dataset):
+        """Bob decides symbols."""
+        return "modem"
+
+    def build_link(self, dataset):
+        """The modem."""
+        from arn_keras.link.modem import build_receiver, build_transmitter
+
+        how = {"samples": self.samples, "samples_per_symbol": self.samples_per_symbol}
+        return build_transmitter(**how), build_receiver(**how)
+
+    def overhears(self, air):
+        """Eve knows neither phase nor timing."""
+        from arn_keras.channel.unsynchronised import Unsynchronised
+
+        return Unsynchronised(air, self.samples_per_symbol)
+
+    def rotation(self, asked, signal_shape):
+        """Over the symbols."""
+        from arn_keras.pair.over_symbols import over_symbols
+
+        reals = 2 * symbols_of(self.samples, self.samples_per_symbol)
+        return over_symbols(super().rotation(asked, (reals,)), *self.pulse)
+
+    def build_classifier(self, stage, signal_shape, classes):
+        """An eavesdropper; who listens to symbols is told how many samples one has."""
+        build = answer(EVES, stage)
+        if "samples_per_symbol" in inspect.signature(build).parameters:
+            build = functools.partial(build, samples_per_symbol=self.samples_per_symbol)
+        return build(signal_shape, classes)
+
+    def build_reader(self, estimate_shape, classes):
+        """The expert, of what Bob's matched filter puts out."""
+        import keras
+
+        frame = keras.Input(estimate_shape, name="estimate")
+        signal = keras.layers.Reshape((2 * self.samples,), name="signal_shape")(frame)
+        eve = self.build_classifier("expert", (2 * self.samples,), classes)
+        return keras.Model(frame, eve(signal), name="reader")
