@@ -150,7 +150,7 @@ def test_the_letters_figure_1_is_not_drawn_of_frames(tmp_path, capsys):
     assert sweep.main([*asked, "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert said[-1].endswith(
-        "expected pictures for 1, got modulation: 20 training and 20 test sources of 33x6"
+        "--figure 1: expected pictures, got modulation: 20 training and 20 test sources of 33x6"
     )
 
 

@@ -33,9 +33,6 @@ def run(options):
         found = {name: options.problem.dataset(name, *how) for name in options.dataset}
     names = {name: dataset.name for name, dataset in found.items()}
     datasets = {dataset.name: dataset for dataset in found.values()}
-    for dataset in datasets.values():
-        if 1 in options.figure and len(dataset.source_shape) != 3:
-            raise ConfigError(f"--figure: expected pictures for 1, got {dataset.describe()}")
     for note in itertools.chain(*(dataset.notes for dataset in datasets.values())):
         say(f"note: {note}")
     for dataset in datasets.values():
