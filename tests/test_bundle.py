@@ -313,10 +313,7 @@ def test_parity_is_refused_just_beyond_what_is_allowed(precision, field, allowed
                 manifest.check_parity([_row(precision, **{field: value})], "mse")
 
 
-def test_a_steep_measure_may_change_so_many_times_more_and_a_rate_of_0_may_stay_0():
-    manifest.check_parity([_row("int8", ser_change=0.029)], "ser", 3.0)
-    with pytest.raises(ExportError, match=r"expected ser_change within 0\.03, got 0\.031"):
-        manifest.check_parity([_row("int8", ser_change=0.031)], "ser", 3.0)
+def test_a_rate_of_0_may_stay_0():
     assert [proof._change(*each) for each in ((3.0, 2.0), (0.0, 0.0), (1e-6, 0.0))] == [0.5, 0, 1]
 
 

@@ -91,7 +91,8 @@ def test_the_audit_says_what_the_keyed_pair_costs_bob_and_the_band(run, monkeypa
 def test_the_pair_becomes_a_bundle_of_built_in_operators_within_its_tolerances(run, tmp_path):
     asked = ["float32", "int8"]
     _, manifest = bundle.export(run, precisions=asked, out=tmp_path / "bundle")
-    assert manifest["measure"]["field"] == "ser"
+    assert manifest["measure"]["field"] == "symbol_mse"
+    assert {"ser", "ser_change", "symbol_mse_change"} <= set(manifest["parity"][0])
     assert list(manifest["modules"]["transmitter"]) == asked
     for entries in manifest["modules"].values():
         for entry in entries.values():
@@ -248,7 +249,8 @@ def test_the_meter_gives_theorys_error_rates_and_the_blind_guess_is_chance():
     for part in (slice(0, 1000), slice(1000, None)):
         meter.add(sent[part], build_receiver()(heard[part]))
     fields = meter.fields(3000)
-    assert set(fields) == {"ser", "ser_qpsk", "ser_64qam"}
+    assert set(fields) == {"ser", "ser_qpsk", "ser_64qam", "symbol_mse"}
+    assert fields["symbol_mse"] == pytest.approx(10**0.2 / 8, rel=0.02)
     for name in names:
         level = -2.0 + 10 * np.log10(8)
         assert fields[f"ser_{name}"] == pytest.approx(symbol_error_rate(name, level), rel=0.06)

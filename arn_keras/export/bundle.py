@@ -215,8 +215,7 @@ def _make(bundle, handover, facts, run_dir, data_dir):
     manifest.write(bundle, manifest.draft(bundle, facts))
     _python("-m", "arn_keras.export.proof", bundle, handover)
     facts |= read_json(handover / "proof.json")
-    measure = facts["measure"]
-    manifest.check_parity(facts["parity"], measure["field"], measure["steepness"])
+    manifest.check_parity(facts["parity"], facts["measure"]["field"])
     if facts["is_keyed"]:
         manifest.check_keyed(facts)
 

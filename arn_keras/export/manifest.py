@@ -27,13 +27,12 @@ _PAIR = pathlib.Path(errors.__file__).parent / "pair"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
-def check_parity(rows, measure, steepness=1.0):
+def check_parity(rows, measure):
     """Refuses modules that are not what the Keras modules are; of two precisions the looser counts.
 
     Args:
         rows: see `proof.measure`.
-        measure: field of what Bob is judged by, for pictures "mse".
-        steepness: of it, `task.task.Measure`.
+        measure: field of what a module is held to, for pictures "mse".
 
     Raises:
         ExportError: with the precision, what was measured, and what was allowed.
@@ -41,7 +40,7 @@ def check_parity(rows, measure, steepness=1.0):
     for row in rows:
         at_alice, at_bob = (answer(PRECISIONS, row[end]) for end in runtime.ROLES)
         for field, allowed in (
-            (f"{measure}_change", steepness * max(at_alice.mse, at_bob.mse)),
+            (f"{measure}_change", max(at_alice.mse, at_bob.mse)),
             ("eve_accuracy_change", at_alice.eve_accuracy),
             ("sent_max_abs_difference", at_alice.difference),
             ("cleaned_max_abs_difference", at_bob.difference),

@@ -30,7 +30,7 @@ class Measurement:
 
     Args:
         handover: see `conversion.convert_run`.
-        task: `task.task.Task`, whose first measure is what is compared.
+        task: `task.task.Task`, whose first measure and whose `parity_measure` are compared.
         pauses: whether places of the signal that are all zeros are not sent.
     """
 
@@ -43,13 +43,19 @@ class Measurement:
         self._eve = _bare(handover / "eve.tflite")
 
     def quality(self, cleaned):
-        """Bob's first measure over all transmissions [draws, sources, ...], {field: value}."""
-        meter, field = self._task.meter(), self._task.measures[0].field
+        """Bob's measures over all transmissions [draws, sources, ...], {field: value}."""
+        meter = self._task.meter()
         for draw in cleaned:
             for start in range(0, len(draw), CHUNK):
                 part = slice(start, start + CHUNK)
                 meter.add(self.target[part], self._receiver(draw[part]))
-        return {field: meter.fields(len(cleaned) * len(self.target))[field]}
+        fields = meter.fields(len(cleaned) * len(self.target))
+        return {each.field: fields[each.field] for each in self.compared}
+
+    @property
+    def compared(self):
+        """The measures that are compared."""
+        return dict.fromkeys((self._task.measures[0], self._task.parity_measure))
 
     def at_the_air(self, sent):
         """What Eve gets of the sent signals, and their power.
@@ -84,12 +90,12 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
         pauses: see `Measurement`.
 
     Returns:
-        {"measure": what Bob is judged by, `task.task.Measure`; "sources", "transmissions" of each;
-        "chance": share of the commonest label; "keras": task figures of the Keras modules;
+        {"measure": what a module is held to, `task.task.Measure`; "sources", "transmissions" of
+        each; "chance": share of the commonest label; "keras": task figures of the Keras modules;
         "parity": rows, one a pair of precisions; "selftest_tolerance" for each precision, and
         "keyed"}.
     """
-    measure, task = task.measures[0], Measurement(handover, task, pauses)
+    measure, task = task.parity_measure, Measurement(handover, task, pauses)
     keras = {**task.quality(task.cleaned), **task.at_the_air(task.sent)}
     manifest = runtime.read_manifest(bundle)
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
@@ -107,13 +113,16 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
         }
         for at_bob, bob in ends.items():
             cleaned = [bob.clean(sent + noise, task.keys) for noise in task.bob_noise]
-            ((field, value),) = task.quality(cleaned).items()
+            quality = task.quality(cleaned)
             rows.append(
                 {
                     "transmitter": at_alice,
                     "receiver": at_bob,
-                    field: value,
-                    f"{field}_change": _change(value, keras[field]),
+                    **quality,
+                    **{
+                        f"{field}_change": _change(quality[field], keras[field])
+                        for field in quality
+                    },
                     "eve_accuracy_change": at_the_air["eve_accuracy"] - keras["eve_accuracy"],
                     **at_the_air,
                     "cleaned_max_abs_difference": difference[at_bob],

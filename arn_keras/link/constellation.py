@@ -128,6 +128,15 @@ def estimates(frames, estimate, names=tuple(MODULATIONS)):
     return turned / np.sqrt(estimate.shape[2])
 
 
+def squared_error(frames, estimate, names=tuple(MODULATIONS)):
+    """Squared errors of each frame's symbols, their sum, [batch]; of points of mean energy 1.
+
+    Arguments as of `estimates`.
+    """
+    _, found, *_ = sent(frames, names)
+    return np.sum(np.abs(estimates(frames, estimate, names) - found) ** 2, axis=1)
+
+
 def symbol_errors(frames, estimate, names=tuple(MODULATIONS)):
     """Wrong symbols of each frame, [batch], by the nearest point; Bob knows the modulation.
 

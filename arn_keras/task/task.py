@@ -13,8 +13,6 @@ class Measure(NamedTuple):
         form: how it is printed, a format specification.
         better: "lower" or "higher".
         log: whether an axis of it is logarithmic.
-        steepness: how much faster than a mean squared error it may change with the noise: an
-            exported module is allowed so many times the change.
     """
 
     field: str
@@ -22,7 +20,6 @@ class Measure(NamedTuple):
     form: str = ".4f"
     better: str = "higher"
     log: bool = False
-    steepness: float = 1.0
 
 
 class Task(abc.ABC):
@@ -43,6 +40,11 @@ class Task(abc.ABC):
     has_picture = False
     link_loss = "mse"
     task_weight = 1.0
+
+    @property
+    def parity_measure(self):
+        """Of the measures, the one that an exported module is held to: the first."""
+        return self.measures[0]
 
     def of(self, dataset):
         """The task on a data set: itself, unless it needs to know the data."""
