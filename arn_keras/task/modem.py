@@ -21,7 +21,7 @@ class Modem(Task):
 
     @property
     def parity_measure(self):
-        """The symbols' squared error: of errors there are too few to hold a module to a thousandth."""
+        """The symbols' squared error: too few errors happen to compare by them."""
         return self.measures[1]
 
     @property
