@@ -196,6 +196,12 @@ def test_who_is_not_synchronised_hears_another_phase_and_another_delay_each_time
     assert np.std(listener.synchronised()(sent, snr_db=-200.0) - sent) == pytest.approx(1, abs=0.01)
 
 
+def test_an_eve_who_is_given_phase_and_timing_hears_as_bob_does():
+    heard = AWGN()
+    assert Modulation(synchronised=True).overhears(heard) is heard
+    assert isinstance(Modulation().overhears(heard), Unsynchronised)
+
+
 @pytest.mark.parametrize("name", ROTATIONS)
 def test_a_rotation_of_symbols_keeps_power_band_and_bobs_error_rate(name):
     names = ("16qam", "64qam")

@@ -54,6 +54,7 @@ class Modulation(Scenario):
     samples_per_symbol: int = option(SAMPLES_PER_SYMBOL, "of the modem; divides the frame")
     frames: int = option(24_000, "frames to train on")
     test_frames: int = option(6_000, "frames to test on")
+    synchronised: bool = option(False, "Eve knows phase and timing of each frame, as Bob does")
 
     def __post_init__(self):
         object.__setattr__(self, "modulations", tuple(self.modulations))
@@ -122,10 +123,10 @@ class Modulation(Scenario):
         return build_transmitter(**how), build_receiver(**how)
 
     def overhears(self, air):
-        """Eve knows neither phase nor timing."""
+        """Eve knows neither phase nor timing, unless she is given both."""
         from arn_keras.channel.unsynchronised import Unsynchronised
 
-        return Unsynchronised(air, self.samples_per_symbol)
+        return air if self.synchronised else Unsynchronised(air, self.samples_per_symbol)
 
     def rotation(self, asked, signal_shape):
         """Over the symbols."""
