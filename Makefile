@@ -1,6 +1,7 @@
 # make train [ARGS="--dataset digits"]   set up .venv if needed, then train
 # make web [ARGS="RUN_DIR --port 8001"]  write the page of a run (the newest in runs/) and serve it
 # make test                              set up the test tools, then run everything CI runs
+# make torture                           kill, damage, forge, fill disks: the table of what failed
 # make bench                             set up the peers too, then measure speed beside them
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PAGE := export/web
 PACKAGES := $(PAGE)/node_modules/.installed
 
-.PHONY: train web test bench lint browser radio clean
+.PHONY: train web test torture bench lint browser radio clean
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py $(ARGS)
@@ -18,6 +19,9 @@ web: $(VENV)/.installed $(PACKAGES)
 
 test: $(VENV)/.installed-test lint browser radio
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+torture: $(VENV)/.installed-test
+	$(BIN)/python tests/torture $(ARGS)
 
 bench: $(VENV)/.installed-bench
 	for name in startup train_speed sweep_speed scaling edge_latency keyed_latency kills; do \

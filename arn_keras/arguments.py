@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import select
 import sys
 
 from arn_keras.errors import ArnError, ConfigError
@@ -48,18 +49,44 @@ def exit_status(program, run, *errors, interrupted="the same command goes on fro
     Args:
         program: its name, for an error's line.
         run: function without arguments.
-        errors: types that are the user's to mend, beside `ArnError`.
+        errors: types that are the user's to mend, beside `ArnError` and what a system refuses: a
+            full or read-only disk, rights, memory, an output that nobody reads.
         interrupted: what to say of its work after Ctrl-C.
 
     Returns:
         0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name may be no UTF-8
+            stream.reconfigure(errors="backslashreplace")
     try:
         run()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"\ninterrupted; {interrupted}", file=sys.stderr)
         return 130
-    except (ArnError, *errors) as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    except (ArnError, MemoryError, OSError, *errors) as error:
+        reason = _reason(error)
+    else:
+        return 0
+    print(f"{program}: error: {reason}", file=sys.stderr)
+    return 2
+
+
+def _is_unread(stream):
+    """Whether a stream is a pipe that its reader has closed."""
+    poll = select.poll()
+    poll.register(stream, select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _reason(error):
+    if isinstance(error, BrokenPipeError) and _is_unread(sys.stdout):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or its end complains too
+        return "nobody reads its output any more; the same command goes on from here"
+    if isinstance(error, OSError) and not isinstance(error, ArnError) and error.strerror:
+        named = f"{error.filename}: " if error.filename else ""
+        return f"{named}{error.strerror}; the same command goes on when that is mended"
+    if isinstance(error, MemoryError):
+        return "expected more memory than there is"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -90,7 +90,8 @@ def quiet_stderr():
 
 
 def _configured():
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    # Of a user without a home it is a folder named "~", which is not there.
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
     try:
         return json.loads((home / "keras.json").read_text()).get("backend")
     except (OSError, ValueError, AttributeError):

@@ -16,6 +16,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from turns import Process, parser, ratio, write
@@ -109,7 +110,8 @@ def in_workers(count, limit):
     from arn_keras.sweep.engines import LocalEngine
 
     start = time.perf_counter()
-    engine = LocalEngine()
+    folder = tempfile.TemporaryDirectory()
+    engine = LocalEngine(folder.name)
     try:
         shared = engine.share(dataset), engine.share(models)
         todo = [(*shared, config, point, MEASURED, None) for point in points(count)]
@@ -118,6 +120,7 @@ def in_workers(count, limit):
                 raise result
     finally:
         engine.close()
+        folder.cleanup()
     return time.perf_counter() - start
 
 

@@ -66,7 +66,7 @@ class _Held:
 @pytest.fixture
 def here(monkeypatch):
     """Sweeps in this test run in this process: what is asked is not where they run."""
-    monkeypatch.setattr(sweep, "_engine", lambda options: HereEngine())
+    monkeypatch.setattr(sweep, "_engine", lambda options, folder: HereEngine())
     for name in points.THREADS:
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(points, "_worker", functools.cache(points._Worker))

@@ -59,7 +59,7 @@ def test_a_bundle_holds_what_it_should_and_nothing_else(exported):
         for precision in PRECISIONS:
             entry = written["modules"][role][precision]
             assert entry["bytes"] == (path / entry["file"]).stat().st_size
-    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+    assert [file.name for file in path.parent.iterdir() if file.name[0] == "."] == [".made"]
 
 
 def test_parity_is_measured_on_the_real_test_set_and_met(exported, trained):
@@ -144,7 +144,7 @@ def test_help_comes_before_anything_heavy():
 def untrained(tmp_path_factory):
     """A run directory of an untrained pair, and what its conversion would write."""
     run = tmp_path_factory.mktemp("untrained") / "run"
-    write_config(run)
+    write_config(run, knowledge="black")
     for name, module in zip(("transmitter", "receiver"), tiny_pair(0), strict=True):
         (run / "arn" / "black").mkdir(parents=True, exist_ok=True)
         module.save(run / "arn" / "black" / f"{name}.keras")
@@ -161,7 +161,7 @@ def run(untrained, monkeypatch):
     run, made = untrained
     real = bundle._python
 
-    def python(*arguments):
+    def python(*arguments, scratch):
         if "arn_keras.export.conversion" in arguments:
             job = json.loads(arguments[-1])
             shutil.copytree(made / "bundle", job["bundle"], dirs_exist_ok=True)
@@ -173,7 +173,7 @@ def run(untrained, monkeypatch):
             measured = proof.measure(runtime, path, handover, *how)
             (handover / "proof.json").write_text(json.dumps(measured))
         else:
-            real(*arguments)
+            real(*arguments, scratch=scratch)
 
     monkeypatch.setattr(bundle, "_python", python)
     monkeypatch.setattr(manifest, "check_parity", lambda *given: None)
@@ -188,6 +188,14 @@ def _refusal(capsys, *arguments):
     lines = capsys.readouterr().err.splitlines()
     assert (status, len(lines)) == (2, 1)
     return lines[0]
+
+
+def test_the_default_is_the_pair_that_the_rows_are_of_and_another_is_not_taken_for_it(
+    run, tmp_path, capsys
+):
+    whole = shutil.copytree(run, tmp_path / "run")
+    write_config(whole, knowledge="both")  # its rows are of both, the first of the white box
+    assert "of white box, found only black" in _refusal(capsys, whole)
 
 
 def test_the_default_is_the_pair_that_was_trained(run, tmp_path, capsys):
@@ -232,6 +240,27 @@ def test_what_a_killed_export_left_is_cleared_away(run, tmp_path):
     (tmp_path / ".partial.bundle" / "half.tflite").write_text("half")
     out, _ = bundle.export(run, precisions=("float32", "int8"), out=tmp_path / "bundle")
     assert not (out / "half.tflite").exists()
+
+
+def test_a_bundle_is_replaced_from_within_it_and_nothing_else_goes_with_it(
+    run, tmp_path, capsys, monkeypatch
+):
+    out, how = tmp_path / "bundle", {"precisions": ("float32", "int8")}
+    bundle.export(run, **how, out=out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    monkeypatch.chdir(out)
+    bundle.export(run, **how, out=".")
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    monkeypatch.chdir(tmp_path)
+    (out / "alice.key").write_text("secret")
+    for force in ([], ["--force"]):
+        line = _refusal(capsys, run, "--out", "bundle", *force)
+        assert "cannot be replaced: alice.key: expected only files that the manifest lists" in line
+    (out / "alice.key").unlink()
+    inside = shutil.copytree(run, out / "micro" / "run")
+    line = _refusal(capsys, inside, "--out", "bundle")
+    assert f"expected a place that does not hold {inside} too" in line
+    assert (inside / "config.json").exists()
 
 
 def test_another_pair_a_damaged_bundle_and_a_foreign_directory_are_not_overwritten(
@@ -331,7 +360,11 @@ def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):
         (lambda run: (run / "config.json").write_text("{"), [], "expected a whole JSON file"),
         (lambda run: (run / "config.json").write_text("{}"), [], "expected a run's configuration"),
         (lambda run: None, ["--knowledge", "white"], "pair of white box, found only black"),
-        (lambda run: shutil.rmtree(run / "arn"), [], "expected a trained pair, found none"),
+        (
+            lambda run: shutil.rmtree(run / "arn"),
+            [],
+            "expected a trained pair of black box, found none",
+        ),
         (
             lambda run: (run / "arn" / "black" / "receiver.keras").write_bytes(b"PK"),
             [],
@@ -351,7 +384,7 @@ def test_bad_input_gets_one_clear_line(untrained, tmp_path, capsys, damage, opti
 
 def test_what_the_conversion_s_process_refuses_is_said_in_its_words(untrained, tmp_path, capsys):
     run = shutil.copytree(untrained[0], tmp_path / "run")
-    write_config(run, dataset="no_such_set")
+    write_config(run, dataset="no_such_set", knowledge="black")
     line = _refusal(capsys, run)
     assert line.startswith("export: error: no_such_set")
     assert "run" in [path.name for path in tmp_path.iterdir()]

@@ -15,8 +15,8 @@ from arn_keras.sweep.engines import LocalEngine, RayEngine
 
 
 @pytest.fixture
-def engine():
-    engine = LocalEngine(2)
+def engine(tmp_path):
+    engine = LocalEngine(tmp_path, 2)
     yield engine
     engine.close()
 
@@ -95,8 +95,8 @@ def test_a_task_whose_worker_is_killed_is_run_again_and_only_it(engine, tmp_path
     assert len(list(tmp_path.glob("0-*"))) == 1
 
 
-def test_a_task_that_always_kills_its_worker_ends_in_a_clear_error():
-    engine = LocalEngine(1)
+def test_a_task_that_always_kills_its_worker_ends_in_a_clear_error(tmp_path):
+    engine = LocalEngine(tmp_path, 1)
     try:
         with pytest.raises(EngineError, match="expected workers to live"):
             list(engine.run(lambda: os.kill(os.getpid(), signal.SIGKILL), [()]))

@@ -9,8 +9,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms",
-    "power palette pulse files backend arguments process iq tokens attention",
-    "data channel link loss pair",
+    "power palette pulse files places backend arguments process iq tokens attention",
+    "data channel link loss models pair",
     "system eve task",
     "scenario",
     "training measure",

@@ -561,11 +561,11 @@ def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, 
     _config(run, protection)
     real = bundle._python
 
-    def python(*arguments):  # its own process would load TensorFlow once more
+    def python(*arguments, scratch):  # its own process would load TensorFlow once more
         if "arn_keras.export.conversion" in arguments:
             conversion.convert_run(**json.loads(arguments[-1]))
         else:
-            real(*arguments)
+            real(*arguments, scratch=scratch)
 
     monkeypatch.setattr(bundle, "_python", python)
     monkeypatch.setattr(conversion, "PROOF_SIGNALS", 720)

@@ -182,7 +182,7 @@ def test_a_failed_point_of_the_plain_link_is_named_and_the_others_are_kept(
                 plain = isinstance(result, tuple) and result[0] is None
                 yield index, ArithmeticError("expected finite") if plain else result
 
-    monkeypatch.setattr(sweep, "_engine", lambda options: Engine())
+    monkeypatch.setattr(sweep, "_engine", lambda options, folder: Engine())
     one = [*SMALL, "--snr-db", "10", "--psr-db", "-5", "--knowledge", "black"]
     assert sweep.main([*one, "--out", str(shared_only)]) == 2
     found = capsys.readouterr()

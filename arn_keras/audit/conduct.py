@@ -7,9 +7,10 @@ import pathlib
 import time
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file, write_json
+from arn_keras.files import atomic_file, write_bytes, write_json
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
+from arn_keras.run import records
 from arn_keras.run.saved import SavedRun
 
 DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
@@ -72,18 +73,27 @@ def conduct(
     with saved.directory() as directory:
         complete(problem, directory, stages.values(), say)
         arns = [name for name in stages if means[name].arns]
+        has_pair = arns or directory.done(
+            f"arn/{knowledge}"
+        )  # also the self-check's, if asked alone
         others = {name: problem.public(stages[name]) for name in stages if name not in arns}
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
+        base = ["link", *config.problem.judges.values()]
+        made_from = {
+            name: records.combined(path, [*base, stages[name]] if name in stages else base)
+            for name in protections
+        }
         rows = climb(
             problem,
-            problem.pair(knowledge) if arns else (None, None),
+            problem.pair(knowledge) if has_pair else (None, None),
             protections=protections,
             others=others,
             seeds=seeds,
             effort=effort,
             snr_db=snr_db,
             psr_db=config.psr_db,
+            made_from=made_from,
             finished=finished_rungs(folder / f"finished-{knowledge}.sqlite", say),
             say=say,
         )
@@ -106,8 +116,8 @@ def conduct(
         write_json(folder / "audit.json", audit)
         with atomic_file(folder / "audit.png") as temporary:
             audit_picture(temporary, rows, f"{dataset.name}, SNR {snr_db:g} dB")
-        with atomic_file(folder / "report.md") as temporary:
-            temporary.write_text(report(audit))
+        # The command may name a path that is no UTF-8.
+        write_bytes(folder / "report.md", report(audit).encode(errors="backslashreplace"))
     return audit
 
 
@@ -145,7 +155,11 @@ def complete(problem, directory, stages, say):
         stages: of the modules.
         say: called with each line for the user.
     """
+    from arn_keras.run.stages import sources as made_from
+
     for stage in stages:
-        if not directory.done(stage):
+        sources = made_from(problem.config, stage)
+        if not directory.done(stage, sources):
+            partial = directory.begin(stage, sources, say)
             say(f"{stage}: training, {problem.epochs(stage)} epochs")
-            directory.keep(stage, problem.train(stage, directory.partial(stage) / "checkpoint"))
+            directory.keep(stage, problem.train(stage, partial / "checkpoint"))

@@ -11,6 +11,7 @@ import sys
 from arn_keras.arguments import Parser
 from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
 from arn_keras.files import atomic_file, write_json
+from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.frontier"
 SHOWN = ("E0", "E3", "E4", "E5")
@@ -61,7 +62,8 @@ def run(options, words):
 
     effort = EFFORTS["quick" if options.quick else "full"]
     seeds = seeds_of(options)
-    schedule = problem.schedule("arn")
+    judged = combined(path, ["link", *config.problem.judges.values()])
+    how = f"{effort} {problem.schedule('arn')} {judged}"  # rows under others are not these
     with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
@@ -70,11 +72,7 @@ def run(options, words):
         rows = []
         for seed in seeds:
             for point in points(options.psr_db, options.privacy_weight):
-                key = (
-                    f"{effort} {schedule}",
-                    seed,
-                    trade.named(point),
-                )  # rows under others are not these
+                key = (how, seed, trade.named(point))
                 if finished.get(key) is None:
                     finished.add({key: trade.rows(point, seed)})
                     _say(seed, point, finished.get(key), measure)

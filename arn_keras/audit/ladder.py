@@ -44,6 +44,7 @@ def climb(
     psr_db,
     finished,
     others=None,
+    made_from=None,
     say=print,
 ):
     """Every rung under every protection.
@@ -58,12 +59,14 @@ def climb(
         psr_db: budget in dB.
         finished: `finished_rungs`.
         others: pairs of public modules that are no ARNs, {protection: pair}.
+        made_from: {protection: sums of the stages that it is measured on}: rungs on others are not
+            these.
         say: called with each line for the user.
 
     Returns:
         List of rows (docs/audit.md).
     """
-    others = others or {}
+    others, made_from = others or {}, made_from or {}
     leaks = pair if pair[0] is not None else next(iter(others.values()), None) or problem.modules()
     signals = problem.signals, problem.transmit(problem.dataset.test)
     rotation = problem.rotation
@@ -71,7 +74,7 @@ def climb(
     for seed in seeds:
         clean = {}
         for name in (*protections, "planted"):
-            if name == "planted" and seed != seeds[0]:
+            if name == "planted" and (seed != seeds[0] or leaks[0] is None):
                 continue
             chosen, how = None, effort
             if name == "planted":
@@ -92,7 +95,8 @@ def climb(
             )
             for rung, attack in _rungs(name, chosen).items():
                 by = f" {chosen.rotation.name}" if chosen.rotation else ""
-                key = (settings + by, seed, name, rung)
+                measured_on = made_from.get(name, "".join(made_from.values()))
+                key = (f"{settings}{by} {measured_on}".rstrip(), seed, name, rung)
                 if finished.get(key) is None:
                     start = time.monotonic()
                     found = rung_rows(tap, rung, attack, how)

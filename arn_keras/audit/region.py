@@ -12,6 +12,7 @@ import sys
 from arn_keras.arguments import Parser
 from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
 from arn_keras.files import atomic_file, write_json
+from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.region"
 RUNGS = ("Bob", "E0", "E3", "E5")
@@ -69,7 +70,9 @@ def run(options, words):
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
         finished = finished_rungs(folder / "finished-region.sqlite")
-        trade, rows, how = Trade(problem, effort), [], f"{effort} {problem.schedule('arn')}"
+        trade, rows = Trade(problem, effort), []
+        judged = combined(path, ["link", *config.problem.judges.values()])
+        how = f"{effort} {problem.schedule('arn')} {judged}"
         for seed in seeds:
             for point in points:
                 keys = {offset: (how, seed, trade.named(point), offset) for offset in offsets}

@@ -10,6 +10,7 @@ import numpy as np
 
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import DataError
+from arn_keras.files import memory_bytes, read_arrays
 
 _PREFIX = "source/"
 #: Labels that a classifier may tell apart; a number beyond is taken for no label.
@@ -124,14 +125,9 @@ def stored(path):
     Raises:
         DataError: if it is none, or holds what is no array of numbers or text.
     """
-    if not pathlib.Path(path).is_file():
+    if not pathlib.Path(path).exists():
         raise DataError(f"{path}: expected an .npz file, found none")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # NumPy, zip and zlib each raise their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: expected an .npz file of arrays: {reason}") from None
+    return read_arrays(path, DataError, memory_bytes())
 
 
 def _shapes(nest):

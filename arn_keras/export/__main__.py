@@ -1,7 +1,7 @@
 """`python -m export RUN_DIR`: the command line of the edge bundle."""
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.export import PRECISIONS, bundle, manifest
+from arn_keras.export import PRECISIONS, bundle, manifest, runtime
 
 
 def main(arguments=None):
@@ -27,7 +27,12 @@ def main(arguments=None):
     parser.add_argument("--force", action="store_true", help="replace another pair's bundle")
     parser.add_argument("--sign", metavar="KEYFILE", help="sign with this Ed25519 key (PEM)")
     given = parser.parse_args(arguments)
-    return exit_status("export", lambda: _run(**vars(given)), interrupted="nothing was written")
+    return exit_status(
+        "export",
+        lambda: _run(**vars(given)),
+        runtime.BundleError,
+        interrupted="nothing was written",
+    )
 
 
 def _run(run_dir, precision, **options):

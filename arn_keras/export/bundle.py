@@ -1,26 +1,27 @@
 """Writes the edge bundle of a run's pair of modules, proves it, and only then puts it in place.
 
-The bundle is made under another name beside its place. A bundle that is not proven, or an export
-that is stopped, leaves nothing behind.
+The bundle is made in a locked folder beside its place, and so is all that is written on the way. A
+bundle that is not proven leaves nothing behind; what a killed export left goes with the next one.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 import zipfile
+import zlib
 
 from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import PRECISIONS, manifest, runtime
 from arn_keras.export.signing import load_private_key
-from arn_keras.files import read_json
+from arn_keras.files import checked, flush, read_json
 from arn_keras.pair import KEY_INPUTS, PROTECTIONS
+from arn_keras.places import lock, replace_directory, restore_directory
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
+from arn_keras.run import records
 from arn_keras.run.saved import SavedRun
 
 KNOWLEDGE = ("white", "black")
@@ -55,19 +56,19 @@ def export(
         ArnError: if anything cannot be used, or the bundle is not what the run's modules are.
     """
     run_dir = pathlib.Path(run_dir)
-    out = pathlib.Path(out) if out else run_dir / "bundle"
+    # A working directory inside the bundle, or a link in its path, moves with what is replaced.
+    out = pathlib.Path(os.path.realpath(out or run_dir / "bundle"))
     saved = SavedRun.read(run_dir)
     config = saved.config
     means = answer(PROTECTIONS, config.protection)
     if not means.any:
         raise RunDirError(f"{run_dir}: expected a run with modules, got --protection none")
     if means.arns:
-        knowledge = _knowledge(run_dir, knowledge)
+        knowledge = _knowledge(saved, knowledge)
     elif knowledge:
         raise ExportError(f"{run_dir}: expected no knowledge for a pair without ARNs")
     public = means.stage(knowledge)
     identity = pair_identity(run_dir, public, means.keyed)
-    check_place(out, identity, force)
     key = load_private_key(sign) if sign else None
     facts = {
         "pair": identity,
@@ -82,12 +83,13 @@ def export(
         "psr_db": config.psr_db if means.arns else None,
     }
     try:
-        with _staging(out) as bundle, tempfile.TemporaryDirectory() as handover:
-            handover = pathlib.Path(handover)
+        with _staging(out) as staging:
+            check_place(out, identity, force, keep=(run_dir, sign))
+            bundle, handover = staging / "bundle", staging / "handover"
             _make(bundle, handover, facts, run_dir, data_dir)
             written = manifest.finish(bundle, facts, handover, key)
-            _python(bundle / "runtime.py", "--selftest")
-            _put_in_place(bundle, out)
+            _python(bundle / "runtime.py", "--selftest", scratch=staging)
+            _put_in_place(bundle, out, saved, [each for each in (public, "keyed") if each])
     except OSError as error:
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
     return out, written
@@ -128,20 +130,23 @@ def pair_identity(run_dir, public, is_keyed):
 def _read_module(run_dir, stage, role, part):
     file = pathlib.Path(run_dir) / stage / f"{role}.keras"
     try:
-        with zipfile.ZipFile(file) as archive:
+        with checked(file) as stream, zipfile.ZipFile(stream) as archive:
             return archive.read(part)
-    except (OSError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise RunDirError(f"{file}: expected a whole Keras model: {error}") from None
 
 
-def check_place(out, identity, force):
-    """Refuses a place that holds anything but a bundle of this pair.
+def check_place(out, identity, force, keep=()):
+    """Refuses a place that holds anything but a bundle of this pair, or any path of `keep`.
 
     Raises:
         ExportError: also with `force` where what is there is no bundle at all.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
+    lost = [each for each in keep if each and out in (path := _real(each), *path.parents)]
+    if lost:
+        raise ExportError(f"{out}: expected a place that does not hold {lost[0]} too")
     if not (out / "manifest.json").is_file():
         raise ExportError(f"{out}: expected a new or empty directory or a bundle; it is neither")
     try:
@@ -150,18 +155,34 @@ def check_place(out, identity, force):
         found, of = None, f"a bundle that cannot be read ({error})"
     else:
         of = f"the bundle of another pair ({manifest.kind(found)}, {found['pair'][:12]})"
+        _check_nothing_else(out, found)
     if not force and (found is None or found["pair"] != identity):
         raise ExportError(f"{out}: holds {of}; choose another --out, or --force to replace it")
 
 
-def _knowledge(run_dir, asked):
-    trained = [name for name in KNOWLEDGE if (run_dir / "arn" / name).is_dir()]
-    if not trained or asked not in (None, *trained):
+def _real(path):
+    return pathlib.Path(os.path.realpath(path))
+
+
+def _check_nothing_else(out, found):
+    """Refuses to replace a bundle beside whose files others lie, which would be lost."""
+    try:
+        runtime.check_listed(out, found)
+    except runtime.BundleError as error:
+        raise ExportError(f"{out}: cannot be replaced: {error}") from None
+
+
+def _knowledge(saved, asked):
+    """The knowledge of the pair that is asked for, or else of the first that the run's rows are of.
+
+    Where that one is missing another is not taken for it: the rows are not of the other.
+    """
+    trained = [name for name in KNOWLEDGE if (saved.path / "arn" / name).is_dir()]
+    wanted = asked or saved.config.knowledges[0]
+    if wanted not in trained:
         has = f"only {trained[0]}" if trained else "none"
-        raise RunDirError(
-            f"{run_dir}: expected a trained pair{f' of {asked} box' if asked else ''}, found {has}"
-        )
-    return asked or trained[0]
+        raise RunDirError(f"{saved.path}: expected a trained pair of {wanted} box, found {has}")
+    return wanted
 
 
 def _precisions(means, asked):
@@ -181,61 +202,57 @@ def _precisions(means, asked):
 
 @contextlib.contextmanager
 def _staging(out):
-    """A directory beside `out`, locked while in use, gone afterwards unless it was renamed."""
-    staging = out.absolute().with_name(f".partial.{out.name}")
+    """A directory beside `out`, locked while in use, gone afterwards: `bundle` and `handover`."""
+    staging = out.with_name(f".partial.{out.name}")
     staging.mkdir(parents=True, exist_ok=True)
-    lock = os.open(staging, os.O_RDONLY)
+    held = lock(staging, ExportError)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ExportError(f"{out}: another export is writing it") from None
-        try:
-            for left in staging.iterdir():  # by a killed export
-                left.unlink()
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        restore_directory(out)
+        for left in staging.iterdir():  # by a killed export
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for name in ("bundle", "handover"):
+            (staging / name).mkdir()
+        yield staging
     finally:
-        os.close(lock)
+        shutil.rmtree(staging, ignore_errors=True)
+        os.close(held)
 
 
 def _make(bundle, handover, facts, run_dir, data_dir):
     """Converts and proves, each in a process of its own; completes the facts."""
     job = {
-        "run_dir": str(run_dir),
+        "run_dir": os.path.abspath(run_dir),
         "data_dir": data_dir,
         "pair": {name: facts[name] for name in ("pair", "public", "is_keyed", "precisions")},
         "bundle": str(bundle),
         "handover": str(handover),
     }
-    _python("-m", "arn_keras.export.conversion", json.dumps(job))
+    scratch = bundle.parent
+    _python("-m", "arn_keras.export.conversion", json.dumps(job), scratch=scratch)
     facts |= read_json(handover / "facts.json")
     manifest.copy_code(bundle, facts["is_keyed"])
     manifest.write(bundle, manifest.draft(bundle, facts))
-    _python("-m", "arn_keras.export.proof", bundle, handover)
+    _python("-m", "arn_keras.export.proof", bundle, handover, scratch=scratch)
     facts |= read_json(handover / "proof.json")
     manifest.check_parity(facts["parity"], facts["measure"]["field"])
     if facts["is_keyed"]:
         manifest.check_keyed(facts)
 
 
-def _python(*arguments):
+def _python(*arguments, scratch):
     """Runs a fresh Python; its last line on standard error is the reason if it fails."""
-    done = run_python(*arguments)
+    done = run_python(*arguments, scratch=scratch)
     if done.returncode:
         foreseen = done.returncode == 2
         step = "" if foreseen else f"{arguments[1]} ended with status {done.returncode}: "
         raise ExportError(step + last_line(done))
 
 
-def _put_in_place(bundle, out):
+def _put_in_place(bundle, out, saved, modules):
     for file in bundle.iterdir():
-        with open(file, "rb") as stream:
-            os.fsync(stream.fileno())
-    replaced = out.absolute().with_name(f".replaced.{out.name}")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if out.exists():
-        os.rename(out, replaced)
-    os.rename(bundle, out)
-    shutil.rmtree(replaced, ignore_errors=True)
+        flush(file)
+    if out == _real(saved.path / "bundle"):
+        stages = ("link", next(iter(saved.config.problem.judges.values())), *modules)
+        made_from = records.digests(saved.path, stages)
+        records.write(saved.path, "bundle", records.files_of(bundle), made_from)
+    replace_directory(bundle, out)

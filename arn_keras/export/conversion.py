@@ -23,6 +23,8 @@ from arn_keras.run.saved import SavedRun
 CALIBRATION_SIGNALS = 2000
 #: Received signals to measure on: small test sets are sent over the air several times.
 PROOF_SIGNALS = 10_000
+#: Bytes of arrays that the proof is handed, at most: of large sources it has fewer.
+PROOF_BYTES = 1 << 30
 #: Keys that the proof draws.
 KEYS = 256
 
@@ -126,8 +128,10 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
     facts["pauses"] = problem.scenario.pauses
     (handover / "facts.json").write_text(json.dumps(facts))
-    signal = problem.transmit(dataset.test)
-    draws = range(math.ceil(PROOF_SIGNALS / len(signal)))
+    target = np.asarray(dataset.targets(dataset.test.part(slice(1))))
+    sources, draws = proof_size(len(dataset.test), target.nbytes, signal[0].size)
+    test = dataset.test.part(slice(sources))
+    signal = problem.transmit(test)
     keys = ends.draw_keys(seed("keys"))
     sent = ends.protect(signal, keys)
     eve = next(iter(problem.scenario.judges.values()))
@@ -136,13 +140,22 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         ends,
         (problem.receiver, problem.classifier(eve)),
         keys=keys,
-        target=np.asarray(dataset.targets(dataset.test)),
-        label=dataset.test.label,
+        target=np.asarray(dataset.targets(test)),
+        label=test.label,
         signal=signal,
         sent=sent,
-        bob_noise=np.stack([noise(sent, f"bob/{draw}", "bob") for draw in draws]),
-        eve_noise=np.stack([noise(sent, f"eve/{draw}", "eve") for draw in draws]),
+        bob_noise=np.stack([noise(sent, f"bob/{draw}", "bob") for draw in range(draws)]),
+        eve_noise=np.stack([noise(sent, f"eve/{draw}", "eve") for draw in range(draws)]),
     )
+
+
+def proof_size(sources, target_bytes, symbols):
+    """(test sources that the proof measures on, how often each is sent), within `PROOF_BYTES`."""
+    once = target_bytes + 4 * 2 * symbols  # the signal and what is sent
+    sending = 4 * 3 * symbols  # Bob's and Eve's noise, and what is cleaned
+    sources = max(1, min(sources, PROOF_BYTES // (once + sending)))
+    draws = min(math.ceil(PROOF_SIGNALS / sources), (PROOF_BYTES // sources - once) // sending)
+    return sources, max(1, draws)
 
 
 def write_modules(bundle, ends, precisions, calibration):

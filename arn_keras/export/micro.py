@@ -166,8 +166,7 @@ def _modules(bundle, manifest, precision):
 
 def _vectors(bundle, manifest):
     (entry,) = [entry for entry in manifest["files"] if entry["file"] == "vectors.npz"]
-    with np.load(io.BytesIO(runtime.read_file(bundle, entry)), allow_pickle=False) as stored:
-        return dict(stored)
+    return runtime.read_vectors(runtime.read_file(bundle, entry))
 
 
 @contextlib.contextmanager

@@ -48,8 +48,8 @@ CODE = (
     *("errors", "refusal", "owned_file", "message_number"),
     *("haar_draw", "key_schedule", "key_file", "key_ends"),
 )
-#: What a manifest and its signature have at most, in bytes; the manifest says it of the rest.
-LIMIT_BYTES = 1 << 24
+#: What a manifest and its signature have at most, and any other file, whatever a manifest says.
+LIMIT_BYTES, FILE_LIMIT_BYTES = 1 << 24, 1 << 30
 #: Least mean square of a signal that is scaled to 1.
 LEAST_POWER = 1e-8
 #: For each first byte of a float32 value, whether it is one of 2^19 and more, NaN or infinity; the
@@ -124,7 +124,7 @@ class Pair:
         if role not in (None, *ROLES):
             raise BundleError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
         manifest = read_manifest(bundle, public_key)
-        try:
+        with _as_exported():
             check_listed(bundle, manifest, public_key)
             if identity not in (None, manifest["pair"]):
                 raise BundleError(f"expected pair {identity}, got a bundle of {manifest['pair']}")
@@ -134,11 +134,10 @@ class Pair:
                 else None
                 for name in ROLES
             ]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise BundleError(f"manifest.json: expected what was exported: {error!r}") from None
-        if manifest.get("keyed"):
+            code = load_code(bundle, manifest) if manifest.get("keyed") else None
+        if code:
             files = key, counter, window, label
-            return cls(manifest, *_keyed_ends(load_code(bundle, manifest), ends, manifest, *files))
+            return cls(manifest, *_keyed_ends(code, ends, manifest, *files))
         if (key, counter, window, label) != (None, None, None, ""):
             raise KeyingError("expected no key and no counter for a pair without keyed modules")
         return cls(manifest, *(end and end[0] for end in ends))
@@ -356,7 +355,7 @@ class KeyedBob(_KeyedEnd):
                 taken.
             SignalError, KeyingError, OSError: nothing is taken either.
         """
-        wires = [header] if isinstance(header, (bytes, bytearray)) else list(header)
+        wires = list(header) if isinstance(header, (list, tuple)) else [header]
         messages = 1 if self._rotation.check(received) else len(received)
         with _keying(self._code) as code:
             if len(wires) != messages:
@@ -544,7 +543,9 @@ def read_entry(bundle, manifest, entry):
 
 def read_file(bundle, entry):
     """The verified bytes of a file that the manifest lists."""
-    content = _read(pathlib.Path(bundle) / entry["file"], entry["bytes"])
+    if pathlib.PurePath(entry["file"]).name != entry["file"]:
+        raise BundleError(f"manifest.json: expected files of the bundle, got {entry['file']!r}")
+    content = _read(pathlib.Path(bundle) / entry["file"], min(entry["bytes"], FILE_LIMIT_BYTES))
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise BundleError(f"{entry['file']}: damaged, or of another pair: its SHA-256 differs")
     return content
@@ -562,14 +563,26 @@ def _read(path, limit=LIMIT_BYTES):
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
                 raise BundleError(f"{path}: expected a readable file: not a regular file")
-            content = file.read(limit + 1)
+            if found.st_size > limit:
+                raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
+            return file.read(limit)
     except OSError as error:
         raise BundleError(f"{path}: expected a readable file: {error.strerror}") from None
-    if len(content) > limit:
-        raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
-    return content
+
+
+@contextlib.contextmanager
+def _as_exported():
+    """Whatever stumbles over what no exporter writes, it is one error."""
+    try:
+        yield
+    except (BundleError, KeyingError):
+        raise
+    except Exception as error:  # JSON, zip, NumPy and LiteRT each raise their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BundleError(f"expected a bundle as it was exported: {reason}") from None
 
 
 def _check_signature(content, signature, public_key):
@@ -612,10 +625,14 @@ def selftest(bundle, public_key=None):
         (precision or "keyed", largest absolute difference); BundleError where it is not within
         tolerance.
     """
+    with _as_exported():
+        yield from _selftest(bundle, public_key)
+
+
+def _selftest(bundle, public_key):
     manifest = read_manifest(bundle, public_key)
     files = {entry["file"]: read_file(bundle, entry) for entry in manifest["files"]}
-    with np.load(io.BytesIO(files["vectors.npz"]), allow_pickle=False) as stored:
-        vectors = dict(stored)
+    vectors = read_vectors(files["vectors.npz"])
     check_listed(bundle, manifest, public_key)
     names = list(manifest["precisions"]) if manifest["modules"] else []
     for name in [*names, "keyed"] if manifest.get("keyed") else names:
@@ -638,6 +655,15 @@ def selftest(bundle, public_key=None):
         yield name, worst
 
 
+def read_vectors(content):
+    """The arrays of a bundle's `vectors.npz`, by its bytes."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        size = sum(each.file_size for each in stored.zip.infolist())
+        if size > FILE_LIMIT_BYTES:
+            raise BundleError(f"vectors.npz: expected at most {FILE_LIMIT_BYTES} bytes, got {size}")
+        return dict(stored)
+
+
 def new_key(bundle, path, public_key=None, labels=()):
     """Makes a key for a keyed bundle, Alice's counter and Bob's window; overwrites none.
 
@@ -652,13 +678,16 @@ def new_key(bundle, path, public_key=None, labels=()):
         The key's public identities, one a label, with which each header begins.
     """
     manifest = read_manifest(bundle, public_key)
-    check_listed(bundle, manifest, public_key)
-    if not manifest.get("keyed"):
+    with _as_exported():
+        check_listed(bundle, manifest, public_key)
+        pair, is_keyed = bytes.fromhex(manifest["pair"]), bool(manifest.get("keyed"))
+        code = load_code(bundle, manifest) if is_keyed else None
+    if not is_keyed:
         raise KeyingError("expected a bundle with keyed modules, got one without")
     if pathlib.Path(bundle).resolve() in pathlib.Path(path).resolve().parents:
         raise KeyingError("expected a place outside the bundle, which is copied to others")
-    pair, labels = bytes.fromhex(manifest["pair"]), tuple(labels) or ("",)
-    with _keying(load_code(bundle, manifest)) as code:
+    labels = tuple(labels) or ("",)
+    with _keying(code):
         code.key_file.make_key(path, pair, labels)
         return [code.key_file.read_key(path, pair, label).identity.hex() for label in labels]
 

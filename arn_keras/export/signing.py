@@ -3,9 +3,10 @@
 The manifest holds the SHA-256 of every other file, so its signature covers them all.
 """
 
-import pathlib
-
 from arn_keras.errors import ExportError
+from arn_keras.files import read_bytes
+
+_LIMIT_BYTES = 1 << 16
 
 
 def load_private_key(path):
@@ -20,10 +21,9 @@ def load_private_key(path):
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise ExportError("--sign: expected the package cryptography to be installed") from None
+    content = read_bytes(path, ExportError, _LIMIT_BYTES, "a readable key file")
     try:
-        key = load_pem_private_key(pathlib.Path(path).read_bytes(), password=None)
-    except OSError as error:
-        raise ExportError(f"{path}: expected a readable key file: {error.strerror}") from None
+        key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):

@@ -3,7 +3,7 @@
 import pathlib
 
 from arn_keras.arguments import Parser, exit_status
-from arn_keras.errors import RunDirError
+from arn_keras.errors import ArnError, RunDirError
 from arn_keras.figures.draw import draw
 
 
@@ -16,10 +16,15 @@ def main(arguments=None):
 
 
 def run(path):
-    """Draws, and says which files."""
+    """Draws what a directory holds the rows for."""
     if not path.is_dir():
         raise RunDirError(f"{path}: expected the directory of a run or of a sweep")
-    files = draw(path)
+    try:
+        files = draw(path)
+    except ArnError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunDirError(f"{path}: expected what a run or a sweep left: {error!r}") from None
     if not files:
         raise RunDirError(f"{path}: expected examples, or rows along an axis, found none")
     print(*files, sep="\n")

@@ -7,8 +7,9 @@ import pathlib
 
 import numpy as np
 
+from arn_keras.errors import RunDirError
 from arn_keras.figures import curves
-from arn_keras.files import atomic_file, read_json
+from arn_keras.files import atomic_file, read_arrays, read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.rooms import answer
@@ -72,9 +73,8 @@ def draw(path):
     files = [file for file in files if file]
     for saved in sorted(path.glob("*/seed-*/fgsm.npz")):
         dataset, seed = saved.parts[-3:-1]
-        with np.load(saved) as examples:
-            name = f"figure-1,{dataset},{seed}"
-            files += _both_formats(path, name, fgsm_picture, dict(examples), f"{dataset}, {seed}")
+        name, examples = f"figure-1,{dataset},{seed}", read_arrays(saved)
+        files += _both_formats(path, name, fgsm_picture, examples, f"{dataset}, {seed}")
     rows = list(read_rows(path).values())
     measure = _task(path).measures[0] if rows else None
     for dataset in sorted({row["dataset"] for row in rows}):
@@ -106,7 +106,11 @@ def _draw_rows(path, rows, measure, dataset, eve):
 
 def _task(path):
     """What Bob is judged by in a directory; one of before there was a choice has pictures."""
-    return answer(TASKS, read_json(path / "config.json").get("task", "image"))
+    file = path / "config.json"
+    found = read_json(file)
+    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+        raise RunDirError(f"{file}: expected a run's configuration")
+    return answer(TASKS, found.get("task", "image"))
 
 
 def _chance(rows):
@@ -132,6 +136,8 @@ def draw_examples(path):
     if not task.has_picture:
         return None
     config, rows = read_json(path / "config.json")["config"], read_json(path / "results.json")
+    if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
+        raise RunDirError(f"{path / 'results.json'}: expected the rows of a run")
     snr_db = rows[0]["snr_db"]
     # Of several cases of knowledge, the first.
     shown = {row["case"]: row for row in rows[::-1] if row["snr_db"] == snr_db}
@@ -144,6 +150,7 @@ def draw_examples(path):
     title.append("an Eve who does not retrain")
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
-    with np.load(path / "examples.npz") as examples, atomic_file(file) as temporary:
-        task.picture(temporary, dict(examples), shown, ", ".join(title))
+    examples = read_arrays(path / "examples.npz")
+    with atomic_file(file) as temporary:
+        task.picture(temporary, examples, shown, ", ".join(title))
     return file

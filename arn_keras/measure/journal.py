@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file
+from arn_keras.files import atomic_file, checked_path
 
 _TABLE = "CREATE TABLE records (number INTEGER PRIMARY KEY, key TEXT, value TEXT, digest BLOB)"
 # What says nothing of the file's content: busy, locked, memory, rights, device, room, name.
@@ -121,6 +121,15 @@ class Journal:
             connection.execute("COMMIT")
         self._records |= _values(rows)
 
+    def drop(self, keys):
+        """Removes records, all or none; the others are numbered anew.
+
+        Raises:
+            RunDirError: if the file cannot be written.
+        """
+        gone = set(map(hashable, keys))
+        self._write({key: each for key, each in self._records.items() if key not in gone})
+
     def _write(self, records):
         """Makes the file anew, whole or not at all."""
         rows = _rows(records)
@@ -183,11 +192,13 @@ def _rollback(path):
 def _opened(path, mode="rw"):
     """A connection for one transaction: a file replaced or removed meanwhile is not written to."""
     try:
+        if path.exists():
+            checked_path(path)
         address = f"{path.absolute().as_uri()}?mode={mode}"
         with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as opened:
             opened.text_factory = bytes
             yield opened
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise RunDirError(f"{path}: cannot be read or written: {error}") from None
 
 

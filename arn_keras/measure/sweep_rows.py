@@ -10,7 +10,7 @@ import json
 import pathlib
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file
+from arn_keras.files import read_bytes, write_bytes
 from arn_keras.measure.journal import Journal, hashable, read
 
 JOURNAL, EXPORT = "rows.sqlite", "rows.jsonl"
@@ -84,22 +84,27 @@ class SweepRows:
             {key: {**row, "configuration": self._configuration} for key, row in rows.items()}
         )
 
+    @property
+    def records(self):
+        """All rows, {key: row}."""
+        return self._journal.records
+
+    def drop(self, keys):
+        """Removes rows. Raises: as `Journal.drop`."""
+        self._journal.drop(keys)
+
     def export(self):
         """Writes `rows.jsonl`, whole or not at all."""
         lines = [json.dumps(row) + "\n" for row in self._journal.records.values()]
         try:
-            with atomic_file(self._export) as temporary:
-                temporary.write_text("".join(lines))
+            write_bytes(self._export, "".join(lines).encode())
         except OSError as error:
             raise RunDirError(f"{self._export}: cannot be written: {error.strerror}") from None
 
 
 def _earlier(path):
     """Rows of a `rows.jsonl`, {key: row}, whole lines only; and the bytes of a torn last line."""
-    try:
-        content = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise RunDirError(f"{path}: expected a readable file: {error.strerror}") from None
+    content = read_bytes(path) if path.exists() else b""
     *lines, torn = content.split(b"\n")
     rows = {}
     for number, line in enumerate(lines, start=1):

@@ -5,17 +5,21 @@ another name and renamed. So a program killed at any moment leaves finished work
 looks finished but is not.
 """
 
-import fcntl
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
 import shutil
+import tempfile
 
+from arn_keras import models
 from arn_keras.errors import RunDirError
-from arn_keras.files import TEMPORARY, flush, read_json, write_json
+from arn_keras.files import TEMPORARY, flush, read_bytes, read_json, write_json
+from arn_keras.places import lock, replace_directory
+from arn_keras.run import records
 
+_SOURCES = ".from.json"  # of an unfinished stage: sums of what it is made from
 _PACKAGES = ("arn-keras", "tensorflow", "keras", "numpy", "tensorflow-datasets", "ai-edge-litert")
 
 
@@ -40,16 +44,13 @@ class RunDirectory:
         self._check(identity)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / ".lock", os.O_WRONLY | os.O_CREAT)
+            self._lock = lock(self.path / ".lock")
+            self._sweep()
+            self.scratch.mkdir()
         except OSError as error:
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise RunDirError(f"{path}: another process is at work in it") from None
-        for left in self.path.rglob(f"{TEMPORARY}*"):  # by a killed program
-            left.unlink()
+        # Libraries leave temporary files where they are killed: here they are found again.
+        self._before, tempfile.tempdir = tempfile.tempdir, str(self.scratch)
         if not (self.path / "config.json").exists():
             content = {"config": identity, "versions": versions, **(notes or {})}
             write_json(self.path / "config.json", content)
@@ -58,6 +59,8 @@ class RunDirectory:
         return self
 
     def __exit__(self, *_):
+        tempfile.tempdir = self._before
+        shutil.rmtree(self.scratch, ignore_errors=True)
         os.close(self._lock)
 
     def _check(self, identity):
@@ -87,9 +90,25 @@ class RunDirectory:
                 f"choose another {self._option}"
             )
 
-    def done(self, stage):
-        """Whether a stage, for example "arn/white", is finished."""
-        return (self.path / stage).exists()
+    def _sweep(self):
+        """Removes what a killed program left."""
+        for left in self.path.rglob(f"{TEMPORARY}*"):
+            left.unlink()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def scratch(self):
+        """A folder for temporary files; it goes when the directory is closed, or opened again."""
+        return self.path.absolute() / ".scratch"
+
+    def done(self, stage, sources=()):
+        """Whether a stage, for example "arn/white", is finished, as it was, from what is there.
+
+        Args:
+            stage: its name.
+            sources: stages that it is made from.
+        """
+        return not records.why_not(self.path, stage, sources)
 
     def partial(self, stage):
         """The directory in which an unfinished stage works; what it holds survives a kill."""
@@ -97,20 +116,48 @@ class RunDirectory:
         partial.mkdir(parents=True, exist_ok=True)
         return partial
 
+    def begin(self, stage, sources=(), say=print):
+        """As `partial`, for a stage that is not done: what cannot be used of it is set aside.
+
+        Args:
+            stage: its name.
+            sources: stages that it is made from.
+            say: called with a line for the user if anything is set aside.
+        """
+        final, made_from = self.path / stage, records.digests(self.path, sources)
+        if final.exists():
+            why = records.why_not(self.path, stage, sources)
+            aside = final.with_name(f".unusable.{final.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(final, aside)
+            say(f"note: {final}: {why}; set aside as {aside.name}, and made again")
+        partial = self.partial(stage)
+        kept = partial / _SOURCES
+        if kept.exists() and read_json(kept) != made_from:
+            say(f"note: {stage}: begun from what has changed since; it begins again")
+            shutil.rmtree(partial)
+            self.partial(stage)
+        write_json(kept, made_from)
+        return partial
+
     def finish(self, stage):
         """Makes a stage's partial directory the finished one."""
         partial, final = self._partial(stage), self.path / stage
         for left in partial.glob("checkpoint*"):
             shutil.rmtree(left, ignore_errors=True)
-        for file in partial.rglob("*"):
-            if file.is_file():
-                flush(file)
-        os.replace(partial, final)
+        sources = partial / _SOURCES
+        made_from = read_json(sources) if sources.exists() else {}
+        sources.unlink(missing_ok=True)
+        files = records.files_of(partial)
+        for file in files.values():
+            flush(file)
+        records.write(self.path, stage, files, made_from)
+        replace_directory(partial, final)
 
-    def keep(self, stage, models):
+    def keep(self, stage, made):
         """Keeps the models of a stage, {name: Keras model}: it is finished then."""
         partial = self.partial(stage)
-        for name, model in models.items():
+        for name, model in made.items():
             model.save(partial / f"{name}.keras")
         self.finish(stage)
 
@@ -129,11 +176,7 @@ def read_files(path, stage, *names):
     Raises:
         RunDirError: if a file cannot be read.
     """
-    folder = pathlib.Path(path) / stage
-    try:
-        return {name: (folder / f"{name}.keras").read_bytes() for name in names}
-    except OSError as error:
-        raise RunDirError(f"{folder}: {error.strerror}: delete it to train it again") from None
+    return {name: read_bytes(pathlib.Path(path) / stage / f"{name}.keras") for name in names}
 
 
 def load_models(path, stage, *names):
@@ -142,20 +185,13 @@ def load_models(path, stage, *names):
     Raises:
         RunDirError: if a file is missing or damaged.
     """
-    import keras
-
-    models = []
-    for name in names:
-        file = pathlib.Path(path) / stage / f"{name}.keras"
-        try:
-            models.append(keras.saving.load_model(file, compile=False))
-        except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
-            reason = str(error).strip().splitlines()[0]
-            raise RunDirError(
-                f"{file}: expected a whole Keras model ({reason}); "
-                f"delete {file.parent} to train it again"
-            ) from None
-    return models
+    folder = pathlib.Path(path) / stage
+    why = records.why_not(path, stage)
+    if why:
+        raise RunDirError(
+            f"{folder}: expected it as it was made: {why}; the command that made it makes it again"
+        )
+    return [models.load(folder / f"{name}.keras") for name in names]
 
 
 def versions():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from arn_keras import models
 from arn_keras.errors import DataError, ModelError
 from arn_keras.power import mean_power
 
@@ -23,29 +24,25 @@ def load(files):
     Raises:
         ModelError: if one cannot be loaded.
     """
-    models = {}
-    for name, file in files.items():
-        try:
-            models[name] = keras.saving.load_model(file, compile=False, safe_mode=True)
-        except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"{file}: expected a Keras model as a {name}: {reason}") from None
-    return models
+    return {
+        name: models.load(file, ModelError, f"a Keras model as a {name}")
+        for name, file in files.items()
+    }
 
 
-def check_link(models, dataset):
+def check_link(given, dataset):
     """Refuses a link that the data do not fit, or whose signal is not of power 1.
 
     Args:
-        models: {"transmitter", "receiver"}.
+        given: {"transmitter", "receiver"}.
         dataset: `data.dataset.Dataset`.
 
     Raises:
         ModelError: with what was expected and what is there.
     """
-    check_tokens(models["transmitter"], dataset)
+    check_tokens(given["transmitter"], dataset)
     few = dataset.test.part(slice(_TRIED))
-    signal = _applied(models["transmitter"], dataset.prepared(few.source), "transmitter", "sources")
+    signal = _applied(given["transmitter"], dataset.prepared(few.source), "transmitter", "sources")
     if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(signal.dtype)):
         raise ModelError(
             f"transmitter: expected a real signal, got {signal.dtype}; a complex symbol is a pair "
@@ -58,7 +55,7 @@ def check_link(models, dataset):
             f"are referred, got {power.mean():.4g}: end it in UnitNormalization and "
             f"Rescaling(sqrt(k))"
         )
-    estimate = _applied(models["receiver"], signal, "receiver", "signals")
+    estimate = _applied(given["receiver"], signal, "receiver", "signals")
     target = np.asarray(dataset.targets(few))
     if estimate.shape[1:] != target.shape[1:] and dataset.train.target is None:
         raise ModelError(
@@ -67,21 +64,21 @@ def check_link(models, dataset):
         )
 
 
-def check_modules(stage, models, signal):
+def check_modules(stage, given, signal):
     """Refuses a pair of modules that do not take the link's signals, or give others.
 
     Args:
         stage: the pair's.
-        models: {"transmitter", "receiver"}.
+        given: {"transmitter", "receiver"}.
         signal: a few signals y.
 
     Raises:
         ModelError: with what was expected and what is there.
     """
-    for name, model in models.items():
+    for name, model in given.items():
         name = f"{stage}/{name}"
-        given = _applied(model, signal, name, "signals")
-        if getattr(given, "shape", None) != signal.shape:
+        found = _applied(model, signal, name, "signals")
+        if getattr(found, "shape", None) != signal.shape:
             raise ModelError(f"{name}: expected to give signals shaped {list(signal.shape[1:])}")
 
 
@@ -106,19 +103,19 @@ def check_tokens(transmitter, dataset):
             )
 
 
-def check_classifier(stage, models, signal, classes):
+def check_classifier(stage, given, signal, classes):
     """Refuses an eavesdropper who does not take the link's signals, or knows too few labels.
 
     Args:
         stage: her name.
-        models: {"classifier"}.
+        given: {"classifier"}.
         signal: a few signals y.
         classes: number of private labels.
 
     Raises:
         ModelError: with what was expected and what is there.
     """
-    logits = _applied(models["classifier"], signal, stage, "signals")
+    logits = _applied(given["classifier"], signal, stage, "signals")
     if len(logits.shape) != 2 or logits.shape[1] < classes:
         raise ModelError(
             f"{stage}: expected logits of {classes} labels, got outputs shaped "

@@ -10,21 +10,21 @@ import shutil
 import sys
 import time
 
-import numpy as np
-
 from arn_keras.errors import ConfigError, ExportError
 from arn_keras.figures import draw
-from arn_keras.files import atomic_file, read_json, write_json
+from arn_keras.files import read_json, write_arrays, write_json
 from arn_keras.measure import evaluation
 from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.chain import compose
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
-from arn_keras.run import channels
+from arn_keras.run import channels, records, stages
 from arn_keras.run.config import SHARDS
 from arn_keras.run.directory import RunDirectory, versions
 from arn_keras.run.problem import Problem
-from arn_keras.run.stages import PAIR, names
+from arn_keras.run.stages import LINK, PAIR, names
+
+RESULTS = "results.json"
 
 
 class Job:
@@ -49,7 +49,9 @@ class Job:
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
         verbose = int(sys.stdout.isatty() and not config.quiet)
         # Refuses what it cannot use before there is a directory.
-        self.problem = Problem(config, dataset, self._models, shards=SHARDS, verbose=verbose)
+        self.problem = Problem(
+            config, dataset, self._models, shards=SHARDS, verbose=verbose, say=say
+        )
         self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         self._keep_data()
         for note in dataset.notes:
@@ -67,6 +69,7 @@ class Job:
     def _keep_data(self):
         files = self._config.problem.kept_data()
         if files and not self.run.done("data"):
+            self.run.begin("data", say=self._say)
             for name, file in files.items():
                 shutil.copyfile(file, self.run.partial("data") / name)
             self.run.finish("data")
@@ -79,16 +82,24 @@ class Job:
 
     def _models(self, stage):
         """The models of a stage, made first if they are not there."""
-        if not self.run.done(stage):
+        self._make(stage)
+        return dict(zip(names(stage), self.run.load_models(stage, *names(stage)), strict=True))
+
+    def _make(self, stage):
+        sources = stages.sources(self._config, stage)
+        if not self.run.done(stage, sources):
+            for source in sources:
+                self._make(source)
+        if not self.run.done(stage, sources):  # nor as it was, from what is made again
             given = stage in self.problem.scenario.given()
             epochs = self.problem.epochs(stage)
             todo = f"training, {epochs} epochs" if epochs else "nothing to train"
+            partial = self.run.begin(stage, sources, self._say)
             self._say(f"{stage}: {'taken as given' if given else todo}")
             start = time.monotonic()
-            self.keep(stage, self.problem.train(stage, self.run.partial(stage) / "checkpoint"))
+            self.keep(stage, self.problem.train(stage, partial / "checkpoint"))
             if not given:
                 self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
-        return dict(zip(names(stage), self.run.load_models(stage, *names(stage)), strict=True))
 
     def keep(self, stage, models):
         """Keeps the models of a stage, {name: Keras model}: it is finished then."""
@@ -97,6 +108,7 @@ class Job:
     def _built(self, stage, build):
         """Modules that nothing trains, kept as a stage."""
         if not self.run.done(stage):
+            self.run.begin(stage, say=self._say)
             self.keep(stage, dict(zip(PAIR, build(), strict=True)))
         return self.run.load_models(stage, *PAIR)
 
@@ -131,9 +143,9 @@ class Job:
         }
 
     def results(self):
-        """The rows of `results.json`, and the examples for the picture."""
-        file, examples = self.run.path / "results.json", self.run.path / "examples.npz"
-        if not (file.exists() and examples.exists()):
+        """The rows of `results.json`; the examples for the picture lie beside them."""
+        file, examples = self.run.path / RESULTS, self.run.path / "examples.npz"
+        if not records.is_there(self.run.path, RESULTS) or not self._usable(RESULTS):
             eves = self.problem.scenario.judges
             measures = {name: self.problem.evaluation(stage) for name, stage in eves.items()}
             pairs = self.modules()
@@ -159,10 +171,30 @@ class Job:
             for eve, other in list(measures.items())[1:]:
                 said = evaluation.examples(other, self._data, first, snrs_db[0])
                 shown |= {f"{name}/{eve}": said[name] for name in said if name[:4] == "eve_"}
-            with atomic_file(examples) as temporary, open(temporary, "wb") as stream:
-                np.savez_compressed(stream, **shown)
+            write_arrays(examples, shown)
             write_json(file, rows)
+            made_from = records.digests(self.run.path, self._stages())
+            files = {each.name: each for each in (file, examples)}
+            records.write(self.run.path, RESULTS, files, made_from)
         return read_json(file)
+
+    def _stages(self):
+        """Names of all stages that the results are measured on."""
+        found = [LINK, *self.problem.scenario.judges.values()]
+        if self._means.arns:
+            found += [self._means.stage(each) for each in self._config.knowledges]
+        elif self._means.trained:
+            found.append(self._means.stage(None))
+        elif self._means.build:
+            found.append("modules")
+        return found + ["keyed"] * bool(self._means.keyed)
+
+    def _usable(self, name):
+        """Whether results or a bundle are what was computed from the stages that are there."""
+        why = records.why_not(self.run.path, name, self._stages())
+        if why and why != "missing":
+            self._say(f"note: {name}: {why}; made again")
+        return not why
 
     def picture(self):
         """The picture of a few sources, drawn from what was saved; its path."""
@@ -172,9 +204,10 @@ class Job:
     def bundle(self):
         """The edge bundle, written by a process of its own, for the converter leaks; its path."""
         bundle = self.run.path / "bundle"
-        if not bundle.exists():
+        if not (bundle / "manifest.json").is_file() or not self._usable("bundle"):
             self._say("exporting the pair ...")
-            done = run_python("-m", "arn_keras.export", "--", self.run.path)
+            other = ["--force"] * records.is_there(self.run.path, "bundle")  # one of this run
+            done = run_python("-m", "arn_keras.export", *other, "--", self.run.path)
             if done.returncode or not bundle.exists():
                 raise ExportError(f"export failed: {last_line(done)}")
             self._say(done.stdout.rstrip())

@@ -31,18 +31,19 @@ class Problem:
             {name: Keras model}; called once for each stage that is needed.
         shards: parts of a batch of the ARN stage that are computed side by side.
         verbose: as in `keras.Model.fit`.
+        say: called with a line for the user.
 
     Attributes:
         task: what Bob is judged by, `task.task.Task`.
         channels: what Bob and Eve hear through, as `run.channels.channels` gives it.
     """
 
-    def __init__(self, config, dataset, load, *, shards=1, verbose=0):
+    def __init__(self, config, dataset, load, *, shards=1, verbose=0, say=print):
         self.config, self.dataset, self.scenario = config, dataset, config.problem
         self.task = answer(TASKS, self.scenario.task(dataset)).of(dataset)
         self.channels = channels.channels(config)
         self._load = functools.cache(load)
-        self._shards, self._verbose = shards, verbose
+        self._shards, self._verbose, self._say = shards, verbose, say
 
     def with_eve_at(self, eve_snr_offset_db):
         """This problem with all that is trained of it, and Eve at another offset of her SNR."""
@@ -144,6 +145,7 @@ class Problem:
             shards=self._shards,
             devices=self.config.devices,
             verbose=self._verbose,
+            say=self._say,
         )
 
     def train(self, stage, checkpoint_dir=None):

@@ -1,8 +1,9 @@
 """A link that was trained with `SecureLink.fit` as a run directory, which every command takes."""
 
+import contextlib
 import os
 import pathlib
-import tempfile
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from arn_keras.data import PREPROCESSING, arrays
 from arn_keras.data.dataset import Split
-from arn_keras.errors import ModelError
+from arn_keras.errors import ModelError, RunDirError
 from arn_keras.rooms import answer
 from arn_keras.run.config import Config
 from arn_keras.run.job import Job
@@ -48,8 +49,7 @@ def save_run(
         ArnError: if link and data cannot be used, or the directory not be written.
     """
     low, high = np.asarray(link.snr_range_db, float)
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+    with _given(pathlib.Path(path)) as folder:
         files = {"transmitter": link.transmitter, "receiver": link.receiver}
         files |= {f"eve_{n}": eve for n, eve in enumerate(link.eavesdroppers)}
         for file, model in files.items():
@@ -80,6 +80,21 @@ def save_run(
             job.results()
             job.picture()
     return pathlib.Path(path)
+
+
+@contextlib.contextmanager
+def _given(path):
+    """A folder in the run directory for what it is made of; that of a killed call goes first."""
+    folder = path / ".given"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _split(x, y):

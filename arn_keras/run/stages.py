@@ -25,6 +25,14 @@ def names(stage):
     return PAIR if stage.partition("/")[0] in (LINK, ARN, MODULES) else CLASSIFIER
 
 
+def sources(config, stage):
+    """Names of the stages that a stage is made from."""
+    kind, _, which = stage.partition("/")
+    if kind == ARN:
+        return LINK, *config.problem.in_loss(which, config.black_box)
+    return () if kind == LINK else (LINK,)
+
+
 def train(problem, stage, checkpoint_dir):
     """Trains the models of a stage, or takes those that are given: {name: Keras model}.
 

@@ -7,12 +7,13 @@ and know of no data set, link or task themselves.
 
 import dataclasses
 import hashlib
-import pathlib
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from arn_keras.errors import ConfigError
 from arn_keras.eve import ENSEMBLE, EVES
+from arn_keras.files import checked
 from arn_keras.rooms import answer
 
 
@@ -34,7 +35,8 @@ def file_digest(path):
         ConfigError: if it cannot be read.
     """
     try:
-        return hashlib.sha256(pathlib.Path(path).expanduser().read_bytes()).hexdigest()[:16]
+        with checked(os.path.expanduser(path)) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from None
 

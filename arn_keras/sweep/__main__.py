@@ -58,7 +58,12 @@ def run(options):
         study.show_plan(options.out, options.jobs or usable_cores())
         return
     with _held(options):
-        study.run(options.out, identity(options), configuration(options), lambda: _engine(options))
+        study.run(
+            options.out,
+            identity(options),
+            configuration(options),
+            lambda folder: _engine(options, folder),
+        )
 
 
 def _held(options):
@@ -68,11 +73,11 @@ def _held(options):
     return saved.directory() if is_below else contextlib.nullcontext()
 
 
-def _engine(options):
+def _engine(options, folder):
     from arn_keras.sweep.engines import LocalEngine, RayEngine
 
     if options.ray is None:
-        return LocalEngine(options.jobs)
+        return LocalEngine(folder, options.jobs)
     return RayEngine(options.ray or None, options.jobs, options.gpus)
 
 

@@ -9,17 +9,14 @@ what a task holds is read when it is needed. A task whose worker died is run aga
 import itertools
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
-import time
 import warnings
 
 from arn_keras.backend import usable_cores
 from arn_keras.errors import ArnError, EngineError
+from arn_keras.process import end_with_parent
 
 _ATTEMPTS = 5  # of a task whose worker dies
 _AHEAD = 4  # tasks a worker that are taken before they can run: each may hold a pair of modules
@@ -30,12 +27,14 @@ class LocalEngine:
     """Processes of this machine, single-threaded, one a core; they live as long as the engine.
 
     Args:
+        folder: for what they share and for their temporary files; made if missing, not removed.
         jobs: number of processes; by default the number of cores this process may use.
     """
 
-    def __init__(self, jobs=None):
+    def __init__(self, folder, jobs=None):
         self.workers = jobs or usable_cores()
-        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="arn-keras-"))
+        self._folder = pathlib.Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._executor = None
         self._shared = 0
 
@@ -82,8 +81,9 @@ class LocalEngine:
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 timeout=600,
-                env={"OMP_NUM_THREADS": "1"},  # read when a library is loaded
-                initializer=_end_with_parent,
+                # Read when a library is loaded; where a killed worker leaves its files.
+                env={"OMP_NUM_THREADS": "1", "TMPDIR": str(self._folder)},
+                initializer=end_with_parent,
                 initargs=(os.getpid(),),
             )
         return self._executor
@@ -96,7 +96,6 @@ class LocalEngine:
     def close(self):
         """Ends the processes, at once."""
         self._stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class RayEngine:
@@ -201,17 +200,6 @@ def _guarded(function, *task):
         return function(*task)
     except (ArnError, ArithmeticError) as error:
         return error
-
-
-def _end_with_parent(parent):
-    """A worker does not outlive a killed sweep."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check_address(address):

@@ -8,15 +8,14 @@ import contextlib
 import dataclasses
 import functools
 
-import numpy as np
-
 from arn_keras.errors import SweepError
 from arn_keras.figures import draw
-from arn_keras.files import atomic_file
+from arn_keras.files import write_arrays
 from arn_keras.measure.sweep_rows import SweepRows, key, read_rows
 from arn_keras.run import given
 from arn_keras.run.directory import RunDirectory, read_files, versions
 from arn_keras.sweep import cost, grid, points
+from arn_keras.sweep.folders import Folders
 from arn_keras.sweep.progress import Progress
 
 _FIGURE_1_PSR_DB = -10.0
@@ -48,13 +47,13 @@ class Study:
 
     def show_plan(self, out, workers):
         """Says what is left to do in a directory, and what it costs; changes nothing."""
-        left = grid.remaining(self._plan, read_rows(out))
+        left, folders = grid.remaining(self._plan, read_rows(out)), Folders(out, self._scenario)
         stages = [
             (*of, stage)
             for *of, stage in self._stages(left)
-            if not ((out / self._stage(*of, stage)).exists() or self._taken(stage))
+            if not (folders.base_done(*of, stage) or self._taken(stage))
         ]
-        pairs = [p for p in left if p.knowledge and not (out / _folder(p)).exists()]
+        pairs = [p for p in left if p.knowledge and not folders.pair_done(p)]
         rows = sum(map(len, left.values()))
         for dataset, seed, stage in stages:
             self._say(f"train    {dataset}, seed {seed}: {stage}")
@@ -81,42 +80,58 @@ class Study:
             out: the directory.
             identity: what all its rows have in common, JSON values.
             configuration: the same as a word, for each row.
-            start_engine: makes the engine, called only if there is something to do.
+            start_engine: makes the engine, given a folder for temporary files; called only if there
+                is something to do.
 
         Raises:
             ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
         """
         with RunDirectory(out, identity, versions(), "--out", {"task": self._task}) as directory:
             rows = SweepRows(directory.path, configuration, self._say)
+            folders = Folders(directory.path, self._scenario)
+            self._drop_stale(rows, folders)
             left = grid.remaining(self._plan, rows)
             examples = [
                 base
                 for base in self._configs
-                if self._examples and not _examples(out, base).exists()
+                if self._examples and not folders.examples(*base).exists()
             ]
             try:
                 if left or examples:
-                    with contextlib.closing(start_engine()) as engine:
-                        self._carry_out(directory, rows, left, examples, engine)
+                    with contextlib.closing(start_engine(directory.scratch)) as engine:
+                        self._carry_out(directory, folders, rows, left, examples, engine)
             finally:
                 rows.export()
             for file in draw.draw(directory.path):
                 self._say(f"figure   {file}")
 
-    def _carry_out(self, directory, rows, left, examples, engine):
+    def _drop_stale(self, rows, folders):
+        """Removes rows of the plan that were measured on other modules than are there now."""
+        names = {
+            grid.row_key(point, *each): (point, each[1])
+            for point, measured in self._plan.items()
+            for each in measured
+        }
+        stale = folders.stale(rows.records, names)
+        if stale:
+            self._say(f"note: {len(stale)} rows are of other modules than are there; made again")
+            rows.drop(stale)
+
+    def _carry_out(self, directory, folders, rows, left, examples, engine):
         data = {name: engine.share(_in_memory(dataset)) for name, dataset in self._datasets.items()}
         stages = self._stages(left, examples)
-        for *of, stage in stages:
-            if self._taken(stage) and not directory.done(self._stage(*of, stage)):
-                _store(directory, self._stage(*of, stage), self._base.files(stage))
-        missing = [stage for stage in stages if not directory.done(self._stage(*stage))]
-        kept = {p: directory.done(_folder(p)) for p in left if p.knowledge}
+        for of in stages:
+            if self._taken(of[-1]) and not folders.base_done(*of):
+                files = self._base.files(of[-1])
+                self._store(directory, folders.stage(*of), folders.base_sources(*of), files)
+        missing = [stage for stage in stages if not folders.base_done(*stage)]
+        kept = {p: folders.pair_done(p) for p in left if p.knowledge}
         costs = {point: self._point_cost(point, m, kept.get(point)) for point, m in left.items()}
         total = sum(self._cost(*base).stage(stage) for *base, stage in missing)
         with Progress(total + sum(costs.values()), self._say) as progress:
             for is_link in (True, False):  # classifiers learn from the link's signals
                 tasks = [stage for stage in missing if (stage[2] == "link") is is_link]
-                models = self._share_models(directory, stages, engine)
+                models = self._share_models(directory, folders, stages, engine)
                 arguments = [
                     (data[d], models[d, seed], self._configs[d, seed], stage)
                     for d, seed, stage in tasks
@@ -124,13 +139,14 @@ class Study:
                 for index, files in engine.run(points.train_stage, arguments):
                     if isinstance(files, Exception):
                         raise files
-                    _store(directory, self._stage(*tasks[index]), files)
                     dataset, seed, stage = tasks[index]
+                    sources = folders.base_sources(*tasks[index])
+                    self._store(directory, folders.stage(*tasks[index]), sources, files)
                     progress.done(
                         self._cost(dataset, seed).stage(stage), f"{dataset}, seed {seed}: {stage}"
                     )
-            models = self._share_models(directory, stages, engine)
-            self._run_points(directory, rows, left, data, models, engine, costs, progress)
+            models = self._share_models(directory, folders, stages, engine)
+            self._run_points(directory, folders, rows, left, data, models, engine, costs, progress)
             tasks = [
                 (data[d], models[d, seed], self._configs[d, seed], _FIGURE_1_PSR_DB)
                 for d, seed in examples
@@ -138,11 +154,9 @@ class Study:
             for index, arrays in engine.run(points.fgsm_example, tasks):
                 if isinstance(arrays, Exception):
                     raise arrays
-                file = _examples(directory.path, examples[index])
-                with atomic_file(file) as temporary, open(temporary, "wb") as stream:
-                    np.savez_compressed(stream, **arrays)
+                write_arrays(folders.examples(*examples[index]), arrays)
 
-    def _run_points(self, directory, rows, left, data, models, engine, costs, progress):
+    def _run_points(self, directory, folders, rows, left, data, models, engine, costs, progress):
         todo, failed = list(left), []
         tasks = (
             (
@@ -151,8 +165,8 @@ class Study:
                 self._configs[point.dataset, point.seed],
                 point,
                 left[point],
-                read_files(directory.path, _folder(point), *_PAIR)
-                if point.knowledge and directory.done(_folder(point))
+                read_files(directory.path, folders.pair(point), *_PAIR)
+                if point.knowledge and folders.pair_done(point)
                 else None,
             )
             for point in todo
@@ -164,20 +178,22 @@ class Study:
                 self._say(f"failed   {failed[-1]}")
                 continue
             files, measured = result
-            if files and not directory.done(_folder(point)):
-                _store(directory, _folder(point), files)
-            rows.add({key(row): row for row in measured})
+            if files and not folders.pair_done(point):
+                self._store(directory, folders.pair(point), folders.pair_sources(point), files)
+            rows.add(
+                {key(row): {**row, **folders.made_from(point, row["eve"])} for row in measured}
+            )
             progress.done(costs[point], f"{point.dataset}, seed {point.seed}: {point.name}")
         if failed:
             raise SweepError(f"{len(failed)} of {len(todo)} points failed; the first: {failed[0]}")
 
-    def _share_models(self, directory, stages, engine):
+    def _share_models(self, directory, folders, stages, engine):
         """A handle for each base: {stage: {name: bytes}} of the stages that are done."""
         files = collections.defaultdict(dict)
         for dataset, seed, stage in stages:
             names = _PAIR if stage == "link" else ("classifier",)
-            if directory.done(self._stage(dataset, seed, stage)):
-                found = read_files(directory.path, self._stage(dataset, seed, stage), *names)
+            if folders.base_done(dataset, seed, stage):
+                found = read_files(directory.path, folders.stage(dataset, seed, stage), *names)
                 files[dataset, seed][stage] = found
         return {base: engine.share(files[base]) for base in self._configs}
 
@@ -195,6 +211,12 @@ class Study:
             needed.update(dict.fromkeys([(*base, "link"), (*base, eve)]))
         return list(needed)
 
+    def _store(self, directory, stage, sources, files):
+        partial = directory.begin(stage, sources, self._say)
+        for name, content in files.items():
+            (partial / f"{name}.keras").write_bytes(content)
+        directory.finish(stage)
+
     def _in_loss(self, point):
         return self._scenario.in_loss(point.knowledge, point.black_box or "single")
 
@@ -207,10 +229,6 @@ class Study:
         files = self._scenario.given().get(stage)
         return files and given.load(files)
 
-    @staticmethod
-    def _stage(dataset, seed, stage):
-        return f"{_base(dataset, seed)}/{stage}"
-
     @functools.cache  # noqa: B019  as long as this study
     def _cost(self, name, seed):
         of = self._datasets[name], self._configs[name, seed]
@@ -222,26 +240,6 @@ class Study:
         if point.knowledge and not is_trained:
             operations += costs.pair(self._in_loss(point))
         return operations
-
-
-def _base(dataset, seed):
-    return f"{dataset.replace('/', '-').replace(':', '-')}/seed-{seed}"
-
-
-def _folder(point):
-    """The stage name of a point's pair; None for the plain link."""
-    return point.knowledge and f"{_base(point.dataset, point.seed)}/arn/{point.name}"
-
-
-def _examples(out, base):
-    return out / _base(*base) / "fgsm.npz"
-
-
-def _store(directory, stage, files):
-    partial = directory.partial(stage)
-    for name, content in files.items():
-        (partial / f"{name}.keras").write_bytes(content)
-    directory.finish(stage)
 
 
 def _in_memory(dataset):

@@ -6,6 +6,7 @@ was killed and resumed gives the models of an undisturbed one.
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -43,6 +44,7 @@ class Schedule:
         shards: of a step of `SecureLink`.
         devices: of this machine that share each batch.
         verbose: as in `keras.Model.fit`.
+        say: called with a line for the user.
     """
 
     epochs: int
@@ -52,6 +54,7 @@ class Schedule:
     shards: int = 1
     devices: int = 1
     verbose: int = 0
+    say: Callable = dataclasses.field(default=print, compare=False, repr=False)
 
     def compile(self, link, sources, **kwargs):
         """Compiles a link for this schedule and number of training sources."""
@@ -67,7 +70,7 @@ class Schedule:
     def fit(self, link, x, y=None, *, checkpoint_dir, **kwargs):
         """Fits a compiled link, from where a killed process left it; None keeps no state."""
         link(keras.tree.map_structure(lambda array: array[:1], x))  # builds what is restored
-        checkpoints = [EpochCheckpoint(checkpoint_dir)] if checkpoint_dir else []
+        checkpoints = [EpochCheckpoint(checkpoint_dir, say=self.say)] if checkpoint_dir else []
         link.fit(
             x,
             y,

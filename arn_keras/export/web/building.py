@@ -6,12 +6,12 @@ the first page.
 """
 
 import hashlib
-import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
+from arn_keras.data import store
 from arn_keras.errors import ExportError
 
 HERE = pathlib.Path(__file__).parent
@@ -20,9 +20,12 @@ LISTS = ("package.json", "package-lock.json", ".npmrc")
 
 def cache():
     """Directory of the packages in the user's cache; other packages, another directory."""
-    root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    try:
+        root = store.folder()
+    except RuntimeError:
+        raise ExportError("expected a home or XDG_CACHE_HOME, for the page's packages") from None
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    return pathlib.Path(root) / "arn_keras" / f"page-{lock[:16]}"
+    return root / f"page-{lock[:16]}"
 
 
 def packages():

@@ -83,6 +83,7 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
 
 def _retrained(directory, stage, tap, epochs):
     if not directory.done(stage):
+        directory.begin(stage)
         attack = tap.train(tap.build_eve, epochs, name="fresh", keys=tap.keys("training"))
         attack.classifier.save(directory.partial(stage) / "classifier.keras")
         directory.finish(stage)

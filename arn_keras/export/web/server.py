@@ -1,7 +1,15 @@
-"""Serves a built page to this machine's own browser."""
+"""Serves a built page to this machine's own browser, and nothing but the page.
+
+The address is the loopback's, and a request must say so: one for another host's name comes from a
+page elsewhere whose name now leads here (DNS rebinding). A link out of the directory is not
+followed.
+"""
 
 import functools
 import http.server
+import os
+
+_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -13,6 +21,19 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         ".wasm": "application/wasm",
         "": "application/octet-stream",
     }
+
+    def send_head(self):
+        """As the base class's, of files inside the directory, asked for by a name of this host."""
+        host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        root, path = map(os.path.realpath, (self.directory, self.translate_path(self.path)))
+        if host not in _HOSTS or os.path.commonpath((root, path)) != root:
+            self.send_error(http.HTTPStatus.FORBIDDEN)
+            return None
+        return super().send_head()
+
+    def list_directory(self, path):
+        """Lists nothing."""
+        self.send_error(http.HTTPStatus.NOT_FOUND)
 
     def end_headers(self):
         self.send_header("Cache-Control", "no-cache")  # another run's page comes at this address

@@ -1,0 +1,1 @@
+"""Kills, damage, forgery, full disks and hostile files, in numbers: `make torture`."""

@@ -1,0 +1,63 @@
+"""Journals with a bit flipped or their end cut: nothing altered is used, what is lost is said."""
+
+import random
+import sqlite3
+
+from torture.tally import Tally
+
+_BYTES = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), digest FROM records"
+
+
+def flipped(folder, trials, seed=0):
+    """Half of an audit's journal, half of one that many rows were added to at once."""
+    from arn_keras.errors import RunDirError
+    from arn_keras.measure import journal
+
+    tally, chance = Tally("journals"), random.Random(seed)
+    records = {
+        ("quick 10.0 -10.0", number, "arn", f"E{number % 9}"): [
+            {"eve_accuracy": number / 7, "curve": [[number, 0.5, 1.25]] * 12}
+        ]
+        for number in range(40)
+    }
+    for name, parts in (("audit", 40), ("sweep", 2)):
+        path = folder / f"{name}.sqlite"
+        file = journal.Journal(path, print)
+        items = list(records.items())
+        for start in range(0, 40, 40 // parts):
+            file.add(dict(items[start : start + 40 // parts]))
+        whole, copy = path.read_bytes(), folder / "copy.sqlite"
+        with sqlite3.connect(path) as connection:
+            inside = {
+                whole.index(each, 8192) + offset
+                for each in (b"".join(row) for row in connection.execute(_BYTES))
+                for offset in range(len(each))
+            }
+        for trial in range(trials // 2):
+            tally.tried += 1
+            damaged, at = bytearray(whole), chance.randrange(len(whole))
+            if trial % 4:
+                damaged[at] ^= 1 << chance.randrange(8)
+            else:
+                del damaged[at:]
+            copy.write_bytes(damaged)
+            try:
+                found, said = journal.read(copy), ""
+            except RunDirError as error:
+                found, said = None, str(error)
+            except Exception as error:
+                tally.count("crashed", f"{name} {trial}: {error!r}")
+                continue
+            if "\n" in said:
+                tally.count("unclear", f"{name} {trial}: {said}")
+            if found is not None and found != records:
+                tally.count("wrong", f"{name} {trial}: altered or lost without a word")
+            if found is not None and trial % 4 and at in inside:
+                tally.count("wrong", f"{name} {trial}: a flip in a record was not seen")
+            if trial % 20 == 0:  # and what is whole goes on
+                for left in folder.glob("copy.sqlite.damaged*"):
+                    left.unlink()
+                going_on = journal.Journal(copy, lambda line: None).records
+                if not going_on.items() <= records.items():
+                    tally.count("wrong", f"{name} {trial}: an altered record goes on")
+    return tally
