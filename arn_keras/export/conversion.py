@@ -252,6 +252,7 @@ if __name__ == "__main__":
     try:
         load_plugins()
         convert_run(**json.loads(sys.argv[1]))
-    except ArnError as error:
-        print(error, file=sys.stderr)
+    except (ArnError, OSError) as error:
+        room = "expected room for the modules and what proves them: " * isinstance(error, OSError)
+        print(f"{room}{error}", file=sys.stderr)
         raise SystemExit(2) from None
