@@ -100,6 +100,7 @@ def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
 
 def _damage(run, stage, name, model):
     shutil.rmtree(run / stage)
+    (run / ".made" / f"{stage}.json").unlink()  # put there by hand, or by a stranger
     if model is not None:
         (run / stage).mkdir()
         model.save(run / stage / f"{name}.keras")
@@ -150,6 +151,8 @@ def test_a_sweep_of_one_run_is_not_gone_on_with_from_another(run, here, tmp_path
     model = keras.saving.load_model(receiver)
     model.set_weights([1.01 * weight for weight in model.get_weights()])
     model.save(receiver)
+    assert "receiver.keras was changed" in _one_line(capsys, sweep, str(copy), *out)
+    (copy / ".made" / "link.json").unlink()  # and put there as it is
     assert "made with another configuration: link" in _one_line(capsys, sweep, str(copy), *out)
 
 
