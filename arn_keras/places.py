@@ -4,6 +4,7 @@ A lock is `flock`'s: it ends with its process, however that ends. A directory is
 renames; the first is taken back if the second fails, or by the next program if a kill came between.
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -41,6 +42,43 @@ def lock(path, error=RunDirError):
         os.close(handle)
         folder = path if how == os.O_RDONLY else os.path.dirname(path)
         raise error(f"{folder}: {reason}")
+
+
+@contextlib.contextmanager
+def staging(place, error=RunDirError):
+    """A directory beside a place, for what is to stand there: locked, and gone afterwards.
+
+    What a killed program left in it goes first.
+
+    Args:
+        place: a `pathlib.Path`.
+        error: subclass of `ArnError` to be raised.
+
+    Raises:
+        OSError: if it cannot be written.
+        error: as `lock`.
+    """
+    folder = place.with_name(f".partial.{place.name}")
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder, error)
+        if _is_open_at(held, folder):
+            break
+        os.close(held)  # who had it before has removed it
+    try:
+        restore_directory(place)
+        for left in folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def _is_open_at(handle, path):
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    return False
 
 
 def replace_directory(fresh, place):

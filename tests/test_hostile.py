@@ -1,6 +1,7 @@
 """Files that are not what they should be, a page asked for by others, and a world that breaks."""
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -15,8 +16,11 @@ from bundles import tiny_bundle
 
 from arn_keras import files
 from arn_keras.arguments import exit_status
+from arn_keras.data import text
 from arn_keras.errors import DataError, ModelError, RunDirError
 from arn_keras.export import conversion, runtime
+from arn_keras.export.radio.ends import SignalLink
+from arn_keras.export.radio.recording import Recording
 from arn_keras.export.signing import load_private_key
 from arn_keras.export.web.server import server
 from arn_keras.figures import __main__ as figures
@@ -24,6 +28,11 @@ from arn_keras.measure import journal
 from arn_keras.models import load
 
 ROOT = pathlib.Path(__file__).parents[1]
+WHY = "not a regular file|at most|[Cc]annot|whole|magic string"
+TEXT = {
+    **dict.fromkeys(("data_dir", "limit", "text", "label")),
+    **{"length": 4, "vocabulary": 9},
+}
 
 
 @pytest.fixture
@@ -47,16 +56,37 @@ def special(tmp_path):
         journal.read,
         lambda path: load(path, RunDirError),
         lambda path: load_private_key(path),
+        lambda path: text.load("own", [path], **TEXT),
+        lambda path: SignalLink((4,)).split(str(path)),
     ],
 )
 def test_pipes_devices_folders_and_terabytes_are_refused_unread(special, reader):
     for path in special:
         if path.name == "huge" and reader is journal.read:
             continue  # SQLite reads pages of it, not the whole
-        with pytest.raises(Exception, match=r"not a regular file|at most|cannot|whole") as refusal:
+        with pytest.raises(
+            Exception, match=r"not a regular file|at most|[Cc]annot|whole"
+        ) as refusal:
             reader(path)
         assert "\n" not in str(refusal.value)
         assert str(path) in str(refusal.value)
+
+
+def test_metadata_of_a_terabyte_are_refused_unread(special, tmp_path):
+    *_, huge = special
+    huge.rename(tmp_path / "x.sigmf-meta")
+    (tmp_path / "x.sigmf-data").touch()
+    with pytest.raises(DataError, match=r"x\.sigmf-meta: .*expected at most"):
+        Recording(tmp_path / "x", 250_000)
+
+
+def test_a_text_that_unpacks_to_more_than_is_read_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.tsv.gz"
+    path.write_bytes(gzip.compress(b"a\tb c\nd\te f\n" * 500))
+    assert len(text.load("own", [path], **TEXT).train) == 900
+    monkeypatch.setattr(text, "LIMIT_BYTES", 5999)
+    with pytest.raises(DataError, match=r"bomb\.tsv\.gz: .* unpacks to more than 5999 bytes"):
+        text.load("own", [path], **TEXT)
 
 
 def test_a_model_elsewhere_is_not_fetched():

@@ -5,6 +5,7 @@ vocabulary is the training set's, and the labels are numbered in the order of th
 """
 
 import gzip
+import io
 import pathlib
 import zlib
 
@@ -14,6 +15,7 @@ from arn_keras.backend import quiet_tensorflow
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.data.images import read_prepared
 from arn_keras.errors import DataError
+from arn_keras.files import LIMIT_BYTES, read_bytes
 from arn_keras.tokens import UNKNOWN, encode, vocabulary_of, words_of
 
 #: Share of a single file, or of a training split, that is held out where there is no test set.
@@ -91,14 +93,18 @@ def _held_out(split):
 def _file(path):
     """Texts and labels of a file of lines `label<tab>text`."""
     path = pathlib.Path(path).expanduser()
+    what = "lines of text in UTF-8"
+    content = read_bytes(path, DataError, what=what)
     try:
-        content = path.read_bytes()
         if path.suffix == ".gz":
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(LIMIT_BYTES + 1)
+            if len(content) > LIMIT_BYTES:
+                raise EOFError(f"it unpacks to more than {LIMIT_BYTES} bytes")
         lines = content.decode("utf-8").split("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: expected lines of text in UTF-8: {reason}") from None
+        raise DataError(f"{path}: expected {what}: {reason}") from None
     texts, labels = [], []
     for number, line in enumerate(lines, start=1):
         line = line.rstrip("\r")

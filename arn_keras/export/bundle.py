@@ -4,12 +4,10 @@ The bundle is made in a locked folder beside its place, and so is all that is wr
 bundle that is not proven leaves nothing behind; what a killed export left goes with the next one.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 import zipfile
 import zlib
 
@@ -18,7 +16,7 @@ from arn_keras.export import PRECISIONS, manifest, runtime
 from arn_keras.export.signing import load_private_key
 from arn_keras.files import checked, flush, read_json
 from arn_keras.pair import KEY_INPUTS, PROTECTIONS
-from arn_keras.places import lock, replace_directory, restore_directory
+from arn_keras.places import replace_directory, staging
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run import records
@@ -83,12 +81,14 @@ def export(
         "psr_db": config.psr_db if means.arns else None,
     }
     try:
-        with _staging(out) as staging:
+        with staging(out, ExportError) as folder:
             check_place(out, identity, force, keep=(run_dir, sign))
-            bundle, handover = staging / "bundle", staging / "handover"
+            bundle, handover = folder / "bundle", folder / "handover"
+            for each in (bundle, handover):
+                each.mkdir()
             _make(bundle, handover, facts, run_dir, data_dir)
             written = manifest.finish(bundle, facts, handover, key)
-            _python(bundle / "runtime.py", "--selftest", scratch=staging)
+            _python(bundle / "runtime.py", "--selftest", scratch=folder)
             _put_in_place(bundle, out, saved, [each for each in (public, "keyed") if each])
     except OSError as error:
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
@@ -198,24 +198,6 @@ def _precisions(means, asked):
             f"expected {', '.join(default_precisions())} beside keyed modules, got {foreign[0]}"
         )
     return precisions
-
-
-@contextlib.contextmanager
-def _staging(out):
-    """A directory beside `out`, locked while in use, gone afterwards: `bundle` and `handover`."""
-    staging = out.with_name(f".partial.{out.name}")
-    staging.mkdir(parents=True, exist_ok=True)
-    held = lock(staging, ExportError)
-    try:
-        restore_directory(out)
-        for left in staging.iterdir():  # by a killed export
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        for name in ("bundle", "handover"):
-            (staging / name).mkdir()
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        os.close(held)
 
 
 def _make(bundle, handover, facts, run_dir, data_dir):

@@ -1,9 +1,6 @@
 """`python -m export.radio send|receive|figure`: the command line of I/Q recordings."""
 
-import sys
-
-from arn_keras.arguments import Parser
-from arn_keras.errors import ArnError
+from arn_keras.arguments import Parser, exit_status
 from arn_keras.export import runtime
 from arn_keras.export.radio import ends
 from arn_keras.export.radio.frame import SAMPLES_PER_SYMBOL
@@ -65,15 +62,15 @@ def parse(arguments=None):
 def main(arguments=None):
     """Runs the command; returns the exit status."""
     options = parse(arguments)
-    try:
-        {"send": _send, "receive": _receive, "figure": _figure}[options.command](options)
-    except (ArnError, runtime.BundleError, runtime.KeyingError, runtime.SignalError) as error:
-        print(f"export.radio: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nexport.radio: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    command = {"send": _send, "receive": _receive, "figure": _figure}[options.command]
+    return exit_status(
+        "export.radio",
+        lambda: command(options),
+        runtime.BundleError,
+        runtime.KeyingError,
+        runtime.SignalError,
+        interrupted="nothing was written",
+    )
 
 
 def _end(options, role, **files):

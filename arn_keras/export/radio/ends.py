@@ -15,6 +15,7 @@ from arn_keras.data.dataset import Split
 from arn_keras.errors import ConfigError, DataError, RunDirError
 from arn_keras.export import runtime
 from arn_keras.export.radio.frame import Layout, complex_symbols
+from arn_keras.files import checked_path
 from arn_keras.run.saved import SavedRun
 from arn_keras.task.signal import SIGNAL
 
@@ -109,10 +110,10 @@ class SignalLink:
 def _rows(file):
     """The sources of a `.npy` file, left on the disk."""
     try:
-        found = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        found = np.lib.format.open_memmap(checked_path(file), mode="r")
+    except (OSError, ValueError) as error:
         raise DataError(f"{file}: expected sources as .npy or .npz: {error}") from None
-    if not isinstance(found, np.ndarray) or found.ndim < 2 or not len(found):
+    if found.ndim < 2 or not len(found):
         raise DataError(f"{file}: expected an array of sources, [n, ...], in a file .npy")
     return Split(found, np.zeros(len(found), np.int64))
 

@@ -12,8 +12,6 @@ import csv
 import itertools
 import os
 import pathlib
-import shutil
-import tempfile
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,6 +21,7 @@ from arn_keras.export import runtime
 from arn_keras.export.radio.listen import received
 from arn_keras.export.radio.report import Rows, Tally
 from arn_keras.files import write_json
+from arn_keras.places import replace_directory, staging
 from arn_keras.power import ratio_to_db
 from arn_keras.task.image import pixels
 
@@ -108,17 +107,15 @@ def _taken(end, frames, tally):
 @contextlib.contextmanager
 def _new_directory(out):
     """A directory beside its place, put there when the block ends well."""
+    out = pathlib.Path(os.path.realpath(out))
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ExportError(f"{out}: expected a new or empty directory")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=f".partial.{out.name}.", dir=out.parent))
-        try:
-            yield folder
-            folder.chmod(0o755)
-            os.replace(folder, out)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with staging(out, ExportError) as folder:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise ExportError(f"{out}: expected a new or empty directory")
+            fresh = folder / "received"
+            fresh.mkdir()
+            yield fresh
+            replace_directory(fresh, out)
     except OSError as error:
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
 

@@ -7,7 +7,6 @@ samples are in place before the metadata that vouch for them by SHA-512.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 import pathlib
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from arn_keras.errors import DataError, ExportError
 from arn_keras.export.radio.frame import SAMPLES_PER_SYMBOL, Layout
-from arn_keras.files import atomic_file
+from arn_keras.files import atomic_file, checked, read_json
 
 DATATYPE = "cf32_le"
 #: What says that something else is there than samples, or elsewhere.
@@ -129,7 +128,7 @@ class Recording:
             if not file.is_file():
                 raise DataError(f"{file}: expected a SigMF recording, found none")
         try:
-            about = sigmf.SigMFFile(metadata=json.loads(meta.read_text()))
+            about = sigmf.SigMFFile(metadata=read_json(meta, DataError))
             about.validate()
         except (sigmf.error.SigMFError, OSError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -162,7 +161,7 @@ class Recording:
                 f"{self._data}: truncated: expected {annotated} whole samples or more, got {size} "
                 "bytes of 8 a sample"
             )
-        with open(self._data, "rb") as stream:
+        with checked(self._data) as stream:
             if sha512 not in (None, hashlib.file_digest(stream, "sha512").hexdigest()):
                 raise DataError(f"{self._data}: expected the SHA-512 of its metadata, got another")
         return size // 8
