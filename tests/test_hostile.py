@@ -64,9 +64,7 @@ def test_pipes_devices_folders_and_terabytes_are_refused_unread(special, reader)
     for path in special:
         if path.name == "huge" and reader is journal.read:
             continue  # SQLite reads pages of it, not the whole
-        with pytest.raises(
-            Exception, match=r"not a regular file|at most|[Cc]annot|whole"
-        ) as refusal:
+        with pytest.raises(Exception, match=WHY) as refusal:
             reader(path)
         assert "\n" not in str(refusal.value)
         assert str(path) in str(refusal.value)
