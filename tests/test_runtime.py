@@ -206,8 +206,8 @@ def test_modules_in_each_others_place_are_refused(copy):
     [
         ({"format": 3}, r"got 3: export it again, or use the runtime\.py that came with it"),
         ({"format": 1}, "got 1, whose headers can be forged and whose code is not signed"),
-        ({"keyed": {"transmitter": {}}}, "expected what was exported"),
-        ({"files": None}, "expected what was exported"),
+        ({"keyed": {"transmitter": {}}}, "expected a bundle as it was exported"),
+        ({"files": None}, "expected a bundle as it was exported"),
     ],
 )
 def test_a_bundle_of_another_kind_is_refused(copy, change, message):
