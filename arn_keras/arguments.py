@@ -1,6 +1,7 @@
 """Command lines whose every refusal is one line."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 import select
@@ -56,21 +57,39 @@ def exit_status(program, run, *errors, interrupted="the same command goes on fro
     Returns:
         0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name may be no UTF-8
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     try:
         run()
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"\ninterrupted; {interrupted}", file=sys.stderr)
+        _end(f"\ninterrupted; {interrupted}")
         return 130
     except (ArnError, MemoryError, OSError, *errors) as error:
-        reason = _reason(error)
-    else:
-        return 0
-    print(f"{program}: error: {reason}", file=sys.stderr)
-    return 2
+        _end(f"{program}: error: {_reason(error)}")
+        return 2
+    return 0
+
+
+def _open_streams():
+    """Opens standard streams that are closed: the next file would have their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name may be no UTF-8
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end(words):
+    """Says why a command ends; what can no longer be said goes nowhere, or Python complains too."""
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr, flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_unread(stream):
@@ -82,7 +101,6 @@ def _is_unread(stream):
 
 def _reason(error):
     if isinstance(error, BrokenPipeError) and _is_unread(sys.stdout):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or its end complains too
         return "nobody reads its output any more; the same command goes on from here"
     if isinstance(error, OSError) and not isinstance(error, ArnError) and error.strerror:
         named = f"{error.filename}: " if error.filename else ""

@@ -78,6 +78,11 @@ def test_metadata_of_a_terabyte_are_refused_unread(special, tmp_path):
         Recording(tmp_path / "x", 250_000)
 
 
+def test_a_home_of_nobody_is_a_file_that_is_not_there():
+    with pytest.raises(DataError, match=r"~nobody-of-this-name/a\.tsv: .*No such file"):
+        text.load("own", ["~nobody-of-this-name/a.tsv"], **TEXT)
+
+
 def test_a_text_that_unpacks_to_more_than_is_read_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.tsv.gz"
     path.write_bytes(gzip.compress(b"a\tb c\nd\te f\n" * 500))
@@ -258,6 +263,37 @@ def test_output_that_nobody_reads_ends_a_command_in_one_line():
     assert said == (
         "program: error: nobody reads its output any more; the same command goes on from here\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "said"),
+    [
+        (">/dev/full", 2, "program: error: No space left on device;"),
+        (">&-", 0, ""),
+        (">/dev/full 2>/dev/full", 2, ""),
+        (">&- 2>&- <&-", 0, ""),
+    ],
+)
+def test_output_that_is_full_or_closed_is_no_crash_and_overwrites_no_file(
+    tmp_path, shell, status, said
+):
+    program = (
+        "import sys; from arn_keras.arguments import exit_status\n"
+        "def run():\n"
+        "    with open('kept', 'w') as file:\n"
+        "        assert file.fileno() > 2\n"
+        "        file.write('kept')\n"
+        "        print('said')\n"
+        "sys.exit(exit_status('program', run))"
+    )
+    command = ["sh", "-c", f'"$0" -c "$1" {shell}', sys.executable, program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, env=environment
+    )
+    assert (done.returncode, done.stderr[: len(said)]) == (status, said)
+    assert len(done.stderr.splitlines()) == bool(said)
+    assert (tmp_path / "kept").read_text() == "kept"
 
 
 def test_a_scratch_folder_too_small_for_a_map_is_one_line_and_no_crash():

@@ -6,6 +6,7 @@ vocabulary is the training set's, and the labels are numbered in the order of th
 
 import gzip
 import io
+import os
 import pathlib
 import zlib
 
@@ -92,7 +93,7 @@ def _held_out(split):
 
 def _file(path):
     """Texts and labels of a file of lines `label<tab>text`."""
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     what = "lines of text in UTF-8"
     content = read_bytes(path, DataError, what=what)
     try:

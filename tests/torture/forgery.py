@@ -1,5 +1,6 @@
 """Bundles damaged, forged, or signed and then forged: none may answer otherwise unnoticed."""
 
+import functools
 import hashlib
 import json
 import random
@@ -13,12 +14,12 @@ SENTINEL = "import pathlib; pathlib.Path({!r}).touch()\n"
 
 def damaged(folder, trials, seed=0):
     """Bits flipped, ends cut, files swapped or removed, and no signature."""
-    return _tried("bundles-damaged", folder, trials, seed, _damage)
+    return _tried("bundles-damaged", folder, trials, seed, _damage, asked=False)
 
 
 def forged(folder, trials, seed=0):
     """Files, manifest and digest changed by one who knows the format; a signature is asked for."""
-    return _tried("bundles-forged", folder, trials, seed, _forge, signed=False)
+    return _tried("bundles-forged", folder, trials, seed, _forge)
 
 
 def signed_then_forged(folder, trials, seed=0):
@@ -26,9 +27,21 @@ def signed_then_forged(folder, trials, seed=0):
     return _tried("bundles-signed", folder, trials, seed, _forge, signed=True)
 
 
-def _tried(name, folder, trials, seed, change, signed=None):
+def unsigned(folder, trials, seed=0):
+    """Code, identity or figures changed, and no signature asked for: such a bundle is a bundle.
+
+    Nothing but a signature tells a forger who makes all sums right again. A device that asks for
+    none runs his code; how often is said here, and no failure.
+    """
+    change = functools.partial(_forge, kinds=(0, 4, 5))
+    return _tried("bundles-unsigned", folder, trials, seed, change, asked=False)
+
+
+def _tried(name, folder, trials, seed, change, *, signed=False, asked=True):
     tally = Tally(name)
-    attempt = Attempt(lambda: _all(tally, folder, trials, seed, change, signed), folder / name)
+    attempt = Attempt(
+        lambda: _all(tally, folder, trials, seed, change, signed, asked), folder / name
+    )
     status = attempt.wait(3600)
     if status != 0:
         judge(tally, attempt, status, (0,))
@@ -40,17 +53,17 @@ def _tried(name, folder, trials, seed, change, signed=None):
     return tally
 
 
-def _all(tally, folder, trials, seed, change, signed):
+def _all(tally, folder, trials, seed, change, signed, asked):
     """In a process of its own, since it converts models, which needs TensorFlow at work."""
     from bundles import tiny_bundle
 
     from arn_keras.export import runtime
 
     chance, failed, tried = random.Random(seed), [], 0
-    place, key, public_key = folder / tally.name, None, None
+    place = folder / tally.name
     place.mkdir()
-    if signed is not None:
-        key, public_key = _key(place)
+    key, public_key = _key(place)
+    public_key = public_key if asked else None
     kinds = ("arn", "keyed")
     for protection in kinds:
         own = place / protection
@@ -122,11 +135,11 @@ def _damage(files, chance, sentinel):
     return files
 
 
-def _forge(files, chance, sentinel):
+def _forge(files, chance, sentinel, kinds=range(6)):
     """Another module, other code, other figures, one file more; then all sums made right again."""
     manifest = json.loads(files["manifest.json"])
     sources = sorted(name for name in files if name.endswith(".py"))
-    kind = chance.randrange(6)
+    kind = chance.choice(kinds)
     if kind == 0:  # code that would run
         name = chance.choice(sources)
         files[name] = SENTINEL.format(str(sentinel)).encode() + files[name]
