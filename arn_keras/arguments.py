@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 
+from arn_keras.backend import own_process
 from arn_keras.errors import ArnError, ConfigError
 from arn_keras.rooms import load_plugins
 
@@ -54,6 +55,7 @@ def exit_status(program, run, *errors, interrupted="the same command goes on fro
     Returns:
         0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
     """
+    own_process()
     try:
         run()
     except KeyboardInterrupt:

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
-    "rooms",
-    "power palette pulse files backend arguments process iq tokens attention",
+    "rooms backend",
+    "power palette pulse files arguments process iq tokens attention",
     "data channel link loss pair",
     "system eve task",
     "scenario",
