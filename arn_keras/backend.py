@@ -10,7 +10,6 @@ import tempfile
 
 from arn_keras.errors import BackendError
 
-
 _left_out = set()  # of what Keras imports if it is there
 
 

@@ -76,8 +76,8 @@ class FrozenParts(keras.Model):
         return self._get_own_losses() + [loss for part in self.trained() for loss in part.losses]
 
     def make_train_function(self, force: bool = False) -> None:
-        """As `keras.Model.make_train_function`; a step that made its optimiser's state is traced twice."""
-        self._build_optimizer()
+        """As `keras.Model.make_train_function`."""
+        self._build_optimizer()  # a step that made its state would be traced a second time
         with left_to_the_step(self):
             return super().make_train_function(force)
 
