@@ -7,6 +7,7 @@ import pathlib
 import select
 import sys
 
+from arn_keras.backend import own_process
 from arn_keras.errors import ArnError, ConfigError
 from arn_keras.rooms import load_plugins
 
@@ -57,6 +58,7 @@ def exit_status(program, run, *errors, interrupted="the same command goes on fro
     Returns:
         0, 2 for an error that is the user's to mend, or 130 for Ctrl-C.
     """
+    own_process()
     _open_streams()
     try:
         run()

@@ -10,6 +10,8 @@ import tempfile
 
 from arn_keras.errors import BackendError
 
+_left_out = set()  # of what Keras imports if it is there
+
 
 def require_tensorflow():
     """Checks which backend Keras would load, before it is loaded.
@@ -49,13 +51,33 @@ def load_tensorflow(split_layers=False):
     threads = cores if split_layers else max(1, cores // 2)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(min(2, cores)))
-    with quiet_stderr():
+    with quiet_stderr(), _hidden(_left_out):
         import keras  # noqa: F401
         import tensorflow as tf
 
         tf.config.list_physical_devices()
     # Each stage traces a step of its own, which TensorFlow takes for one that is traced anew.
     tf.get_logger().setLevel("ERROR")
+
+
+def own_process():
+    """Says that this process runs a command of this package: TensorFlow starts sooner there.
+
+    Keras imports scikit-learn for its wrappers, and matplotlib for its galleries: a third of the
+    start, for what no command uses. A program that imports this package has Keras whole.
+    """
+    _left_out.update(("matplotlib", "sklearn"))
+
+
+@contextlib.contextmanager
+def _hidden(names):
+    """Modules that are not there for what is imported inside the block, if they are not yet."""
+    hidden = [name for name in names if sys.modules.setdefault(name) is None]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A small sweep that several tests compare with: its command, its rows, and its fixture."""
 
+import contextlib
 import functools
 import itertools
 import json
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from arn_keras.errors import ArnError
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep import points
+from arn_keras.sweep.engines import LocalEngine
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -86,10 +89,19 @@ def await_rows(path, number, process):
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory):
+def workers(tmp_path_factory):
+    """Two local processes, which this module's sweeps keep: their start is asked for once."""
+    with contextlib.closing(LocalEngine(tmp_path_factory.mktemp("workers"), 2)) as engine:
+        yield SimpleNamespace(workers=2, share=engine.share, run=engine.run, close=lambda: None)
+
+
+@pytest.fixture(scope="module")
+def local(workers, tmp_path_factory):
     """A finished sweep on two local processes."""
     path = tmp_path_factory.mktemp("sweep") / "out"
-    assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "_engine", lambda *_: workers)
+        assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
     return path
 
 

@@ -74,6 +74,17 @@ def test_the_level_of_absl_is_put_back():
     assert logger.level == before
 
 
+def test_a_command_s_process_starts_without_what_keras_alone_would_use_and_has_it_later():
+    code = (
+        "import sys\nfrom arn_keras.backend import load_tensorflow, own_process\n"
+        "own_process()\nload_tensorflow()\n"
+        "print(sorted({'sklearn', 'matplotlib', 'keras'} & set(sys.modules)))\n"
+        "import matplotlib, sklearn"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['keras']"
+
+
 def test_importing_the_package_loads_nothing_heavy():
     code = "import arn_keras, sys; print(len({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

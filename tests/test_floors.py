@@ -8,8 +8,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
-    "rooms",
-    "power palette pulse files places backend arguments process iq tokens attention",
+    "rooms backend",
+    "power palette pulse files places arguments process iq tokens attention",
     "data channel link loss models pair",
     "system eve task",
     "scenario",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from arn_keras.backend import own_process
 from arn_keras.errors import ArnError
 from arn_keras.export import PRECISIONS
 from arn_keras.export.runtime import ROLES
@@ -249,6 +250,7 @@ def _noise(sent, channel, snr_range_db, seed):
 
 
 if __name__ == "__main__":
+    own_process()
     try:
         load_plugins()
         convert_run(**json.loads(sys.argv[1]))

@@ -13,7 +13,7 @@ import tempfile
 
 import numpy as np
 
-from arn_keras.backend import load_tensorflow
+from arn_keras.backend import load_tensorflow, own_process
 from arn_keras.rooms import load_plugins
 from arn_keras.sweep import grid
 
@@ -127,6 +127,7 @@ class _Worker:
     def __init__(self):
         # Several processes of one thread beat one process of several.
         os.environ.update(dict.fromkeys(THREADS, "1"))
+        own_process()
         load_tensorflow()
         load_plugins()
         self._dataset = self._problem = (None, None)

@@ -77,6 +77,7 @@ class FrozenParts(keras.Model):
 
     def make_train_function(self, force: bool = False) -> None:
         """As `keras.Model.make_train_function`."""
+        self._build_optimizer()  # a step that made its state would be traced a second time
         with left_to_the_step(self):
             return super().make_train_function(force)
 
