@@ -42,7 +42,8 @@ class Job:
     def __init__(self, config, dataset, say):
         self._say = say
         self._data = dataset
-        path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
+        asked, path = config, config.run_dir
+        path = path or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
         self._check_task(config.problem.task(dataset))
@@ -54,7 +55,7 @@ class Job:
         )
         self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         self._keep_data()
-        for note in dataset.notes:
+        for note in (*dataset.notes, *asked.notes(dataset.name)):
             say(f"note: {note}")
         say(f"{dataset.describe()}; results go to {path}")
 
