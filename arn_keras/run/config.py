@@ -119,6 +119,10 @@ class Config:
     )
     no_export: bool = option(False, "do not write the edge bundle", free=True)
     quiet: bool = option(False, "print errors only", free=True)
+    tensorboard: bool = option(
+        False, "write TensorBoard's files of every stage to RUN_DIR/tensorboard", free=True
+    )
+    log_json: bool = option(False, "print nothing but lines of JSON, one an event", free=True)
     problem: Any = dataclasses.field(default=None, metadata={"hidden": True, "free": True})
 
     def __post_init__(self):
