@@ -36,6 +36,7 @@ bench: $(VENV)/.installed-bench
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # What the page's test needs, where this machine can get it. Where not, that test says so.
 browser:

@@ -103,3 +103,14 @@ def test_an_example_is_short_prose_and_code_and_asserts_its_claim(path):
     assert title[1] == "=" * len(title[0])
     claims = text[text.rindex("# Does it hold?") :]
     assert re.search(r"^ *assert ", claims, re.MULTILINE)
+
+
+def test_type_checkers_see_every_public_name_where_it_is():
+    tree = ast.parse((ROOT / "arn_keras" / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname: node.module.removeprefix("arn_keras.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == arn_keras._HOMES
