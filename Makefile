@@ -2,6 +2,7 @@
 # make web [ARGS="RUN_DIR --port 8001"]  write the page of a run (the newest in runs/) and serve it
 # make test                              set up the test tools, then run everything CI runs
 # make torture                           kill, damage, forge, fill disks: the table of what failed
+# make docs                              build the site in build/docs, its gallery run anew
 # make bench                             set up the peers too, then measure speed beside them
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PAGE := export/web
 PACKAGES := $(PAGE)/node_modules/.installed
 
-.PHONY: train web test torture bench lint browser radio clean
+.PHONY: train web test torture docs bench lint browser radio clean
 
 train: $(VENV)/.installed
 	$(BIN)/python train.py $(ARGS)
@@ -23,6 +24,10 @@ test: $(VENV)/.installed-test lint browser radio
 torture: $(VENV)/.installed-test
 	$(BIN)/python tests/torture $(ARGS)
 
+# A warning is an error, and so is a claim of an example that does not hold.
+docs: $(VENV)/.installed-docs
+	ARN_KERAS_SHORT=1 $(BIN)/sphinx-build -W --keep-going -E -b html docs build/docs
+
 bench: $(VENV)/.installed-bench
 	for name in startup train_speed sweep_speed scaling edge_latency keyed_latency kills; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; \
@@ -31,6 +36,7 @@ bench: $(VENV)/.installed-bench
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # What the page's test needs, where this machine can get it. Where not, that test says so.
 browser:
@@ -65,6 +71,10 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[bench,test]" --constraint constraints.txt
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs,test]" --constraint constraints.txt
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:

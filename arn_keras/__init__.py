@@ -5,8 +5,33 @@ TensorFlow is loaded before it is needed.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from arn_keras import registration
+
+if TYPE_CHECKING:  # what type checkers and editors see, who do not follow `__getattr__`
+    from arn_keras.channel.awgn import AWGN as AWGN
+    from arn_keras.channel.listener import Listener as Listener
+    from arn_keras.channel.rayleigh import Rayleigh as Rayleigh
+    from arn_keras.channel.rician import Rician as Rician
+    from arn_keras.data.preprocessing import unit_interval as unit_interval
+    from arn_keras.errors import TrainingDiverged as TrainingDiverged
+    from arn_keras.eve.dense import build_eavesdropper as build_eavesdropper
+    from arn_keras.eve.dense import build_substitute as build_substitute
+    from arn_keras.link.dense import build_receiver as build_receiver
+    from arn_keras.link.dense import build_transmitter as build_transmitter
+    from arn_keras.loss.composite import attack_power_loss as attack_power_loss
+    from arn_keras.loss.composite import eve_confidence as eve_confidence
+    from arn_keras.loss.composite import mean_squared_error as mean_squared_error
+    from arn_keras.pair.arn import build_receiver_arn as build_receiver_arn
+    from arn_keras.pair.arn import build_transmitter_arn as build_transmitter_arn
+    from arn_keras.pair.power_kept import keep_power as keep_power
+    from arn_keras.run.save import save_run as save_run
+    from arn_keras.system import forward as forward
+    from arn_keras.training.eavesdropper_link import EavesdropperLink as EavesdropperLink
+    from arn_keras.training.min_max_link import MinMaxLink as MinMaxLink
+    from arn_keras.training.secure_link import SecureLink as SecureLink
+    from arn_keras.training.semantic_link import SemanticLink as SemanticLink
 
 _HOMES = {
     "AWGN": "channel.awgn",

@@ -1,7 +1,8 @@
-"""Command lines whose every refusal is one line."""
+"""Command lines whose every refusal is one line, and lines that machines read."""
 
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import select
@@ -37,6 +38,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         """Ends the program with one line on standard error and status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def json_line(event, **fields):
+    """Prints one event as a line of JSON, at once."""
+    print(json.dumps({"event": event, **fields}), flush=True)
 
 
 def _at_home(value):

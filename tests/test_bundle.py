@@ -409,3 +409,13 @@ def test_the_identity_is_that_of_the_weights(untrained, tmp_path):
         archive.writestr("config.json", "{}")
     with pytest.raises(ArnError, match="expected a whole Keras model"):
         bundle.pair_identity(again, "arn/black", False)
+
+
+def test_a_card_is_in_the_bundles_readme_which_its_own_test_accepts(run, tmp_path):
+    out = tmp_path / "bundle"
+    asked = ["--precision", "float32", "int8", "--out", str(out)]
+    assert main([str(run), *asked, "--card"]) == 0
+    text = (out / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: keras\n")
+    assert "No Eve who adapts was measured" in text
+    runtime.check_listed(out, runtime.read_manifest(out))

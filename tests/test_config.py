@@ -49,6 +49,20 @@ def test_small_data_get_smaller_batches_and_more_epochs():
     assert Config().resolve("tiny", 3).batch_size == 1
 
 
+def test_the_digits_have_a_budget_of_their_own_which_is_said_and_every_other_set_the_letters():
+    digits = Config()
+    assert digits.resolve("digits", 1437).psr_db == -6.0
+    (why,) = digits.notes("digits")
+    assert "-6 dB" in why
+    assert "8x8" in why
+    asked = Config(psr_db=-10.0)
+    assert (asked.resolve("digits", 1437).psr_db, asked.notes("digits")) == (-10.0, [])
+    for name in ("mnist", "fashion_mnist", "digits/other"):
+        assert (digits.resolve(name, 1437).psr_db, digits.notes(name)) == (-10.0, [])
+    for scenario in ("deepjscc", "text", "modulation"):
+        assert Config(scenario=scenario).resolve("digits", 1437).psr_db == -10.0
+
+
 def test_devices_that_cannot_share_a_batch_evenly_are_refused():
     with pytest.raises(ConfigError, match="--devices: expected a divisor of the batch size 256"):
         Config(devices=3).resolve("mnist", 60_000)

@@ -1,8 +1,10 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from arn_keras.figures.draw import fgsm_picture
+from arn_keras.figures.draw import draw_examples, fgsm_picture
+from arn_keras.files import write_json
 from arn_keras.task.image import examples_picture
 
 PARTS = ("original", "perturbation", "sum")
@@ -15,7 +17,10 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
         examples = {"source": images, "label": np.array([0, 1])}
         for case in ("original", "transmitter_only", "paired"):
             examples |= {f"bob_{case}": images, f"eve_{case}": np.array([0, 0])}
-        rows = {case: {"mse": 0.01} for case in ("original", "transmitter_only", "paired")}
+        rows = {
+            case: {"mse": 0.01, "eve_accuracy": 0.5}
+            for case in ("original", "transmitter_only", "paired")
+        }
         examples_picture(tmp_path / "picture.png", examples, rows, "title")
         return matplotlib.image.imread(tmp_path / "picture.png")
 
@@ -42,3 +47,55 @@ def test_the_example_of_an_attack_is_drawn_for_any_picture(tmp_path, shape):
         }
     fgsm_picture(tmp_path / "picture.png", examples, "title")
     assert matplotlib.image.imread(tmp_path / "picture.png").std() > 0.05
+
+
+ROW = {"eve": "frozen", "snr_db": 10.0, "protection": "none", "knowledge": None, "sources": 360}
+
+
+def _said(tmp_path, monkeypatch, *rows):
+    """All that the picture of a run with these rows says, its title first."""
+    drawn = []
+    save = Figure.savefig
+
+    def keep(figure, *arguments, **how):
+        drawn.append(figure)
+        save(figure, *arguments, **how)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    images = np.zeros((2, 8, 8, 1))
+    examples = {"source": images, "label": [0, 1]}
+    for row in rows:
+        examples |= {f"bob_{row['case']}": images, f"eve_{row['case']}": [0, 0]}
+    write_json(tmp_path / "config.json", {"task": "image", "config": {"dataset": "digits"}})
+    write_json(tmp_path / "results.json", [*rows])
+    np.savez(tmp_path / "examples.npz", **examples)
+    draw_examples(tmp_path)
+    (figure,) = drawn
+    texts = [figure.get_suptitle()]
+    for axis in figure.axes:
+        texts += [axis.get_ylabel(), axis.get_xlabel()]
+    return texts
+
+
+def test_a_picture_tells_both_shares_of_the_whole_test_set_the_power_and_which_eve(
+    tmp_path, monkeypatch
+):
+    plain = {**ROW, "case": "original", "mse": 0.01, "eve_accuracy": 0.97, "psr_db": None}
+    pair = {"knowledge": "white", "protection": "arn", "psr_db": -6.0, "measured_psr_db": -6.34}
+    pair = {**ROW, **pair, "case": "paired", "mse": 0.0105, "eve_accuracy": 0.21}
+    title, *texts = _said(tmp_path, monkeypatch, plain, pair)
+    for told in ("97% of the labels without", "21% with both", "all 360 test sources", "-6.3 dB"):
+        assert told in title
+    for told in ("budget -6 dB", "Alice knows this Eve", "never adapts", "arn_keras.audit"):
+        assert told in title
+    assert [text for text in texts if "Eve: 0" in text] == 2 * ["Eve: 0, right", "Eve: 0, wrong"]
+    assert sum("Eve is right: 21%" in text and "error 0.0105" in text for text in texts) == 1
+    stranger = {**pair, "knowledge": "black"}
+    title, *_ = _said(tmp_path, monkeypatch, plain, stranger)
+    assert "Alice does not know this Eve" in title
+    keyed = {**pair, "knowledge": None, "protection": "keyed", "psr_db": None}
+    title, *_ = _said(tmp_path, monkeypatch, plain, {**keyed, "measured_psr_db": 3.0})
+    assert "keyed" in title
+    assert "budget" not in title
+    title, *_ = _said(tmp_path, monkeypatch, plain, {**plain, "eve": "frozen_wide"})
+    assert title.startswith("The first of 2 Eves names 97%")

@@ -270,6 +270,15 @@ def test_a_binary_loss_is_for_the_end_that_the_model_has(signals, labels, activa
         _spy(_eve(1, activation), loss=wrong)
 
 
+def test_small_logits_that_are_all_positive_by_chance_do_not_pass_for_a_sigmoid(signals, labels):
+    small = layers.Dense(3, kernel_initializer=keras.initializers.Constant(0.01))
+    eve = keras.Sequential([keras.Input((8,)), small])
+    small.bias.assign([0.4, 0.5, 0.6])
+    assert 0 < np.min(eve(signals)) < np.max(eve(signals)) < 1
+    spy = _spy(eve)
+    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+
+
 def _two_ends(ends, several):
     given_ = [keras.Input((8,), name=f"end_{index}") for index in range(ends)]
     made = layers.Dense(8)(given_[0] if ends == 1 else layers.Concatenate()(given_))

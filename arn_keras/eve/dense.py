@@ -61,5 +61,14 @@ def build_convolutional_eavesdropper(
 def build_substitute(
     signal_shape: tuple[int, ...], classes: int, hidden: tuple[int, ...] = (128,)
 ) -> keras.Model:
-    """Alice's local stand-in for an Eve she does not know (black box): two layers by default."""
+    """Alice's local stand-in for an Eve she does not know (black box): two layers by default.
+
+    Args:
+        signal_shape: shape of one source's signal.
+        classes: number of private labels.
+        hidden: neurons of each hidden layer.
+
+    Returns:
+        Model from y, [batch, *signal_shape], to logits, [batch, classes].
+    """
     return build_eavesdropper(signal_shape, classes, hidden, name="substitute")

@@ -26,6 +26,9 @@ def main(arguments=None):
     parser.add_argument("--data-dir", metavar="DIR", help="where prepared data sets are")
     parser.add_argument("--force", action="store_true", help="replace another pair's bundle")
     parser.add_argument("--sign", metavar="KEYFILE", help="sign with this Ed25519 key (PEM)")
+    parser.add_argument(
+        "--card", action="store_true", help="write README.md as a Hugging Face model card, too"
+    )
     given = parser.parse_args(arguments)
     return exit_status(
         "export",

@@ -34,6 +34,7 @@ def export(
     data_dir=None,
     force=False,
     sign=None,
+    card=False,
 ):
     """Exports the pair of one run.
 
@@ -46,6 +47,7 @@ def export(
         data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
         force: whether another pair's bundle may be replaced.
         sign: PEM file of an Ed25519 private key, or None for no signature.
+        card: whether README.md is a Hugging Face model card, too.
 
     Returns:
         (directory of the bundle, its manifest).
@@ -87,6 +89,7 @@ def export(
             for each in (bundle, handover):
                 each.mkdir()
             _make(bundle, handover, facts, run_dir, data_dir)
+            facts |= {"card": card, "audit": _audit(run_dir, knowledge)}
             written = manifest.finish(bundle, facts, handover, key)
             _python(bundle / "runtime.py", "--selftest", scratch=folder)
             _put_in_place(bundle, out, saved, [each for each in (public, "keyed") if each])
@@ -183,6 +186,13 @@ def _knowledge(saved, asked):
         has = f"only {trained[0]}" if trained else "none"
         raise RunDirError(f"{saved.path}: expected a trained pair of {wanted} box, found {has}")
     return wanted
+
+
+def _audit(run_dir, knowledge):
+    """Contents of the run's `audit.json`, None where there is none of this pair."""
+    file = run_dir / "audit" / "audit.json"
+    found = read_json(file) if file.is_file() else None
+    return found if found and knowledge in (None, found["knowledge"]) else None
 
 
 def _precisions(means, asked):

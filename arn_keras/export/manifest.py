@@ -12,7 +12,7 @@ import shutil
 
 from arn_keras import errors
 from arn_keras.errors import ExportError
-from arn_keras.export import PRECISIONS, readme, runtime
+from arn_keras.export import PRECISIONS, card, readme, runtime
 from arn_keras.measure.guessing import accuracy_limit
 from arn_keras.rooms import answer
 
@@ -154,7 +154,10 @@ def finish(bundle, facts, handover, key):
         "selftest_tolerance",
     ):
         manifest[name] = facts[name]
-    (bundle / "README.md").write_text(readme.text(manifest, table(manifest)))
+    text = readme.text(manifest, table(manifest))
+    if facts.get("card"):
+        text = card.card(manifest, text, readme.retrains(manifest), facts["audit"])
+    (bundle / "README.md").write_text(text)
     others = ("README.md", *code(facts["is_keyed"]), "vectors.npz")
     manifest["files"] = [hashed(bundle, name) for name in others]
     write(bundle, manifest)

@@ -126,6 +126,13 @@ def _training(manifest):
     )
 
 
+def retrains(manifest):
+    """What is known of an Eve who retrains on signals of such a pair."""
+    if "keyed" in manifest:
+        return _KEYED_RETRAINS
+    return _PURGE_RETRAINS if manifest["psr_db"] is None else _RETRAINS
+
+
 def text(manifest, table):
     """README.md of a bundle.
 
@@ -143,7 +150,7 @@ def text(manifest, table):
         modules = ", ".join(f"`{name}.py`" for name in runtime.CODE)
         files.append(f"| {modules} | its key schedule, checked and run by runtime.py |")
     files.append("| `vectors.npz` | signals and answers for the self-test |")
-    first, budgeted = manifest["precisions"][0], manifest["psr_db"] is not None
+    first = manifest["precisions"][0]
     ends = [of_role[first] for of_role in arns.values()] + list(keyed.values())
     kinds = [(name, entry["dtype"]) for name, entry in arns.get("transmitter", {}).items()]
     others = [(name, kind) for name, kind in kinds if kind != "float32"]
@@ -156,7 +163,7 @@ def text(manifest, table):
         training=_training(manifest),
         packages="numpy ai-edge-litert" + " cryptography" * bool(keyed),
         calls=_CALLS.format(precision=first) if not keyed else _keyed_calls(keyed),
-        retrains=_KEYED_RETRAINS if keyed else _RETRAINS if budgeted else _PURGE_RETRAINS,
+        retrains=retrains(manifest),
         chance=manifest["chance"],
         files="\n".join(files),
         others="".join(f" ({kind} at the ends of `{name}`)" for name, kind in others),

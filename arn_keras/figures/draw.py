@@ -139,18 +139,31 @@ def draw_examples(path):
     if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
         raise RunDirError(f"{path / 'results.json'}: expected the rows of a run")
     snr_db = rows[0]["snr_db"]
-    # Of several cases of knowledge, the first.
+    # Of several cases of knowledge, and of several Eves, the first.
     shown = {row["case"]: row for row in rows[::-1] if row["snr_db"] == snr_db}
-    title = [config["dataset"], f"SNR {snr_db:g} dB"]
-    if "paired" in shown:
-        pair = shown["paired"]
-        title += [pair["protection"]] * (pair["protection"] != "arn")
-        if pair["knowledge"]:
-            title += [f"PSR budget {config['psr_db']:g} dB", f"{pair['knowledge']} box"]
-    title.append("an Eve who does not retrain")
+    eves = len({row["eve"] for row in rows})
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
-    examples = read_arrays(path / "examples.npz")
+    examples, title = read_arrays(path / "examples.npz"), _story(shown, config["dataset"], eves)
     with atomic_file(file) as temporary:
-        task.picture(temporary, examples, shown, ", ".join(title))
+        task.picture(temporary, examples, shown, title)
     return file
+
+
+def _story(shown, dataset, eves):
+    """What a picture of examples tells: the figures of the whole test set, and which Eve's."""
+    plain, pair = shown["original"], shown.get("paired")
+    who = "Eve" if eves == 1 else f"The first of {eves} Eves"
+    says = f"{who} names {plain['eve_accuracy']:.0%} of the labels without the modules"
+    small = [dataset, f"all {plain['sources']:,} test sources", f"SNR {plain['snr_db']:g} dB"]
+    if pair is None:
+        return f"{says}\n{', '.join(small)}"
+    if pair["measured_psr_db"] is not None and pair["psr_db"] is not None:
+        small.append(f"perturbation {pair['measured_psr_db']:.1f} dB, budget {pair['psr_db']:g} dB")
+    knows = {"white": "Alice knows this Eve's network", "black": "Alice does not know this Eve"}
+    small += [knows[pair["knowledge"]]] if pair["knowledge"] else [pair["protection"]]
+    return (
+        f"{says}, {pair['eve_accuracy']:.0%} with both\n{', '.join(small)}\n"
+        "This Eve learnt from plain signals and never adapts; python -m arn_keras.audit tries "
+        "those who do"
+    )

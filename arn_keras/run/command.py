@@ -8,7 +8,7 @@ import dataclasses
 import importlib.util
 import typing
 
-from arn_keras.arguments import Parser, exit_status
+from arn_keras.arguments import Parser, exit_status, json_line
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError
 from arn_keras.pair import PROTECTIONS
@@ -95,9 +95,9 @@ def main(arguments=None):
 
 def run(config):
     """Runs every stage that the run directory lacks, then prints the table."""
-    say = (lambda *words: None) if config.quiet else print
+    say = _say(config)
     require_tensorflow()
-    _check_keying(config)
+    _check_packages(config)
     if config.devices > 1:  # before TensorFlow runs anything, and reading data may make it
         load_tensorflow()
         from arn_keras.training.devices import offer_logical_devices
@@ -113,15 +113,31 @@ def run(config):
         picture = job.picture()
         protected = answer(PROTECTIONS, config.protection).any
         bundle = job.bundle() if protected and not config.no_export else None
+    made = {"picture": picture, "bundle": bundle}
+    if config.log_json:
+        for row in rows:
+            json_line("row", **row)
+        json_line("end", **{name: path and str(path) for name, path in made.items()})
+        return
     say("\n" + table(rows, job.problem.task.measures) + "\n")
-    if picture:
-        say(f"picture  {picture}")
-    if bundle:
-        say(f"bundle   {bundle}")
+    for name, path in made.items():
+        if path:
+            say(f"{name:<7}  {path}")
 
 
-def _check_keying(config):
-    """Refuses, before anything is trained, a bundle that could not be proven."""
+def _say(config):
+    """What is called with each line for the user."""
+    if config.log_json:
+        return lambda *words: json_line("note", text=" ".join(map(str, words)))
+    return (lambda *words: None) if config.quiet else print
+
+
+def _check_packages(config):
+    """Refuses, before anything is trained, a bundle that could not be proven, or no TensorBoard."""
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ConfigError(
+            "--tensorboard: expected the package tensorboard: pip install 'arn-keras[tensorboard]'"
+        )
     bundle = answer(PROTECTIONS, config.protection).keyed and not config.no_export
     if bundle and importlib.util.find_spec("cryptography") is None:
         raise ConfigError(

@@ -62,7 +62,11 @@ class Config:
     pilots: int | None = option(None, "of --csi pilots: known symbols a source (default: 8)")
     equalizer: Literal["mmse", "zero-forcing"] = option("mmse", "of fading channels: Bob's")
     eve_snr_offset_db: float = option(0.0, "how much better than Bob Eve hears, in dB")
-    psr_db: float = option(-10.0, "allowed perturbation power over signal power, in dB")
+    psr_db: float | None = option(
+        None,
+        "allowed perturbation power over signal power, in dB (default: -10; of the bundled digits "
+        "-6)",
+    )
     protection: str = option(
         "arn",
         "what stands between transmitter and receiver: nothing, the pair of ARNs, the keyed "
@@ -115,6 +119,10 @@ class Config:
     )
     no_export: bool = option(False, "do not write the edge bundle", free=True)
     quiet: bool = option(False, "print errors only", free=True)
+    tensorboard: bool = option(
+        False, "write TensorBoard's files of every stage to RUN_DIR/tensorboard", free=True
+    )
+    log_json: bool = option(False, "print nothing but lines of JSON, one an event", free=True)
     problem: Any = dataclasses.field(default=None, metadata={"hidden": True, "free": True})
 
     def __post_init__(self):
@@ -150,7 +158,7 @@ class Config:
         Raises:
             ConfigError: if a batch is larger than the data.
         """
-        default = self.problem.defaults
+        default = self.problem.defaults_for(dataset)
         batch_size = self.batch_size or max(1, min(default["batch_size"], sources // 16))
         if batch_size > sources:
             raise ConfigError(
@@ -165,6 +173,7 @@ class Config:
             self,
             dataset=dataset,
             batch_size=batch_size,
+            psr_db=default["psr_db"] if self.psr_db is None else self.psr_db,
             epochs=self.epochs or default["epochs"] * more,
             link_epochs=self.link_epochs or default["link_epochs"] * more,
             eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
@@ -172,6 +181,15 @@ class Config:
             learning_rate=self.learning_rate
             or default["learning_rate"] * math.sqrt(max(1, batch_size / default["batch_size"])),
         )
+
+    def notes(self, dataset):
+        """Sentences for the user: what of the defaults that are used is a data set's own, and why.
+
+        Args:
+            dataset: its name.
+        """
+        own, why = self.problem.of_dataset.get(dataset, ({}, ""))
+        return [why] if any(getattr(self, name) is None for name in own) else []
 
     @property
     def knowledges(self):

@@ -42,19 +42,19 @@ class Job:
     def __init__(self, config, dataset, say):
         self._say = say
         self._data = dataset
-        path = config.run_dir or pathlib.Path("runs") / config.default_run_name(dataset.name)
+        asked, path = config, config.run_dir
+        path = path or pathlib.Path("runs") / config.default_run_name(dataset.name)
         self._config = config = config.resolve(dataset.name, len(dataset.train))
         self._means = answer(PROTECTIONS, config.protection)
         self._check_task(config.problem.task(dataset))
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
-        verbose = int(sys.stdout.isatty() and not config.quiet)
+        verbose = int(sys.stdout.isatty() and not (config.quiet or config.log_json))
         # Refuses what it cannot use before there is a directory.
-        self.problem = Problem(
-            config, dataset, self._models, shards=SHARDS, verbose=verbose, say=say
-        )
+        how = {"shards": SHARDS, "verbose": verbose, "say": say, "watch": self._watch}
+        self.problem = Problem(config, dataset, self._models, **how)
         self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
         self._keep_data()
-        for note in dataset.notes:
+        for note in (*dataset.notes, *asked.notes(dataset.name)):
             say(f"note: {note}")
         say(f"{dataset.describe()}; results go to {path}")
 
@@ -100,6 +100,15 @@ class Job:
             self.keep(stage, self.problem.train(stage, partial / "checkpoint"))
             if not given:
                 self._say(f"{stage}: done in {time.monotonic() - start:.0f} s")
+
+    def _watch(self, problem, stage):
+        config = self._config
+        if not (config.tensorboard or config.log_json):
+            return ()
+        from arn_keras.run.watch import callbacks
+
+        folder = self.run.path / "tensorboard" if config.tensorboard else None
+        return callbacks(problem, stage, folder, config.log_json)
 
     def keep(self, stage, models):
         """Keeps the models of a stage, {name: Keras model}: it is finished then."""

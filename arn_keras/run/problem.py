@@ -32,18 +32,22 @@ class Problem:
         shards: parts of a batch of the ARN stage that are computed side by side.
         verbose: as in `keras.Model.fit`.
         say: called with a line for the user.
+        watch: function from this object and a stage to the Keras callbacks that watch it.
 
     Attributes:
         task: what Bob is judged by, `task.task.Task`.
         channels: what Bob and Eve hear through, as `run.channels.channels` gives it.
     """
 
-    def __init__(self, config, dataset, load, *, shards=1, verbose=0, say=print):
+    def __init__(
+        self, config, dataset, load, *, shards=1, verbose=0, say=print, watch=lambda *_: ()
+    ):
         self.config, self.dataset, self.scenario = config, dataset, config.problem
         self.task = answer(TASKS, self.scenario.task(dataset)).of(dataset)
         self.channels = channels.channels(config)
         self._load = functools.cache(load)
-        self._shards, self._verbose, self._say = shards, verbose, say
+        self._shards, self._verbose = shards, verbose
+        self._say, self._watch = say, watch
 
     def with_eve_at(self, eve_snr_offset_db):
         """This problem with all that is trained of it, and Eve at another offset of her SNR."""
@@ -146,6 +150,7 @@ class Problem:
             devices=self.config.devices,
             verbose=self._verbose,
             say=self._say,
+            watch=functools.partial(self._watch, self, stage),
         )
 
     def train(self, stage, checkpoint_dir=None):
@@ -227,11 +232,12 @@ class Problem:
 
     def train_pair(self, link, stage, **how):
         """Trains the two ARNs of a link of `pair_link`, from their beginning."""
+        watch = functools.partial(self._watch, self, stage)
         algorithm_1.train_pair(
             link,
             self.dataset.train,
             self.signals,
-            self.schedule(ARN),
+            dataclasses.replace(self.schedule(ARN), watch=watch),
             stage=stage,
             keep_power=self.keeps_power,
             **how,

@@ -24,7 +24,7 @@ def save_run(
     *,
     train: Any,
     test: Any,
-    name: str | None = "own",
+    name: str = "own",
     say: Callable | None = print,
 ) -> Any:
     """Writes a run directory of one's own link: its models, its data, its measured rows.

@@ -16,6 +16,8 @@ from arn_keras.eve import ENSEMBLE, EVES
 from arn_keras.files import checked
 from arn_keras.rooms import answer
 
+LETTERS_PSR_DB = -10.0
+
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
     """A field that is an option of the command line.
@@ -48,7 +50,9 @@ class Scenario:
     Attributes:
         about: a sentence for the command line's help.
         defaults: of the configuration's fields that have none: `epochs`, `link_epochs`,
-            `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`.
+            `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`; `psr_db` is
+            the letter's -10 where it says nothing.
+        of_dataset: {data set: (what of `defaults` is otherwise there, why, a sentence)}.
         block: name in `pair.BLOCKS` of the ARNs' block.
         loss_weights: (w1, w2, w3) of Eq. (19) where Eve's confidence is the third term; None for
             the letter's.
@@ -80,6 +84,7 @@ class Scenario:
         "batch_size": 256,
         "learning_rate": 2e-3,
     }
+    of_dataset: ClassVar[Mapping[str, tuple[Mapping[str, float], str]]] = {}
     block: ClassVar[str] = "dense"
     block_options: ClassVar[Mapping[str, Any]] = {}
     trains_link: ClassVar[bool] = True
@@ -114,6 +119,11 @@ class Scenario:
         """Those of them that are not as by default, for the name of a run directory."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         return {name: each for name, each in self.identity().items() if each != defaults[name]}
+
+    def defaults_for(self, dataset):
+        """`defaults` of a data set, by its name."""
+        own, _ = self.of_dataset.get(dataset, ({}, ""))
+        return {"psr_db": LETTERS_PSR_DB, **self.defaults, **own}
 
     def dataset(self, name, data_dir, limit, folder=None):
         """The data, `data.dataset.Dataset`.

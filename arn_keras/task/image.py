@@ -51,25 +51,26 @@ def examples_picture(path, examples, rows, title):
             of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>`
             [n] (Eve's label).
         rows: {case: row}, over the whole test set.
-        title: one line above the picture.
+        title: above the picture.
     """
     import numpy as np
     from matplotlib.figure import Figure
 
     cases = {
-        "source": "Source",
-        "original": "Bob, no modules",
-        "transmitter_only": "Bob, transmitter\nmodule only",
-        "paired": "Bob, both modules",
+        "source": "what Alice sends",
+        "original": "without the modules,\nBob sees",
+        "transmitter_only": "Alice's module alone,\nBob sees",
+        "paired": "both modules,\nBob sees",
     }
     cases = {case: cases[case] for case in cases if case == "source" or case in rows}
     labels = examples["label"]
-    figure = Figure(figsize=(1.15 * len(labels) + 2.2, 1.65 * len(cases)), layout="constrained")
+    figure = Figure(figsize=(1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5), layout="constrained")
     axes = figure.subplots(len(cases), len(labels), squeeze=False)
     for row, (case, name) in enumerate(cases.items()):
         images = examples["source" if case == "source" else f"bob_{case}"]
         if case != "source":
-            name += f"\nMSE {rows[case]['mse']:.4f}"
+            row_of = rows[case]
+            name += f"\n(error {row_of['mse']:.4f})\n\nEve is right: {row_of['eve_accuracy']:.0%}"
         for column, image in enumerate(images):
             axis = axes[row, column]
             axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
@@ -79,11 +80,10 @@ def examples_picture(path, examples, rows, title):
                 axis.set_xlabel(f"label {truth}", color=GREY)
                 continue
             guess = int(examples[f"eve_{case}"][column])
-            wrong = "wrong" if case == "original" else "fooled"  # by nobody, without modules
-            text = f"Eve: {guess}, {'correct' if guess == truth else wrong}"
+            text = f"Eve: {guess}, {'right' if guess == truth else 'wrong'}"
             axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
         axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=150)
 
 

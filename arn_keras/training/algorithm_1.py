@@ -45,6 +45,7 @@ class Schedule:
         devices: of this machine that share each batch.
         verbose: as in `keras.Model.fit`.
         say: called with a line for the user.
+        watch: function without arguments to Keras callbacks, which watch and change nothing.
     """
 
     epochs: int
@@ -55,6 +56,7 @@ class Schedule:
     devices: int = 1
     verbose: int = 0
     say: Callable = dataclasses.field(default=print, compare=False, repr=False)
+    watch: Callable = dataclasses.field(default=tuple, repr=False, compare=False)
 
     def compile(self, link, sources, **kwargs):
         """Compiles a link for this schedule and number of training sources."""
@@ -79,7 +81,7 @@ class Schedule:
             drop_remainder=True,
             devices=self.devices,
             initial_epoch=sum(checkpoint.restore(link) for checkpoint in checkpoints),
-            callbacks=checkpoints,
+            callbacks=[*checkpoints, *self.watch()],
             verbose=self.verbose,
             **kwargs,
         )

@@ -25,8 +25,8 @@ class FrozenParts(keras.Model):
         channels: names of those that are channels, `channel.listener.Listener`.
     """
 
-    parts = ()
-    channels = ()
+    parts: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Lets the steps of a subclass have batches."""

@@ -61,7 +61,7 @@ class MinMaxLink(SecureLink):
             *(v for optimizer in self.rival_optimizers for v in optimizer.variables),
         ]
 
-    def compile(
+    def compile(  # type: ignore[override]  # L2 and L1 are the letter's
         self,
         optimizer: str | keras.Optimizer = "adam",
         *,

@@ -1,0 +1,122 @@
+"""The tables of README.md and of docs/results.md that are written from saved rows, not by hand.
+
+    python docs/tables.py                                  # writes every table anew
+    python docs/tables.py --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
+
+A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
+file's. Rows are in `docs/rows`, one file a set of seeds. Left out: the sweeps' and the audit's
+tables, whose rows are too many to keep here.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+from statistics import mean, stdev
+
+DOCS = pathlib.Path(__file__).parent
+ROWS = DOCS / "rows"
+PAGES = [DOCS.parent / "README.md", DOCS / "results.md"]
+CASES = {
+    "original": "original link, no modules",
+    "transmitter_only": "transmitter module only",
+    "paired": "both modules",
+}
+
+
+def groups(name):
+    """Rows of `docs/rows/NAME.json`, {(case, knowledge): its rows, one a seed}."""
+    found = {}
+    for row in json.loads((ROWS / f"{name}.json").read_text()):
+        found.setdefault((row["case"], row["knowledge"]), []).append(row)
+    return found
+
+
+def table(heads, lines):
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *lines))
+
+
+def short(name):
+    """Means alone, for the README: the letter's white box, and both modules in the black box."""
+    lines, rows = [], groups(name)
+    for (case, knowledge), those in rows.items():
+        if (case, knowledge) == ("transmitter_only", "black"):
+            continue
+        box = f", {knowledge} box" if knowledge else ""
+        psr = f"{_of(those, 'measured_psr_db'):.1f} dB" if knowledge else "-"
+        mse, eve = _of(those, "mse"), _of(those, "eve_accuracy")
+        lines.append([CASES[case] + box, f"{mse:.4f}", f"{eve:.3f}", psr])
+    return table(["case", "Bob's MSE", "Eve's accuracy", "measured PSR"], lines)
+
+
+def full(name):
+    """Mean and sample deviation over the seeds, and each seed where it is asked about."""
+    lines, rows = [], groups(name)
+    plain = [row["mse"] for row in rows["original", None]]
+    for (case, knowledge), those in rows.items():
+        ratios = [row["mse"] / mse for row, mse in zip(those, plain, strict=True)]
+        each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+        shares = ", ".join(f"{row['eve_accuracy']:.3f}" for row in those)
+        lines.append(
+            [
+                CASES[case],
+                knowledge or "-",
+                _spread(those, "mse", ".5f"),
+                f"{mean(ratios):.3f} ({each})" if knowledge else "1",
+                _spread(those, "psnr_db", ".2f"),
+                f"{_spread(those, 'eve_accuracy', '.3f')} ({shares})",
+                f"{_of(those, 'eve_confidence'):.3f}",
+                _spread(those, "measured_psr_db", ".2f") if knowledge else "-",
+            ]
+        )
+    heads = ["case", "knowledge", "Bob's MSE", "over original", "PSNR dB", "Eve's accuracy"]
+    return table([*heads, "Eve's confidence", "measured PSR dB"], lines)
+
+
+def _of(rows, field):
+    return mean(row[field] for row in rows)
+
+
+def _spread(rows, field, form):
+    return f"{_of(rows, field):{form}} ± {stdev(row[field] for row in rows):{form}}"
+
+
+TABLES = {
+    "letter": lambda: short("letter-mnist"),
+    "letter, full": lambda: full("letter-mnist"),
+    "digits": lambda: full("digits"),
+}
+
+
+def written(text):
+    """A page with every table of it as the rows have it."""
+    return re.sub(
+        r"(<!-- table: ([^>]+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def take(name, runs):
+    """Keeps the rows of finished runs, one a seed, as `docs/rows/NAME.json`."""
+    rows = [row for run in runs for row in json.loads((run / "results.json").read_text())]
+    (ROWS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def main(arguments=None):
+    """Writes the tables."""
+    parser = argparse.ArgumentParser(description="Writes the pages' tables from saved rows.")
+    parser.add_argument(
+        "--take", nargs="+", metavar=("NAME", "RUN_DIR"), help="take the rows of runs first"
+    )
+    taken = parser.parse_args(arguments).take
+    if taken:
+        take(taken[0], [pathlib.Path(run) for run in taken[1:]])
+    for page in PAGES:
+        page.write_text(written(page.read_text()))
+
+
+if __name__ == "__main__":
+    main()
