@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -13,19 +14,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 WEB = ROOT / "arn_keras" / "export" / "web"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from a copy, so that nothing is left beside the sources."""
-    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
-    shutil.copytree(
-        ROOT / "arn_keras",
-        copy / "arn_keras",
-        ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
-    )
-    (copy / "export").symlink_to("arn_keras/export")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+def _built(kind, copy, out):
+    """The file that is built of a copy of the sources, "wheel" or "sdist"."""
+    build = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
     done = subprocess.run(
         [sys.executable, "-c", build, str(out)],
         cwd=copy,
@@ -34,8 +25,30 @@ def wheel(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (built,) = out.glob("*.whl")
-    return zipfile.ZipFile(built)
+    (built,) = out.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The wheel's file and the sdist's, of a copy, so that nothing is left beside the sources."""
+    copy = tmp_path_factory.mktemp("copy")
+    shutil.copytree(
+        ROOT / "arn_keras",
+        copy / "arn_keras",
+        ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
+    )
+    (copy / "export").symlink_to("arn_keras/export")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    sdist = _built("sdist", copy, tmp_path_factory.mktemp("sdist"))
+    return _built("wheel", copy, tmp_path_factory.mktemp("wheel")), sdist
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    """The wheel, open."""
+    return zipfile.ZipFile(built[0])
 
 
 def test_the_wheel_holds_the_package_alone_and_all_of_it(wheel):
@@ -54,6 +67,34 @@ def test_the_wheel_has_the_commands(wheel):
     (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     commands = {line.partition(" = ")[0] for line in wheel.read(entry).decode().splitlines()}
     assert {"arn-train", "arn-sweep", "arn-audit", "arn-figures", "arn-export"} <= commands
+
+
+def test_the_sdist_makes_the_same_wheel(wheel, built, tmp_path):
+    with tarfile.open(built[1]) as archive:
+        archive.extractall(tmp_path / "sources", filter="data")
+    (sources,) = (tmp_path / "sources").iterdir()
+    (tmp_path / "out").mkdir()
+    again = zipfile.ZipFile(_built("wheel", sources, tmp_path / "out"))
+    assert sorted(again.namelist()) == sorted(wheel.namelist())
+
+
+def test_every_installed_command_runs_from_an_empty_folder(built, tmp_path):
+    """Installed beside what it depends on, without the checkout."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", tmp_path / "there", built[0]], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "there")}
+    (tmp_path / "empty").mkdir()
+    for name in ("train", "sweep", "audit", "figures", "export"):
+        done = subprocess.run(
+            [tmp_path / "there" / "bin" / f"arn-{name}", "--help"],
+            cwd=tmp_path / "empty",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("usage: ")
 
 
 @pytest.mark.skipif(
