@@ -3,6 +3,7 @@
 Left out: docstrings of what is not public; the source is the place to read those.
 """
 
+import inspect
 import os
 import pathlib
 import re
@@ -27,6 +28,8 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "arn_keras"
+html_show_copyright = False
+default_role = "code"  # docstrings have single backticks, as Markdown has them
 exclude_patterns = ["_build", "rows"]
 myst_heading_anchors = 3
 autodoc_typehints = "none"  # the docstrings say shapes and units, which types do not
@@ -50,6 +53,16 @@ def _stars_are_stars(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"(, |\d)(\*{1,2})(?=\w|\()", r"\1" + r"\\\2", line) for line in lines]
 
 
+def _of_init(app, what, name, obj, options, signature, returned):
+    """The signature of a Keras class as its `__init__` has it; `__new__` takes anything."""
+    if what == "class":
+        _, *others = inspect.signature(obj.__init__, eval_str=False).parameters.values()
+        bare = [each.replace(annotation=inspect.Parameter.empty) for each in others]
+        signature = str(inspect.Signature(bare))
+    return signature, returned
+
+
 def setup(app):
     """Before Napoleon, which has stars of its own to add."""
+    app.connect("autodoc-process-signature", _of_init)
     app.connect("autodoc-process-docstring", _stars_are_stars, priority=400)

@@ -86,16 +86,17 @@ def test_a_picture_tells_both_shares_of_the_whole_test_set_the_power_and_which_e
     title, *texts = _said(tmp_path, monkeypatch, plain, pair)
     for told in ("97% of the labels without", "21% with both", "all 360 test sources", "-6.3 dB"):
         assert told in title
-    for told in ("budget -6 dB", "Alice knows this Eve", "never adapts", "arn_keras.audit"):
+    for told in ("budget -6 dB", "Alice knows Eve", "No Eve here adapts", "arn_keras.audit"):
         assert told in title
     assert [text for text in texts if "Eve: 0" in text] == 2 * ["Eve: 0, right", "Eve: 0, wrong"]
     assert sum("Eve is right: 21%" in text and "error 0.0105" in text for text in texts) == 1
     stranger = {**pair, "knowledge": "black"}
     title, *_ = _said(tmp_path, monkeypatch, plain, stranger)
-    assert "Alice does not know this Eve" in title
+    assert "Alice does not know Eve" in title
     keyed = {**pair, "knowledge": None, "protection": "keyed", "psr_db": None}
     title, *_ = _said(tmp_path, monkeypatch, plain, {**keyed, "measured_psr_db": 3.0})
     assert "keyed" in title
     assert "budget" not in title
-    title, *_ = _said(tmp_path, monkeypatch, plain, {**plain, "eve": "frozen_wide"})
-    assert title.startswith("The first of 2 Eves names 97%")
+    others = [{**row, "eve": "frozen_wide", "eve_accuracy": 0.9} for row in (plain, pair)]
+    title, *_ = _said(tmp_path, monkeypatch, plain, pair, *others)
+    assert title.startswith("2 Eves name 97%, 90% of the labels without the modules, 21%, 90% with")

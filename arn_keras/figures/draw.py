@@ -139,31 +139,37 @@ def draw_examples(path):
     if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
         raise RunDirError(f"{path / 'results.json'}: expected the rows of a run")
     snr_db = rows[0]["snr_db"]
-    # Of several cases of knowledge, and of several Eves, the first.
+    # Of several cases of knowledge, and of several Eves, the first; the title has all Eves.
     shown = {row["case"]: row for row in rows[::-1] if row["snr_db"] == snr_db}
-    eves = len({row["eve"] for row in rows})
     file = path / "figures" / "examples.png"
     file.parent.mkdir(exist_ok=True)
-    examples, title = read_arrays(path / "examples.npz"), _story(shown, config["dataset"], eves)
+    examples, title = read_arrays(path / "examples.npz"), _story(shown, rows, config["dataset"])
     with atomic_file(file) as temporary:
         task.picture(temporary, examples, shown, title)
     return file
 
 
-def _story(shown, dataset, eves):
+def _story(shown, rows, dataset):
     """What a picture of examples tells: the figures of the whole test set, and which Eve's."""
     plain, pair = shown["original"], shown.get("paired")
-    who = "Eve" if eves == 1 else f"The first of {eves} Eves"
-    says = f"{who} names {plain['eve_accuracy']:.0%} of the labels without the modules"
+    eves = len({row["eve"] for row in rows})
+    who = "Eve names" if eves == 1 else f"{eves} Eves name"
+    says = f"{who} {_shares(plain, rows)} of the labels without the modules"
     small = [dataset, f"all {plain['sources']:,} test sources", f"SNR {plain['snr_db']:g} dB"]
     if pair is None:
         return f"{says}\n{', '.join(small)}"
     if pair["measured_psr_db"] is not None and pair["psr_db"] is not None:
         small.append(f"perturbation {pair['measured_psr_db']:.1f} dB, budget {pair['psr_db']:g} dB")
-    knows = {"white": "Alice knows this Eve's network", "black": "Alice does not know this Eve"}
+    knows = {"white": "Alice knows Eve's network", "black": "Alice does not know Eve's network"}
     small += [knows[pair["knowledge"]]] if pair["knowledge"] else [pair["protection"]]
     return (
-        f"{says}, {pair['eve_accuracy']:.0%} with both\n{', '.join(small)}\n"
-        "This Eve learnt from plain signals and never adapts; python -m arn_keras.audit tries "
-        "those who do"
+        f"{says}, {_shares(pair, rows)} with both\n{', '.join(small)}\n"
+        "No Eve here adapts, each learnt from plain signals; python -m arn_keras.audit tries others"
     )
+
+
+def _shares(shown, rows):
+    """Accuracies of all Eves of a case that is shown, that of the pictures first."""
+    case = ("case", "knowledge", "snr_db")
+    of = [row for row in rows if all(row[name] == shown[name] for name in case)]
+    return ", ".join(f"{row['eve_accuracy']:.0%}" for row in of)

@@ -3,7 +3,7 @@
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
 from arn_keras.task.signal import Signal, SquaredErrorMeter
-from arn_keras.task.task import Measure
+from arn_keras.task.task import CASES, Measure
 
 
 class PictureMeter(SquaredErrorMeter):
@@ -56,13 +56,8 @@ def examples_picture(path, examples, rows, title):
     import numpy as np
     from matplotlib.figure import Figure
 
-    cases = {
-        "source": "what Alice sends",
-        "original": "without the modules,\nBob sees",
-        "transmitter_only": "Alice's module alone,\nBob sees",
-        "paired": "both modules,\nBob sees",
-    }
-    cases = {case: cases[case] for case in cases if case == "source" or case in rows}
+    cases = {"source": "what Alice sends"}
+    cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
     labels = examples["label"]
     figure = Figure(figsize=(1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5), layout="constrained")
     axes = figure.subplots(len(cases), len(labels), squeeze=False)

@@ -4,7 +4,7 @@ import numpy as np
 
 from arn_keras.link import constellation
 from arn_keras.palette import BLUE, GREY, ORANGE
-from arn_keras.task.task import Measure, Task
+from arn_keras.task.task import CASES, Measure, Task
 
 NAMES = tuple(constellation.MODULATIONS)
 
@@ -83,12 +83,7 @@ def constellations(path, examples, rows, title):
     """
     from matplotlib.figure import Figure
 
-    cases = {
-        "original": "Bob, no modules",
-        "transmitter_only": "Bob, transmitter\nmodule only",
-        "paired": "Bob, both modules",
-    }
-    cases = {case: cases[case] for case in cases if case in rows}
+    cases = {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
     frames, labels = examples["source"], examples["label"]
     _, points, *_ = constellation.sent(frames)
     figure = Figure(figsize=(1.5 * len(frames) + 2, 1.9 * len(cases)), layout="constrained")
@@ -100,11 +95,13 @@ def constellations(path, examples, rows, title):
             axis.plot(found[column].real, found[column].imag, ".", color="black", markersize=3)
             axis.set(xticks=[], yticks=[], xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
             right = int(examples[f"eve_{case}"][column]) == int(labels[column])
-            word = "correct" if right else "wrong" if case == "original" else "fooled"
-            axis.set_xlabel(f"Eve: {word}", color=ORANGE if right else BLUE)
+            axis.set_xlabel(
+                f"Eve: {'right' if right else 'wrong'}", color=ORANGE if right else BLUE
+            )
             if case == next(iter(cases)):
                 axis.set_title(NAMES[int(frames[column, -1, 0])])
-        row[0].set_ylabel(f"{name}\nSER {rows[case]['ser']:.4f}", rotation=0, ha="right")
+        name += f"\n(SER {rows[case]['ser']:.4f})\n\nEve is right: {rows[case]['eve_accuracy']:.0%}"
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title)
     figure.savefig(path, dpi=130)
 

@@ -3,13 +3,9 @@
 import textwrap
 
 from arn_keras.palette import BLUE, GREY, ORANGE
+from arn_keras.task.task import CASES
 
-_NAMES = {
-    "source": "sent",
-    "original": "Bob, no modules",
-    "transmitter_only": "Bob, Alice's module only",
-    "paired": "Bob, both modules",
-}
+_NAMES = {"source": "what Alice sends", **CASES}
 
 
 def sentences_picture(path, examples, rows, title, wide=64):
@@ -42,7 +38,7 @@ def sentences_picture(path, examples, rows, title, wide=64):
         lines,
         colLabels=heads,
         cellLoc="left",
-        colWidths=[0.2, 0.5, *[share] * len(eves)],
+        colWidths=[0.27, 0.43, *[share] * len(eves)],
         bbox=(0.0, 0.0, 1.0, 1.0),
     )
     table.auto_set_font_size(False)
@@ -64,7 +60,7 @@ def _line(examples, rows, case, eves, index, label, wide):
         return [_NAMES[case], _wrapped(text, wide), *said], [GREY, "black", *[GREY] * len(said)]
     text = str(examples[f"bob_{case}"][index])
     said = [str(int(examples[f"eve_{case}" + f"/{eve}" * bool(eve)][index])) for eve in eves]
-    name = f"{_NAMES[case]} (BLEU-4 {rows[case]['bleu4']:.3f})"
+    name = f"{_NAMES[case]}: Bob reads (BLEU-4 {rows[case]['bleu4']:.3f})"
     of_eves = [ORANGE if each == label else BLUE for each in said]
     return [name, _wrapped(text, wide), *said], [
         GREY,

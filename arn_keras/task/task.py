@@ -3,6 +3,13 @@
 import abc
 from typing import NamedTuple
 
+#: What pictures call the cases of a row, for who knows nothing of them.
+CASES = {
+    "original": "without the modules",
+    "transmitter_only": "Alice's module alone",
+    "paired": "both modules",
+}
+
 
 class Measure(NamedTuple):
     """One figure that Bob is judged by.
