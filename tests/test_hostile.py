@@ -18,7 +18,7 @@ from arn_keras import files
 from arn_keras.arguments import exit_status
 from arn_keras.data import text
 from arn_keras.errors import DataError, ModelError, RunDirError
-from arn_keras.export import conversion, runtime
+from arn_keras.export import conversion, proof, runtime
 from arn_keras.export.radio.ends import SignalLink
 from arn_keras.export.radio.recording import Recording
 from arn_keras.export.signing import load_private_key
@@ -185,6 +185,18 @@ def test_a_header_of_another_type_is_refused_and_takes_no_message(tmp_path):
             received = np.ones((1, 8) if isinstance(header, list) else 8, np.float32)
             with pytest.raises(runtime.KeyingError, match="expected a header"):
                 pair.bob.clean(received, header)
+
+
+def test_a_bundle_is_made_and_proven_and_loaded_at_a_path_that_is_no_utf_8(tmp_path):
+    place = tmp_path / os.fsdecode(b"\xff")
+    place.mkdir()
+    bundle = tiny_bundle(place, precisions=("float32",)).path
+    signals = np.ones((2, 8), np.float32)
+    with runtime.Pair.load(bundle) as pair:
+        expected = pair.alice.protect(signals)
+    (module,) = bundle.glob("transmitter_arn*.tflite")
+    added = proof._bare(module)(signals)
+    np.testing.assert_allclose(added, expected, atol=1e-5)
 
 
 def test_the_proof_is_bounded_by_bytes_and_is_what_it_was_for_small_sources():

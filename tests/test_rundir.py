@@ -2,12 +2,14 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 
 import keras
 import pytest
 
 from arn_keras.errors import RunDirError
 from arn_keras.files import atomic_file, read_json, write_json
+from arn_keras.run import directory
 from arn_keras.run.directory import RunDirectory
 
 IDENTITY = {"dataset": "digits", "snr_db": (10.0, 10.0), "seed": 0}
@@ -73,6 +75,23 @@ def test_an_unwritable_place_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunDirError, match="expected a writable directory"):
         _open(tmp_path / "file" / "run")
+
+
+def test_a_directory_that_cannot_be_begun_is_left_unlocked_and_without_scratch(
+    tmp_path, monkeypatch
+):
+    before = tempfile.tempdir
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(directory, "write_json", full)
+    with pytest.raises(RunDirError, match="No space left"):
+        _open(tmp_path)
+    monkeypatch.undo()
+    assert tempfile.tempdir == before
+    assert _contents(tmp_path) == [".lock"]
+    _touch(tmp_path)
 
 
 def test_two_processes_do_not_share_a_run_directory(tmp_path, stack):

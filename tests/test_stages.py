@@ -18,6 +18,7 @@ from arn_keras.places import lock, replace_directory, restore_directory
 from arn_keras.process import run_python
 from arn_keras.run import command, records
 from arn_keras.run.directory import RunDirectory
+from arn_keras.run.job import Job
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -129,6 +130,16 @@ def test_what_was_begun_from_another_stage_begins_again(tmp_path):
             (begun / "checkpoint").mkdir()
         assert run.begin("eve", ["link"], said.append) == begun
         assert (begun / "checkpoint").exists()
+
+
+def test_a_run_whose_data_cannot_be_kept_leaves_its_directory_unlocked(tmp_path, monkeypatch):
+    def full(job):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Job, "_keep_data", full)
+    assert command.main([*SMALL, "--run-dir", str(tmp_path / "run")]) == 2
+    os.close(lock(tmp_path / "run" / ".lock"))
+    assert not (tmp_path / "run" / ".scratch").exists()
 
 
 def test_a_directory_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):

@@ -42,18 +42,23 @@ class RunDirectory:
         self._option = option
         identity = json.loads(json.dumps(identity))
         self._check(identity)
+        self._before = tempfile.tempdir
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self.path / ".lock")
-            self._sweep()
-            self.scratch.mkdir()
         except OSError as error:
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
-        # Libraries leave temporary files where they are killed: here they are found again.
-        self._before, tempfile.tempdir = tempfile.tempdir, str(self.scratch)
-        if not (self.path / "config.json").exists():
-            content = {"config": identity, "versions": versions, **(notes or {})}
-            write_json(self.path / "config.json", content)
+        try:
+            self._sweep()
+            self.scratch.mkdir()
+            # Libraries leave temporary files where they are killed: here they are found again.
+            tempfile.tempdir = str(self.scratch)
+            if not (self.path / "config.json").exists():
+                content = {"config": identity, "versions": versions, **(notes or {})}
+                write_json(self.path / "config.json", content)
+        except OSError as error:
+            self.__exit__()
+            raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
 
     def __enter__(self):
         return self

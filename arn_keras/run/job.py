@@ -4,6 +4,7 @@ Nothing here is computed twice: a finished stage is loaded, and a stage is train
 something that is still missing needs it.
 """
 
+import contextlib
 import functools
 import pathlib
 import shutil
@@ -52,11 +53,14 @@ class Job:
         # Refuses what it cannot use before there is a directory.
         how = {"shards": SHARDS, "verbose": verbose, "say": say, "watch": self._watch}
         self.problem = Problem(config, dataset, self._models, **how)
-        self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
-        self._keep_data()
-        for note in (*dataset.notes, *asked.notes(dataset.name)):
-            say(f"note: {note}")
-        say(f"{dataset.describe()}; results go to {path}")
+        with contextlib.ExitStack() as stack:  # what fails here leaves no directory locked
+            self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
+            stack.enter_context(self.run)
+            self._keep_data()
+            for note in (*dataset.notes, *asked.notes(dataset.name)):
+                say(f"note: {note}")
+            say(f"{dataset.describe()}; results go to {path}")
+            stack.pop_all()
 
     def _check_task(self, task):
         tasks = self._means.tasks

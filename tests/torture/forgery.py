@@ -81,20 +81,23 @@ def _all(tally, folder, trials, seed, change, signed, asked):
             tried += 1
             changed = change(dict(whole), chance, sentinel)
             _write(bundle, whole, changed)
+            said = None
             try:
                 found = _answer(runtime, bundle, secret, trial + 1, public_key)
                 if change is not _damage:
-                    failed.append(("wrong", f"{protection} {trial}: accepted"))
+                    said = "wrong", "accepted"
                 elif protection == "arn" and not np.array_equal(found, expected):
-                    failed.append(("wrong", f"{protection} {trial}: another answer"))
+                    said = "wrong", "another answer"
             except (runtime.BundleError, runtime.KeyingError) as error:
                 if "\n" in str(error):
-                    failed.append(("unclear", f"{protection} {trial}: {error}"))
+                    said = "unclear", str(error)
             except Exception as error:
-                failed.append(("crashed", f"{protection} {trial}: {error!r}"))
+                said = "crashed", repr(error)
             if sentinel.exists():
                 sentinel.unlink()
-                failed.append(("wrong", f"{protection} {trial}: its code was run"))
+                said = "wrong", "its code was run"
+            if said:
+                failed.append((said[0], f"{protection} {trial}: {said[1]}"))
     (folder / f"{tally.name}.json").write_text(json.dumps({"tried": tried, "failed": failed}))
     return 0
 
