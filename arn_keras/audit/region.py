@@ -16,6 +16,7 @@ from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.region"
 RUNGS = ("Bob", "E0", "E3", "E5")
+PROTECTIONS = ("none", "arn", "min-max", "keyed")
 
 
 def parse(arguments=None):
@@ -33,6 +34,14 @@ def parse(arguments=None):
         default=[-20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0],
         metavar="X",
         help="Eve's SNR over Bob's in dB (default: -20 to 10 by 5)",
+    )
+    parser.add_argument(
+        "--protection",
+        nargs="+",
+        choices=PROTECTIONS,
+        default=list(PROTECTIONS),
+        metavar="NAME",
+        help=f"what is compared (default: {' '.join(PROTECTIONS)})",
     )
     parser.add_argument(
         "--privacy-weight",
@@ -66,6 +75,7 @@ def run(options, words):
         Point("min-max", config.psr_db, options.privacy_weight),
         Point("keyed"),
     ]
+    points = [point for point in points if point.protection in options.protection]
     with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
