@@ -34,9 +34,10 @@ def test_a_region_has_every_offset_and_a_figure_and_repeats_nothing_that_is_fini
     monkeypatch.setattr(trade.Trade, "protect", refuse)
     assert region.main([str(run_dir), *options]) == 0
     assert read_json(run_dir / "audit" / "region.json")["points"] == found["points"]
-    assert region.main([str(run_dir), *options, "--protection", "keyed", "none"]) == 0
-    two = [each for each in found["points"] if each["protection"] in ("none", "keyed")]
-    assert read_json(run_dir / "audit" / "region.json")["points"] == two
+    assert all("below_guessing_and_5_points" in each for each in found["needed_db"].values())
+    assert region.main([str(run_dir), *options, "--above-guessing", "95"]) == 0
+    needed = read_json(run_dir / "audit" / "region.json")["needed_db"]
+    assert {each["below_guessing_and_95_points"] for each in needed.values()} == {"any"}
 
 
 def test_what_is_needed_is_where_the_retrained_eve_crosses_the_accuracy():
@@ -76,7 +77,8 @@ def test_what_is_printed_is_a_table_and_a_sentence_for_each_protection(tmp_path,
             ["--eve-snr-offset-db", "nan"],
             "--eve-snr-offset-db: expected a finite number of dB, got",
         ),
-        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite weight >= 0"),
+        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite number >= 0"),
+        (["--above-guessing", "nan"], "--above-guessing: expected a finite number >= 0"),
         (["--seeds", "0"], "--seeds: expected at least 1, got 0"),
         (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
         ([], "expected a run directory of train.py, got none"),

@@ -16,7 +16,6 @@ from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.region"
 RUNGS = ("Bob", "E0", "E3", "E5")
-PROTECTIONS = ("none", "arn", "min-max", "keyed")
 
 
 def parse(arguments=None):
@@ -36,21 +35,21 @@ def parse(arguments=None):
         help="Eve's SNR over Bob's in dB (default: -20 to 10 by 5)",
     )
     parser.add_argument(
-        "--protection",
-        nargs="+",
-        choices=PROTECTIONS,
-        default=list(PROTECTIONS),
-        metavar="NAME",
-        help=f"what is compared (default: {' '.join(PROTECTIONS)})",
-    )
-    parser.add_argument(
         "--privacy-weight",
         type=float,
         default=1.0,
         metavar="W",
         help="w3 of the min-max pair's loss, w2 being 10 (default: 1)",
     )
-    return parsed(parser, arguments, levels_db=("eve_snr_offset_db",), weights=("privacy_weight",))
+    parser.add_argument(
+        "--above-guessing",
+        type=float,
+        default=5.0,
+        metavar="POINTS",
+        help="points of accuracy above guessing that a retrained Eve is allowed (default: 5)",
+    )
+    weights = ("privacy_weight", "above_guessing")
+    return parsed(parser, arguments, levels_db=("eve_snr_offset_db",), weights=weights)
 
 
 def main(arguments=None):
@@ -75,7 +74,6 @@ def run(options, words):
         Point("min-max", config.psr_db, options.privacy_weight),
         Point("keyed"),
     ]
-    points = [point for point in points if point.protection in options.protection]
     with saved.directory():
         folder = path / "audit"
         folder.mkdir(exist_ok=True)
@@ -108,10 +106,11 @@ def run(options, words):
             "points": summary(rows, measure.field),
             "rows": rows,
         }
+        allowed = region["majority_rate"] + options.above_guessing / 100
         region["needed_db"] = {
             name: {
                 "below_half": crossing(own, 0.5),
-                "below_guessing_and_5_points": crossing(own, region["majority_rate"] + 0.05),
+                f"below_guessing_and_{options.above_guessing:g}_points": crossing(own, allowed),
             }
             for name, own in by_protection(region["points"]).items()
         }
