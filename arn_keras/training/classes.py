@@ -80,7 +80,6 @@ def _in_range(name, given, classes, looked_at=False, ignored=None):
         return given
     if looked_at:
         return given
-    given = tf.convert_to_tensor(given)
     found = tf.cast(given, "int64")
     is_class = (tf.cast(given, "float64") == tf.cast(found, "float64")) & (found >= 0)
     is_class &= found < classes
