@@ -229,6 +229,15 @@ def test_a_class_that_the_loss_ignores_may_be_any_number():
             target_numbers(masked_cross_entropy, given, three, shape)
 
 
+def test_tokens_of_floats_are_tokens():
+    tokens, scores = (
+        np.array([[1, 2, 0], [3, 3, 0]]),
+        np.random.default_rng(0).normal(size=(2, 3, 4)),
+    )
+    found = masked_cross_entropy(tokens.astype("float32"), scores)
+    np.testing.assert_array_equal(found, masked_cross_entropy(tokens, scores))
+
+
 def test_a_confidence_of_labels_that_are_no_class_is_none():
     logits, labels = np.eye(3, dtype="float32"), np.array([0, 1, 2])
     for wrong, message in (

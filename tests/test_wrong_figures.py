@@ -70,6 +70,16 @@ def test_another_eve_is_not_put_into_a_link_that_goes_on_with_the_first(models):
         spy.protection = link.transmitter_arn
 
 
+@pytest.mark.parametrize(
+    "weights", [{"sample_weight": -np.ones(40)}, {"class_weight": {0: 1.0, 1: -0.5}}]
+)
+def test_an_eve_is_not_taught_to_be_wrong(models, signals, labels, weights):
+    spy = EavesdropperLink(models[2])
+    spy.compile("adam", LOGITS, run_eagerly=True)
+    with pytest.raises(ConfigError, match="expected weights >= 0, got -"):
+        spy.fit(signals, labels, **weights)
+
+
 # Weights and parts that are shared
 
 

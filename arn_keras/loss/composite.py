@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from arn_keras.loss.shapes import labels_for, one_a_source, refuse_no_logits, shaped_like
+from arn_keras.loss.shapes import labels_for, one_a_source, refuse_no_logits, shape_of, shaped_like
 from arn_keras.power import mean_power
 
 MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
@@ -29,6 +29,7 @@ def attack_power_loss(perturbation: Any, budget: Any) -> Any:
     Returns:
         Scalar, 0 where every source keeps the budget.
     """
+    shape_of(perturbation, "perturbations")
     power = mean_power(perturbation)
     return ops.mean(ops.relu(power - one_a_source(budget, power)))
 
@@ -48,6 +49,7 @@ def mean_attack_power_loss(perturbation, budget):
     Returns:
         Scalar, 0 where the batch keeps the budget.
     """
+    shape_of(perturbation, "perturbations")
     power = mean_power(perturbation)
     return ops.relu(ops.mean(power / one_a_source(budget, power)) - 1.0)
 

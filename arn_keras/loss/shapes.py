@@ -15,8 +15,10 @@ def shape_of(tensor, name):
     """The shape of an array or tensor, as a tuple; what a pipeline does not say is None.
 
     Raises:
-        DataError: if it does not say of how many axes it is.
+        DataError: if it has none, or does not say of how many axes it is.
     """
+    if not hasattr(tensor, "shape"):
+        raise DataError(f"expected arrays of {name}, got {type(tensor).__name__}")
     if getattr(tensor.shape, "rank", 0) is None:
         raise DataError(
             f"expected {name} of a known number of axes, got a data set that does not say it: "
@@ -36,11 +38,7 @@ def class_numbers(labels):
     """
     _refuse_nests(labels)
     labels = labels if hasattr(labels, "shape") else ops.convert_to_tensor(labels)
-    try:
-        dtype = keras.backend.standardize_dtype(labels.dtype)
-    except ValueError:
-        dtype = "text"
-    dtype = "text" if dtype in ("object", "string") else dtype
+    dtype = _type_of(labels)
     if not dtype.startswith(("int", "uint", "float", "bfloat", "bool")):
         raise DataError(
             f"expected labels as class numbers, got {dtype}: of names take "
@@ -70,6 +68,8 @@ def refuse_no_logits(logits):
     shape = tuple(getattr(logits, "shape", ()))
     if len(shape) != 2:
         raise DataError(f"expected logits, [batch, classes], got the shape {list(shape)}")
+    if "float" not in _type_of(logits):
+        raise DataError(f"expected logits of floats, got {_type_of(logits)}")
 
 
 def labels_for(logits, labels):
@@ -95,6 +95,14 @@ def labels_for(logits, labels):
     return numbers
 
 
+def _type_of(array):
+    try:
+        dtype = keras.backend.standardize_dtype(array.dtype)
+    except ValueError:
+        return "text"
+    return "text" if dtype in ("object", "string") else dtype
+
+
 def _refuse_nests(labels):
     several = isinstance(labels, list | tuple) and any(hasattr(each, "shape") for each in labels)
     if several or isinstance(labels, dict | tf.SparseTensor | tf.RaggedTensor):
@@ -113,14 +121,15 @@ def shaped_like(estimate, target):
     Raises:
         DataError: if the shapes are others, or the target is of integers.
     """
-    target = target if hasattr(target, "shape") else ops.convert_to_tensor(target)
-    dtype = keras.backend.standardize_dtype(target.dtype)
-    if "int" in dtype or dtype == "bool":
+    wanted, shape = (shape_of(each, "targets") for each in (estimate, target))
+    if "float" not in _type_of(estimate):
+        raise DataError(f"expected an estimate of floats, got {_type_of(estimate)}")
+    dtype = _type_of(target)
+    if "float" not in dtype:
         raise DataError(
             f"expected a target of floats for this loss, got {dtype}: class numbers need a loss of "
             "class numbers (SparseCategoricalCrossentropy), pictures a preprocessing"
         )
-    wanted, shape = (shape_of(each, "targets") for each in (estimate, target))
     if shape == (*wanted, 1):
         target = target[..., 0]
     elif wanted == (*shape, 1):
@@ -147,4 +156,6 @@ def one_a_source(values, powers):
         values = values[:, 0]
     elif len(shape) > 1:
         raise DataError(f"expected a budget of shape [] or [batch], got {list(shape)}")
+    elif shape and None not in (shape[0], powers.shape[0]) and shape[0] not in (1, powers.shape[0]):
+        raise DataError(f"expected a budget for each of {powers.shape[0]} sources, got {shape[0]}")
     return ops.cast(values, powers.dtype)

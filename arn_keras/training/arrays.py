@@ -137,10 +137,12 @@ def weighted(y, sample_weight, class_weight):
         (sample_weight, class_weight).
 
     Raises:
-        ConfigError: for weights that would be dropped.
+        ConfigError: for weights that would be dropped, or below 0, by which Eve would unlearn.
     """
     if y is None and (sample_weight is not None or class_weight is not None):
         raise ConfigError("expected targets beside weights, which Keras drops without them")
+    if sample_weight is not None and np.min(sample_weight) < 0:
+        raise ConfigError(f"expected weights >= 0, got {np.min(sample_weight)}")
     if class_weight is None or isinstance(y, dict):
         return sample_weight, class_weight
     if sample_weight is not None:
@@ -150,4 +152,4 @@ def weighted(y, sample_weight, class_weight):
         raise ConfigError(f"expected class_weight as {{class number: weight}}, got {class_weight}")
     numbers = np.asarray(class_numbers(y))
     weights = [class_weight.get(int(label), 1.0) for label in numbers]
-    return np.array(weights, keras.config.floatx()), None
+    return weighted(y, np.array(weights, keras.config.floatx()), None)
