@@ -56,18 +56,16 @@ class FrozenParts(keras.Model):
         """The models whose weights the optimiser moves; all others stay as they are."""
         raise NotImplementedError
 
-    def compile(
-        self, optimizer: Any = "rmsprop", *args: Any, steps_per_execution: int = 1, **kwargs: Any
-    ) -> None:
+    def compile(self, optimizer: Any = "rmsprop", **kwargs: Any) -> None:
         """As `keras.Model.compile`.
 
         Raises:
             ConfigError: for an optimizer of another model's weights, steps below 1, or a part that
                 shares weights with those that are trained, and would be trained with them.
         """
-        refuse_below(1, steps_per_execution=steps_per_execution)
+        refuse_below(1, steps_per_execution=kwargs.get("steps_per_execution"))
         self._refuse_shared()
-        super().compile(optimizer, *args, steps_per_execution=steps_per_execution, **kwargs)
+        super().compile(optimizer, **kwargs)
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         moved = {id(variable) for variable in getattr(inner, "_trainable_variables", ())}
         if moved and not all(id(variable) in moved for variable in self.trainable_variables):
