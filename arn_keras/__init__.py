@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from arn_keras import registration
 
 if TYPE_CHECKING:  # what type checkers and editors see, who do not follow `__getattr__`
+    from arn_keras.audit.conduct import conduct as audit  # noqa: F401
     from arn_keras.channel.awgn import AWGN as AWGN
     from arn_keras.channel.listener import Listener as Listener
     from arn_keras.channel.rayleigh import Rayleigh as Rayleigh
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # what type checkers and editors see, who do not follow `__ge
     from arn_keras.errors import TrainingDiverged as TrainingDiverged
     from arn_keras.eve.dense import build_eavesdropper as build_eavesdropper
     from arn_keras.eve.dense import build_substitute as build_substitute
+    from arn_keras.export.bundle import export as export
     from arn_keras.link.dense import build_receiver as build_receiver
     from arn_keras.link.dense import build_transmitter as build_transmitter
     from arn_keras.loss.composite import attack_power_loss as attack_power_loss

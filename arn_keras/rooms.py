@@ -8,6 +8,7 @@ command. A run directory or a bundle never names code.
 
 import functools
 import importlib
+import inspect
 import os
 import sys
 import types
@@ -45,6 +46,10 @@ def make_callable(room, place):
     class Callable(types.ModuleType):
         def __call__(self, *args, **kwargs):
             return _loaded(place)(*args, **kwargs)
+
+        @property
+        def __signature__(self):
+            return inspect.signature(_loaded(place))
 
     sys.modules[room].__class__ = Callable
 

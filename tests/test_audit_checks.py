@@ -193,6 +193,27 @@ def test_the_report_gives_the_worst_case_a_verdict_and_every_doubt():
     assert "None: every self-check passed" in report(_audit(list(SOUND)))
 
 
+def test_a_mean_of_the_report_is_bobs_over_the_seeds():
+    other = [{**row, "seed": 1, "mse": 0.05, "sent_power": 1.5} for row in SOUND]
+    bob = [row for row in other if row["rung"] == "Bob"]
+    text = report(_audit([*SOUND, *bob]))
+    assert "| arn | 0.03000 | 1.2500 |" in text
+
+
+def test_every_table_of_the_report_is_one():
+    text = report(_audit(list(SOUND)))
+    tables = [part.split("\n") for part in text.split("\n\n") if part.startswith("|")]
+    assert len(tables) >= 2
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1, lines
+        assert set(lines[1]) == {"|", "-"}
+    assert "![Ladder, convergence, recordings](audit.png)" in text
+    (of_e3,) = (line for line in text.splitlines() if line.startswith("| E3 "))
+    assert of_e3.endswith("| 96.0% (1.00) | 94.0% (1.00) | 11.0% (0.00) |")
+    (of_e4,) = (line for line in text.splitlines() if line.startswith("| E4 "))
+    assert of_e4.endswith("| 97.0% (1.00) | 96.0% (1.00) | - |")
+
+
 def test_the_figure_is_drawn_from_rows_alone(tmp_path):
     curve = [[1, 0.5, 1.0], [2, 0.9, 0.3]]
     rows = _replace("E3", "arn", curve=curve, recordings=100, eve="fresh")

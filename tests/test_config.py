@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 
 from arn_keras.errors import ConfigError
+from arn_keras.rooms import answer
 from arn_keras.run.config import Config
+from arn_keras.scenario import SCENARIOS
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -25,6 +27,7 @@ NAN, INFINITY = float("nan"), float("inf")
         {"seed": -1},
         {"learning_rate": 0.0},
         {"learning_rate": NAN},
+        {"learning_rate": INFINITY},
         {"knowledge": "grey"},
         {"protection": "rot13"},
     ],
@@ -83,6 +86,11 @@ def test_a_batch_larger_than_the_data_is_refused():
     assert Config(batch_size=100).resolve("mnist", 100).batch_size == 100
 
 
+def test_both_cases_of_knowledge_are_trained_unless_one_is_asked_for():
+    assert Config().knowledges == ("white", "black")
+    assert Config(knowledge="black").knowledges == ("black",)
+
+
 def test_a_range_of_snrs_is_measured_at_both_ends_and_in_the_middle():
     assert Config(snr_db=(0.0, 20.0)).evaluation_snrs_db == (0.0, 10.0, 20.0)
     assert Config().evaluation_snrs_db == (10.0,)
@@ -102,5 +110,8 @@ def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name
 
 def test_the_default_name_tells_only_what_was_asked_for():
     assert Config().default_run_name("mnist") == "mnist"
+    problem = answer(SCENARIOS, "deepjscc")(compression="1/12")
+    asked = Config(scenario="deepjscc", problem=problem, seed=2)
+    assert asked.default_run_name("cifar10") == "deepjscc,cifar10,seed=2,compression=1-12"
     asked = Config(dataset="horses/big:1.0.0", snr_db=(0.0, 20.0), seed=2)
     assert asked.default_run_name("horses/big:1.0.0") == "horses-big-1.0.0,snr_db=0..20,seed=2"

@@ -52,6 +52,20 @@ def test_the_cost_of_a_fully_connected_stage_counts_the_weights_of_its_model(cos
         assert costs.stage(stage) == 6 * weights * 60_000
 
 
+def test_a_row_costs_a_way_through_the_whole_link_and_two_eavesdroppers(costs):
+    arn = 128 * 256 + 256 * 256 + 256 * 128
+    link = 2 * (784 * 256 + 256 * 256 + 256 * 128)
+    eve = 128 * 256 + 256 * 128 + 128 * 64 + 64 * 10
+    assert costs.rows(3) == 3 * 10_000 * 2 * (link + 2 * arn + 2 * eve)
+
+
+def test_the_rate_is_that_of_the_products_that_were_made_in_the_time_that_was_taken(monkeypatch):
+    clock = iter(np.arange(0.0, 9.0, 0.25))
+    monkeypatch.setattr(cost.time, "process_time", lambda: next(clock))
+    # Begins at 0, one product each time before 1.0 is reached, and is asked once more: 1.25 s.
+    assert cost.operations_a_second(64, 1.0) == 2 * 64**3 * 3 / 1.25
+
+
 def test_workers_divide_the_time_and_the_rate_is_a_rate():
     rate = cost.operations_a_second(128, 0.05)
     assert 1e8 < rate < 1e13

@@ -184,7 +184,7 @@ def test_a_link_over_fading_is_loaded_with_what_each_listener_knows(tmp_path):
     [
         (lambda: Rician(k_factor_db=math.nan), "finite k_factor_db, got nan"),
         (lambda: Rayleigh(snr_offset_db=math.inf), "finite snr_offset_db, got inf"),
-        (lambda: Rayleigh(csi="pilots", pilots=-8), "at least 1 pilot, got -8"),
+        (lambda: Rayleigh(csi="pilots", pilots=-8), "pilots >= 1, got -8"),
         (lambda: Rayleigh(pilots=8), "csi='pilots' beside pilots"),
         (lambda: Rayleigh(csi="pilots", fast_fading=True), "block fading"),
         (lambda: Rayleigh(csi="all"), "csi of perfect, pilots, none, got 'all'"),

@@ -74,7 +74,7 @@ def test_a_point_is_the_mean_of_its_seeds_for_bob_and_the_worst_of_them_for_alic
         (["--seeds", "0"], "--seeds: expected at least 1, got 0"),
         (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
         (["--psr-db", "nan"], "--psr-db: expected a finite number of dB, got nan"),
-        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite weight >= 0, got -1.0"),
+        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite number >= 0, got -1.0"),
         ([], "expected a run directory of train.py, got none"),
     ],
 )

@@ -5,6 +5,11 @@ from arn_keras.measure.sweep_rows import key
 from arn_keras.sweep import grid
 
 
+def test_the_default_is_the_letters_point_of_one_seed():
+    points = [point for point in grid.Grid().plan() if point.knowledge]
+    assert {(p.seed, p.psr_db, p.training_snr_db) for p in points} == {(0, -10.0, (10.0, 10.0))}
+
+
 def test_every_combination_is_planned_once():
     plan = grid.Grid(("a", "b"), (0, 1, 1), snrs_db=(0, 10, 0), psrs_db=(-20, -10)).plan()
     pairs = [point for point in plan if point.knowledge]

@@ -63,6 +63,12 @@ def test_the_leakage_of_batches_is_that_of_all_sources_at_once():
     assert leakage.nats > 0.2
 
 
+def test_half_logits_are_counted_in_full():
+    # A half knows neither 4 + 0.001 nor the sum of a thousand ones.
+    logits = np.zeros((1, 4096), "float16")
+    assert cross_entropy(logits, [7]) == pytest.approx(math.log(4096), rel=1e-12)
+
+
 def test_a_logit_that_is_no_number_is_refused():
     with pytest.raises(ArithmeticError, match="expected finite logits"):
         leakage_nats(np.array([[0.0, np.nan]]), np.array([0]))

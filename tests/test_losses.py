@@ -59,6 +59,8 @@ def test_the_logit_margin_is_zero_only_where_the_mistake_is_sure():
     labels = np.array([0, 0, 2])
     # 3 - 2 + 5, max(0, 0 - 9 + 5), 3.9 - 4 + 5
     assert float(eve_logit_margin(logits, labels)) == pytest.approx((6 + 0 + 4.9) / 3, rel=1e-5)
+    # as many sources as there are classes is chance
+    assert float(eve_logit_margin(logits[:2], labels[:2])) == pytest.approx(6 / 2, rel=1e-5)
 
 
 def test_the_entropy_gap_is_zero_for_a_uniform_answer_and_log_c_for_a_sure_one():

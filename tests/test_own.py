@@ -158,12 +158,15 @@ def test_a_sweep_of_one_run_is_not_gone_on_with_from_another(run, here, tmp_path
 
 def test_a_link_trained_in_python_is_saved(own, tmp_path):
     _, transmitter, receiver, eves, (train, test) = own
-    link = arn_keras.SecureLink(transmitter, receiver, eves)
+    afar = arn_keras.AWGN(snr_offset_db=-3.0)
+    link = arn_keras.SecureLink(transmitter, receiver, eves, eve_channel=afar)
     link.compile(keras.optimizers.Adam(4e-3))
-    link.fit(*train, epochs=2, batch_size=32, snr_db=10.0, psr_db=-7.0, verbose=0)
-    quiet = {"say": lambda *_: None}
-    run = arn_keras.save_run(tmp_path / "run", link, train=train, test=test, **quiet)
+    link.fit(*train, epochs=2, batch_size=32, snr_db=10.0, psr_db=-7.0, keep_power=True, verbose=0)
+    run = arn_keras.save_run(tmp_path / "run", link, train=train, test=test, say=None)
     rows = read_json(run / "results.json")
+    assert {row["eve_snr_offset_db"] for row in rows} == {-3.0}
+    plain = rows[0]["sent_power"]
+    assert [row["sent_power"] for row in rows] == pytest.approx([plain] * len(rows), rel=1e-4)
     assert {row["psr_db"] for row in rows} == {None, -7.0}
     expected = link.evaluate(*test, snr_db=10.0, verbose=0, return_dict=True)
     assert rows[2]["mse"] == pytest.approx(expected["task_loss"], rel=0.1)  # other noise

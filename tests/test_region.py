@@ -4,6 +4,7 @@ from wiretaps import TINY
 
 from arn_keras.audit import region, trade
 from arn_keras.files import read_json
+from arn_keras.task.task import Measure
 
 
 def test_a_region_has_every_offset_and_a_figure_and_repeats_nothing_that_is_finished(
@@ -33,6 +34,10 @@ def test_a_region_has_every_offset_and_a_figure_and_repeats_nothing_that_is_fini
     monkeypatch.setattr(trade.Trade, "protect", refuse)
     assert region.main([str(run_dir), *options]) == 0
     assert read_json(run_dir / "audit" / "region.json")["points"] == found["points"]
+    assert all("below_guessing_and_5_points" in each for each in found["needed_db"].values())
+    assert region.main([str(run_dir), *options, "--above-guessing", "95"]) == 0
+    needed = read_json(run_dir / "audit" / "region.json")["needed_db"]
+    assert {each["below_guessing_and_95_points"] for each in needed.values()} == {"any"}
 
 
 def test_what_is_needed_is_where_the_retrained_eve_crosses_the_accuracy():
@@ -45,6 +50,26 @@ def test_what_is_needed_is_where_the_retrained_eve_crosses_the_accuracy():
     assert region.crossing(points, 0.1) is None
 
 
+def test_what_is_printed_is_a_table_and_a_sentence_for_each_protection(tmp_path, capsys):
+    point = {"protection": "arn", "eve_snr_offset_db": -5.0, "mse": 0.0123}
+    found = {
+        "points": [{**point, "E0": 0.25, "E3": 0.5, "E5": 1.0}],
+        "needed_db": {
+            name: {"below_half": level}
+            for name, level in (("none", None), ("arn", -7.25), ("keyed", "any"))
+        },
+    }
+    region._tell(found, Measure("mse", "MSE", ".4f", "lower"), tmp_path)
+    told = capsys.readouterr().out.splitlines()[1:]
+    assert told[0].split() == ["protection", "Eve", "dB", "MSE", "E0", "E3", "E5"]
+    assert told[1].split() == ["arn", "-5", "0.0123", "25.0%", "50.0%", "100.0%"]
+    assert told[2:5] == [
+        "none: a retrained Eve is below 50 % at none of these",
+        "arn: a retrained Eve is below 50 % up to -7.2 dB over Bob",
+        "keyed: a retrained Eve is below 50 % at all of these",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -52,7 +77,8 @@ def test_what_is_needed_is_where_the_retrained_eve_crosses_the_accuracy():
             ["--eve-snr-offset-db", "nan"],
             "--eve-snr-offset-db: expected a finite number of dB, got",
         ),
-        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite weight >= 0"),
+        (["--privacy-weight", "-1"], "--privacy-weight: expected a finite number >= 0"),
+        (["--above-guessing", "nan"], "--above-guessing: expected a finite number >= 0"),
         (["--seeds", "0"], "--seeds: expected at least 1, got 0"),
         (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
         ([], "expected a run directory of train.py, got none"),

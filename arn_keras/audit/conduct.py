@@ -3,30 +3,32 @@
 A journal of finished rungs lies beside them, from which a killed audit goes on.
 """
 
-import pathlib
+import os
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from arn_keras.errors import RunDirError
 from arn_keras.files import atomic_file, write_bytes, write_json
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import records
-from arn_keras.run.saved import SavedRun
+from arn_keras.run.saved import SavedRun, path_of
 
 DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
 
 
 def conduct(
-    run_dir,
+    run_dir: str | os.PathLike,
     *,
-    quick=False,
-    protections=None,
-    knowledge=None,
-    seeds=None,
-    data_dir=None,
-    command="arn_keras.audit",
-    say=print,
-):
+    quick: bool = False,
+    protections: Sequence[str] | None = None,
+    knowledge: str | None = None,
+    seeds: int | None = None,
+    data_dir: str | os.PathLike | None = None,
+    command: str = "arn_keras.audit",
+    say: Callable[[str], Any] = print,
+) -> dict[str, Any]:
     """Audits the pair of a run, beside other protections of the same link.
 
     Args:
@@ -47,7 +49,7 @@ def conduct(
     Raises:
         ArnError: if run directory or data cannot be used.
     """
-    path = pathlib.Path(run_dir)
+    path = path_of(run_dir)
     saved = SavedRun.read(path)
     knowledge = trained(saved, knowledge)
     config = saved.config

@@ -29,7 +29,7 @@ def parsed(parser, arguments, *, levels_db, weights):
         parser: `arguments.Parser`.
         arguments: words, or None for those of the process.
         levels_db: names of options that are levels in dB.
-        weights: names of those that are weights of a loss.
+        weights: names of those that are numbers from 0 on, weights of a loss for example.
     """
     options = parser.parse_args(arguments)
     for name in ("seeds", "epochs"):
@@ -41,7 +41,7 @@ def parsed(parser, arguments, *, levels_db, weights):
         for value in values if isinstance(values, list) else [values]:
             if math.isfinite(value) and (name in levels_db or value >= 0):
                 continue
-            wanted = "number of dB" if name in levels_db else "weight >= 0"
+            wanted = "number of dB" if name in levels_db else "number >= 0"
             flag = name.replace("_", "-")
             parser.error(f"--{flag}: expected a finite {wanted}, got {value}")
     return options

@@ -41,7 +41,15 @@ def parse(arguments=None):
         metavar="W",
         help="w3 of the min-max pair's loss, w2 being 10 (default: 1)",
     )
-    return parsed(parser, arguments, levels_db=("eve_snr_offset_db",), weights=("privacy_weight",))
+    parser.add_argument(
+        "--above-guessing",
+        type=float,
+        default=5.0,
+        metavar="POINTS",
+        help="points of accuracy above guessing that a retrained Eve is allowed (default: 5)",
+    )
+    weights = ("privacy_weight", "above_guessing")
+    return parsed(parser, arguments, levels_db=("eve_snr_offset_db",), weights=weights)
 
 
 def main(arguments=None):
@@ -98,10 +106,11 @@ def run(options, words):
             "points": summary(rows, measure.field),
             "rows": rows,
         }
+        allowed = region["majority_rate"] + options.above_guessing / 100
         region["needed_db"] = {
             name: {
                 "below_half": crossing(own, 0.5),
-                "below_guessing_and_5_points": crossing(own, region["majority_rate"] + 0.05),
+                f"below_guessing_and_{options.above_guessing:g}_points": crossing(own, allowed),
             }
             for name, own in by_protection(region["points"]).items()
         }

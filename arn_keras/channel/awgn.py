@@ -38,9 +38,12 @@ def refuse_complex(tensor):
     """Refuses a complex tensor: all that is sent is real, and a cast would drop half of it.
 
     Raises:
-        DataError: for a complex type.
+        DataError: for a complex type, or what is no number.
     """
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    try:
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+    except ValueError:
+        raise DataError(f"expected numbers, got {tensor.dtype}") from None
     if dtype.startswith("complex"):
         raise DataError(
             f"expected a real signal, got {dtype}: interleave it in the last axis, I, Q, I, Q, ... "

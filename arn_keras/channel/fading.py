@@ -25,6 +25,7 @@ from arn_keras.channel.awgn import draw_normal, refuse_complex
 from arn_keras.channel.listener import Listener
 from arn_keras.errors import ConfigError
 from arn_keras.power import noise_variance
+from arn_keras.sizes import whole
 
 CSI = ("perfect", "pilots", "none")
 EQUALIZERS = ("mmse", "zero-forcing")
@@ -65,8 +66,8 @@ class Fading(Listener):
                 raise ConfigError(f"expected {name} of {', '.join(known)}, got {value!r}")
         if pilots is not None and csi != "pilots":
             raise ConfigError(f"expected csi='pilots' beside pilots, got {csi!r}")
-        if pilots is not None and pilots < 1:
-            raise ConfigError(f"expected at least 1 pilot, got {pilots}")
+        if pilots is not None:
+            whole("pilots", pilots)
         if csi == "pilots" and fast_fading:
             raise ConfigError("expected block fading for csi='pilots', got a gain for each symbol")
         super().__init__(seed, snr_offset_db, **kwargs)

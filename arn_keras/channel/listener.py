@@ -5,6 +5,7 @@ is a subclass that says what is received.
 """
 
 import math
+import numbers
 from typing import Any
 
 import keras
@@ -31,8 +32,7 @@ class Listener(keras.layers.Layer):
     """
 
     def __init__(self, seed: int = 0, snr_offset_db: float = 0.0, **kwargs: Any) -> None:
-        if not math.isfinite(snr_offset_db):
-            raise ConfigError(f"expected a finite snr_offset_db, got {snr_offset_db}")
+        refuse_not_finite(snr_offset_db=snr_offset_db)
         super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
         self.seed = seed
         self.snr_offset_db = snr_offset_db
@@ -51,11 +51,16 @@ class Listener(keras.layers.Layer):
         Raises:
             DataError: for SNRs that are neither one nor one a source.
         """
+        if "float" not in keras.backend.standardize_dtype(signal.dtype):
+            raise DataError(f"expected a signal of floats, got {signal.dtype}")
         snr_db = ops.cast(snr_db, signal.dtype) + self.snr_offset_db
         if not len(snr_db.shape):
             return snr_db
         if any(length != 1 for length in snr_db.shape[1:]):
             raise DataError(f"expected snr_db of shape [batch], got {tuple(snr_db.shape)}")
+        sources = signal.shape[0], snr_db.shape[0]
+        if None not in sources and len({*sources, 1}) > 2:
+            raise DataError(f"expected snr_db of {sources[0]} signals, got {sources[1]}")
         return ops.reshape(snr_db, (-1,) + (1,) * (len(signal.shape) - 1))
 
     def reseed(self, seed: int) -> None:
@@ -70,6 +75,17 @@ class Listener(keras.layers.Layer):
         """Configuration for saving."""
         own = {"seed": self.seed, "snr_offset_db": self.snr_offset_db}
         return {**super().get_config(), **own}
+
+
+def refuse_not_finite(**levels):
+    """Refuses levels in dB that are no finite number.
+
+    Raises:
+        ConfigError: for the first, by its name.
+    """
+    for name, level in levels.items():
+        if not isinstance(level, numbers.Real) or not math.isfinite(level):
+            raise ConfigError(f"expected a finite {name}, got {level!r}")
 
 
 def ear(channel, seed, name):

@@ -1,12 +1,11 @@
 """Rician fading: a line of sight of power K/(K+1) and phase 0, and a scattered part of 1/(K+1)."""
 
-import math
 from typing import Any
 
 import keras
 
 from arn_keras.channel.fading import Fading
-from arn_keras.errors import ConfigError
+from arn_keras.channel.listener import refuse_not_finite
 from arn_keras.power import db_to_ratio
 
 
@@ -25,8 +24,7 @@ class Rician(Fading):
     def __init__(
         self, seed: int = 0, snr_offset_db: float = 0.0, *, k_factor_db: float = 6.0, **kwargs: Any
     ) -> None:
-        if not math.isfinite(k_factor_db):
-            raise ConfigError(f"expected a finite k_factor_db, got {k_factor_db}")
+        refuse_not_finite(k_factor_db=k_factor_db)
         super().__init__(seed, snr_offset_db, **kwargs)
         self.k_factor_db = k_factor_db
 

@@ -8,6 +8,8 @@ import math
 import keras
 from keras import layers
 
+from arn_keras.sizes import lengths, whole
+
 
 def build_eavesdropper(
     signal_shape: tuple[int, ...],
@@ -25,8 +27,12 @@ def build_eavesdropper(
 
     Returns:
         Model from y_eve, [batch, *signal_shape], to logits, [batch, classes].
+
+    Raises:
+        ConfigError: for shapes and sizes that are none, or fewer than two classes.
     """
-    signal = keras.Input(tuple(signal_shape), name="overheard")
+    signal = keras.Input(lengths("signal_shape", signal_shape), name="overheard")
+    hidden, classes = lengths("hidden", hidden), whole("classes", classes, 2)
     features = layers.Flatten(name="flatten")(signal)
     for index, neurons in enumerate(hidden, start=1):
         features = layers.Dense(neurons, activation="relu", name=f"hidden_{index}")(features)

@@ -43,6 +43,7 @@ class SymbolFeatures(layers.Layer):
         self.symbols = symbols_of(samples, samples_per_symbol)
         pulse = root_raised_cosine(samples, samples_per_symbol, roll_off)
         self._matrix = circulant(pulse).astype("float32")
+        self.input_spec = layers.InputSpec(shape=(None, 2 * samples))
         self._turn = 2 * np.pi / samples_per_symbol * np.arange(samples_per_symbol)
 
     def call(self, signal):

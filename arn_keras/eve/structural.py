@@ -26,8 +26,13 @@ class SignBlindFeatures(layers.Layer):
     is far from n^2.
     """
 
+    def __init__(self, **kwargs):
+        # A half has no Fourier transform.
+        super().__init__(**{"dtype": keras.config.floatx(), **kwargs})
+
     def build(self, shape):
         """Computes the factors of H."""
+        self.input_spec = layers.InputSpec(shape=(None, *shape[1:]))
         self._symbols = int(np.prod(shape[1:]))
         self._grid = grid_shape(self._symbols)
         self._factors = [orthonormal_factor(size).astype("float32") for size in self._grid]

@@ -10,6 +10,8 @@ import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import PRECISIONS, manifest, runtime
@@ -20,22 +22,22 @@ from arn_keras.places import replace_directory, staging
 from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run import records
-from arn_keras.run.saved import SavedRun
+from arn_keras.run.saved import SavedRun, path_of
 
 KNOWLEDGE = ("white", "black")
 
 
 def export(
-    run_dir,
+    run_dir: str | os.PathLike,
     *,
-    knowledge=None,
-    precisions=None,
-    out=None,
-    data_dir=None,
-    force=False,
-    sign=None,
-    card=False,
-):
+    knowledge: str | None = None,
+    precisions: Sequence[str] | None = None,
+    out: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike | None = None,
+    force: bool = False,
+    sign: str | os.PathLike | None = None,
+    card: bool = False,
+) -> tuple[pathlib.Path, dict[str, Any]]:
     """Exports the pair of one run.
 
     Args:
@@ -55,7 +57,7 @@ def export(
     Raises:
         ArnError: if anything cannot be used, or the bundle is not what the run's modules are.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = path_of(run_dir)
     # A working directory inside the bundle, or a link in its path, moves with what is replaced.
     out = pathlib.Path(os.path.realpath(out or run_dir / "bundle"))
     saved = SavedRun.read(run_dir)

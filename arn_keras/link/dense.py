@@ -10,6 +10,8 @@ import math
 import keras
 from keras import layers
 
+from arn_keras.sizes import lengths, whole
+
 #: Real channel symbols a source value: 128 symbols for the 784 pixels of an MNIST image.
 RATE = 128 / 784
 
@@ -34,8 +36,13 @@ def build_transmitter(
     Returns:
         Model from s, [batch, *source_shape] in [0, 1], to y, [batch, k], of mean square 1 for each
         source (0 only if the encoder puts out exactly 0).
+
+    Raises:
+        ConfigError: for shapes and sizes that are none.
     """
-    symbols = symbols or default_symbols(source_shape)
+    source_shape = lengths("source_shape", source_shape)
+    symbols = default_symbols(source_shape) if symbols is None else whole("symbols", symbols)
+    hidden = whole("hidden", hidden)
     source = keras.Input(source_shape, name="source")
     features = layers.Flatten(name="flatten")(source)
     features = layers.Dense(hidden, activation="relu", name="semantic_encoder_1")(features)
@@ -60,8 +67,13 @@ def build_receiver(
 
     Returns:
         Model from a received signal, [batch, k], to s_hat, [batch, *source_shape] in (0, 1).
+
+    Raises:
+        ConfigError: as `build_transmitter`.
     """
-    symbols = symbols or default_symbols(source_shape)
+    source_shape = lengths("source_shape", source_shape)
+    symbols = default_symbols(source_shape) if symbols is None else whole("symbols", symbols)
+    hidden = whole("hidden", hidden)
     signal = keras.Input((symbols,), name="signal")
     features = layers.Dense(hidden, activation="relu", name="channel_decoder")(signal)
     features = layers.Dense(hidden, activation="relu", name="semantic_decoder_1")(features)

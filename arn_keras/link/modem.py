@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from arn_keras.errors import DataError
 from arn_keras.link import constellation
 from arn_keras.power import db_to_ratio
 from arn_keras.pulse import ROLL_OFF, SAMPLES_PER_SYMBOL, circulant, root_raised_cosine, symbols_of
@@ -93,6 +94,7 @@ class Modulator(_Filter):
         super().__init__(samples, samples_per_symbol, roll_off, **kwargs)
         self.modulations = list(modulations)
         self._sent = _Sent(modulations)
+        self.input_spec = layers.InputSpec(shape=(None, self.symbols + 1, constellation.MOST_BITS))
 
     def call(self, frames):
         """[batch, symbols + 1, 6], see `data.modulation.frames`, to [batch, 2 n], I, Q, ..."""
@@ -116,6 +118,10 @@ class MatchedFilter(_Filter):
     At timing tau the symbols are [:, :, tau], each c e^(j phi) a_k plus noise of the variance of a
     sample.
     """
+
+    def __init__(self, samples, samples_per_symbol, roll_off, **kwargs):
+        super().__init__(samples, samples_per_symbol, roll_off, **kwargs)
+        self.input_spec = layers.InputSpec(shape=(None, 2 * samples))
 
     def call(self, signal):
         """Filters."""
@@ -171,7 +177,14 @@ class _SymbolLoss:
         self._sent = _Sent(modulations)
 
     def _symbols(self, frames, estimate):
+        symbols = estimate.shape[1]
+        if len(estimate.shape) != 4 or frames.shape[1:] != (symbols + 1, constellation.MOST_BITS):
+            raise DataError(
+                f"expected frames of {symbols} symbols, {[symbols + 1, constellation.MOST_BITS]}, "
+                f"got {[*frames.shape[1:]]}"
+            )
         modulation, label, points, amplitude, phase, timing = self._sent(frames)
+        estimate = ops.cast(estimate, "float32")  # as the table of points
         each = estimate.shape[2]
         at = ops.one_hot(timing, each, dtype=estimate.dtype)
         found = ops.sum(estimate * at[:, None, :, None], axis=2)

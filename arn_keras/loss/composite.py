@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from arn_keras.loss.shapes import class_numbers, one_a_source, shaped_like
+from arn_keras.loss.shapes import labels_for, one_a_source, refuse_no_logits, shape_of, shaped_like
 from arn_keras.power import mean_power
 
 MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
@@ -29,6 +29,7 @@ def attack_power_loss(perturbation: Any, budget: Any) -> Any:
     Returns:
         Scalar, 0 where every source keeps the budget.
     """
+    shape_of(perturbation, "perturbations")
     power = mean_power(perturbation)
     return ops.mean(ops.relu(power - one_a_source(budget, power)))
 
@@ -48,6 +49,7 @@ def mean_attack_power_loss(perturbation, budget):
     Returns:
         Scalar, 0 where the batch keeps the budget.
     """
+    shape_of(perturbation, "perturbations")
     power = mean_power(perturbation)
     return ops.relu(ops.mean(power / one_a_source(budget, power)) - 1.0)
 
@@ -84,8 +86,9 @@ def eve_confidence(logits: Any, labels: Any) -> Any:
     Returns:
         Scalar in [0, 1].
     """
+    labels = labels_for(logits, labels)
     confidence = ops.softmax(logits, axis=-1)
-    truth = ops.one_hot(class_numbers(labels), logits.shape[-1], dtype=confidence.dtype)
+    truth = ops.one_hot(labels, logits.shape[-1], dtype=confidence.dtype)
     return ops.mean(ops.sum(truth * confidence, axis=-1))
 
 
@@ -105,7 +108,7 @@ def eve_logit_margin(logits, labels):
     Returns:
         Scalar, 0 where every source is mistaken by at least kappa.
     """
-    truth = ops.one_hot(class_numbers(labels), logits.shape[-1], dtype=logits.dtype)
+    truth = ops.one_hot(labels_for(logits, labels), logits.shape[-1], dtype=logits.dtype)
     true_logit = ops.sum(truth * logits, axis=-1)
     other_logit = ops.max(ops.where(truth > 0, -np.inf, logits), axis=-1)
     return ops.mean(ops.relu(true_logit - other_logit + MARGIN))
@@ -124,6 +127,7 @@ def eve_entropy_gap(logits, labels):
     Returns:
         Scalar in [0, log C], 0 where every answer is uniform.
     """
+    refuse_no_logits(logits)
     log_confidence = ops.log_softmax(logits, axis=-1)
     entropy = -ops.sum(ops.exp(log_confidence) * log_confidence, axis=-1)
     return ops.mean(math.log(logits.shape[-1]) - entropy)

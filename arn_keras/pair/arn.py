@@ -40,6 +40,8 @@ def _build_arn(
         raise ConfigError(
             f"expected options of the {block} block ({', '.join(known)}), got {', '.join(unknown)}"
         )
+    if not isinstance(signal_shape, list | tuple):
+        raise ConfigError(f"expected signal_shape as a tuple of lengths, got {signal_shape!r}")
     signal = keras.Input(tuple(signal_shape), name=input_name)
     residual = residual_of(signal, **options)
     if pauses:

@@ -11,6 +11,7 @@ from keras import layers
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair.arn import nearly_zero
+from arn_keras.sizes import lengths
 
 #: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
 MOST_PARAMETERS = 20_000_000
@@ -29,11 +30,11 @@ def dense_residual(signal, width=256, depth=2, hidden=None):
         Residual, shaped like the signal.
 
     Raises:
-        ConfigError: for a block of more than `MOST_PARAMETERS`.
+        ConfigError: for lengths that are free, or a block of more than `MOST_PARAMETERS`.
     """
-    shape = signal.shape[1:]
+    shape = lengths("signal_shape", signal.shape[1:])
     symbols = math.prod(shape)
-    hidden = (width,) * depth if hidden is None else tuple(hidden)
+    hidden = lengths("hidden", (width,) * depth if hidden is None else hidden)
     sizes = itertools.pairwise((symbols, *hidden, symbols))
     parameters = sum((given + 1) * made for given, made in sizes)
     if parameters > MOST_PARAMETERS:

@@ -15,6 +15,7 @@ takes, for a third rotation with vectors and a module of its own.
 import keras
 from keras import layers, ops
 
+from arn_keras.errors import ConfigError
 from arn_keras.pair.keyed import Rotation, keyed_inputs, scaled_to_unit_power, symbols_of
 
 #: Messages that share a factor of their rotations, where keys are those that nobody has.
@@ -68,11 +69,12 @@ class MatrixRotation(layers.Layer):
         """Checks the shapes.
 
         Raises:
-            ValueError: the signal's shape is not fixed, or the rotation does not fit it.
+            ConfigError: the signal's shape is not fixed, or the rotation does not fit it.
         """
         self.symbols = symbols_of(signal_shape[1:])
+        self.input_spec = layers.InputSpec(shape=(None, *signal_shape[1:]))
         if tuple(rotation_shape[1:]) != (self.symbols, self.symbols):
-            raise ValueError(
+            raise ConfigError(
                 f"expected rotations of shape [batch, {self.symbols}, {self.symbols}], "
                 f"got {tuple(rotation_shape)}"
             )

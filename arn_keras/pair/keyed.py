@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from arn_keras.errors import ConfigError
 from arn_keras.pair import KEY_INPUTS, ROTATIONS
 from arn_keras.rooms import answer
 
@@ -69,9 +70,9 @@ def chosen_rotation(asked, signal_shape):
 
 
 def symbols_of(signal_shape):
-    """n, the real symbols of a signal of this shape; ValueError if the shape is not fixed."""
+    """n, the real symbols of a signal of this shape; ConfigError if the shape is not fixed."""
     if not all(signal_shape):
-        raise ValueError(f"expected a signal of fixed, non-empty shape, got {tuple(signal_shape)}")
+        raise ConfigError(f"expected a signal of fixed, non-empty shape, got {tuple(signal_shape)}")
     return math.prod(signal_shape)
 
 

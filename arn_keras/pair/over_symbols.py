@@ -38,6 +38,7 @@ class Symbols(layers.Layer):
         pulse = root_raised_cosine(samples, samples_per_symbol, roll_off)
         # I and Q alike: real [2 n, 2 s], interleaved as the signal is.
         matrix = gain * np.kron(circulant(pulse)[::samples_per_symbol].T, np.eye(2))
+        self.input_spec = layers.InputSpec(shape=(None, matrix.shape[shaped]))
         self._matrix = (matrix.T if shaped else matrix).astype("float32")
 
     def call(self, signal):

@@ -6,6 +6,7 @@ alone. Of built-in operations only, so that it is saved and converted as any oth
 
 import keras
 
+from arn_keras.errors import ConfigError
 from arn_keras.power import with_power_of
 
 
@@ -20,7 +21,16 @@ def keep_power(module: keras.Model) -> keras.Model:
 
     Returns:
         Functional model of the same inputs and shape.
+
+    Raises:
+        ConfigError: for another model.
     """
+    inputs = getattr(module, "inputs", None)
+    if not inputs or module.output_shape[1:] != inputs[0].shape[1:]:
+        raise ConfigError(
+            f"expected Alice's module, a Functional or Sequential model y -> z, got "
+            f"{getattr(module, 'name', module)!r}"
+        )
     taken = [keras.Input(each.shape[1:], name=each.name) for each in module.inputs]
     inputs = taken[0] if len(taken) == 1 else taken
     return keras.Model(inputs, with_power_of(taken[0], module(inputs)), name=module.name)

@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from arn_keras.errors import ConfigError
 from arn_keras.pair.keyed import Rotation, keyed_inputs, scaled_to_unit_power, symbols_of
 
 #: Rounds by default. Tried with an Eve who hears no noise, undoes M_R and is handed what is left to
@@ -112,7 +113,7 @@ class KeyedRotation(layers.Layer):
     def __init__(self, rounds=ROUNDS, inverse=False, **kwargs):
         super().__init__(**kwargs)
         if rounds < 1:
-            raise ValueError(f"expected rounds >= 1, got {rounds}")
+            raise ConfigError(f"expected rounds >= 1, got {rounds}")
         self.rounds = rounds
         self.inverse = inverse
 
@@ -120,11 +121,12 @@ class KeyedRotation(layers.Layer):
         """Computes the factors of the mixing.
 
         Raises:
-            ValueError: the signal's shape is not fixed, or the signs do not fit it.
+            ConfigError: the signal's shape is not fixed, or the signs do not fit it.
         """
         self.symbols = symbols_of(signal_shape[1:])
+        self.input_spec = layers.InputSpec(shape=(None, *signal_shape[1:]))
         if tuple(signs_shape[1:]) != (self.rounds, self.symbols):
-            raise ValueError(
+            raise ConfigError(
                 f"expected signs of shape [batch, {self.rounds}, {self.symbols}], "
                 f"got {tuple(signs_shape)}"
             )

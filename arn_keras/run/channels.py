@@ -37,6 +37,35 @@ def channels(config):
     }
 
 
+def options_of(link):
+    """The options of a run whose listeners hear as a link's do, {name: value}.
+
+    Args:
+        link: of a `bob_channel` and an `eve_channel`.
+
+    Raises:
+        ConfigError: if no run has such listeners.
+    """
+    bob, eve = link.bob_channel, link.eve_channel
+    names = [name for name in CHANNELS if answer(CHANNELS, name) is type(bob)]
+    options = {name: getattr(bob, name) for name in (*AIR, *KNOWLEDGE) if hasattr(bob, name)}
+    options |= {"channel": (*names, None)[0], "eve_snr_offset_db": eve.snr_offset_db}
+    if names:
+        made = channels(Config(**options))
+        if all(_heard(made[name]) == _heard(getattr(link, name)) for name in made):
+            return options
+    raise ConfigError(
+        f"expected channels of {', '.join(CHANNELS)}, the same air for both, Bob without an "
+        f"snr_offset_db and Eve with csi='perfect', got {type(bob).__name__} and "
+        f"{type(eve).__name__} of other options"
+    )
+
+
+def _heard(ear):
+    others = ("seed", "name", "dtype")
+    return type(ear), {k: v for k, v in ear.get_config().items() if k not in others}
+
+
 def _asked(config, build, names):
     values = {name: getattr(config, name) for name in names}
     asked = {name: value for name, value in values.items() if value != getattr(Config, name)}

@@ -7,15 +7,24 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from arn_keras.data import PREPROCESSING, arrays
 from arn_keras.data.dataset import Split
-from arn_keras.errors import ModelError, RunDirError
+from arn_keras.errors import DataError, ModelError, RunDirError
 from arn_keras.rooms import answer
+from arn_keras.run.channels import options_of
 from arn_keras.run.config import Config
 from arn_keras.run.job import Job
 from arn_keras.scenario.own import Own
+from arn_keras.training import arrays as whole
+from arn_keras.training import given
+from arn_keras.training.classes import labels_of
+from arn_keras.training.composite_step import inputs, outputs
+from arn_keras.training.secure_link import SecureLink
+from arn_keras.training.taken import taken_by
 
 
 def save_run(
@@ -36,7 +45,8 @@ def save_run(
     Args:
         path: directory, new or empty.
         link: `SecureLink` after `fit`; its pair counts as of white-box knowledge, since it was
-            trained against the link's own eavesdroppers.
+            trained against the link's own eavesdroppers. Its channels and `keep_power` are the
+            run's.
         train, test: (x, y) as `fit` takes them, arrays: y the private labels, or
             {"label": labels, "target": what Bob recovers}.
         name: what the data are called.
@@ -48,20 +58,26 @@ def save_run(
     Raises:
         ArnError: if link and data cannot be used, or the directory not be written.
     """
+    if not isinstance(link, SecureLink):
+        raise ModelError(f"expected a SecureLink, got {type(link).__name__}")
+    if link.pauses:
+        raise ModelError("expected a link without pauses: no run of one's own has them")
     low, high = np.asarray(link.snr_range_db, float)
+    splits = {"train": _split("train", train, link), "test": _split("test", test, link)}
+    air, preprocessing = options_of(link), _name(link.preprocessing)
     with _given(pathlib.Path(path)) as folder:
         files = {"transmitter": link.transmitter, "receiver": link.receiver}
         files |= {f"eve_{n}": eve for n, eve in enumerate(link.eavesdroppers)}
         for file, model in files.items():
             model.save(folder / f"{file}.keras")
-        for split, (x, y) in (("train", train), ("test", test)):
-            arrays.write(folder / f"{split}.npz", _split(x, y))
+        for name_of, split in splits.items():
+            arrays.write(folder / f"{name_of}.npz", split)
         own = Own(
             transmitter=str(folder / "transmitter.keras"),
             receiver=str(folder / "receiver.keras"),
             eve=tuple(str(folder / f"eve_{n}.keras") for n in range(len(link.eavesdroppers))),
             data=tuple(str(folder / f"{split}.npz") for split in ("train", "test")),
-            preprocessing=_name(getattr(link, "preprocessing", None)),
+            preprocessing=preprocessing,
         )
         config = Config(
             scenario="own",
@@ -70,9 +86,11 @@ def save_run(
             snr_db=(float(low), float(high)),
             psr_db=float(np.asarray(link.psr_db)),
             knowledge="white",
+            keep_power=bool(link.keep_power),
+            **air,
             problem=own,
         )
-        with Job(config, own.dataset(name, None, None), say) as job:
+        with Job(config, own.dataset(name, None, None), say or (lambda line: None)) as job:
             job.keep(
                 "arn/white",
                 {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn},
@@ -97,10 +115,18 @@ def _given(path):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _split(x, y):
-    source = x["source"] if isinstance(x, dict) and "source" in x else x
-    y = y if isinstance(y, dict) else {"label": y}
-    return Split(source, np.asarray(y["label"]), y.get("target"))
+def _split(name, data, link):
+    """What `fit` was given, as the scenario of one's own keeps it."""
+    if not isinstance(data, list | tuple) or len(data) != 2:
+        raise DataError(f"expected {name}=(x, y), two arrays, got {type(data).__name__}")
+    x, y = whole.sources(data[0]), outputs(whole.as_arrays(data[1]))
+    source = inputs(x)["source"] if isinstance(x, dict) and "source" in x else x
+    if not whole.is_numpy((source, y)):
+        raise DataError(f"expected arrays of sources and labels as {name}, got others")
+    few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:2]), source)
+    taken_by(link.transmitter, given.prepared_by(link.preprocessing, given.real(few)))
+    labels = labels_of(y["label"], link.classes)
+    return Split(source, labels.astype("int64"), y.get("target"))
 
 
 def _name(preprocessing):

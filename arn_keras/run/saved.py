@@ -5,6 +5,7 @@ mode, none of which runs code; the scenario is one that is installed, never one 
 """
 
 import dataclasses
+import os
 import pathlib
 
 from arn_keras.backend import load_tensorflow, require_tensorflow
@@ -15,6 +16,20 @@ from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory
 from arn_keras.scenario import SCENARIOS
 from arn_keras.scenario.scenario import file_digest
+
+
+def path_of(run_dir):
+    """The path of a run directory.
+
+    Raises:
+        RunDirError: for what is no path, a link for example.
+    """
+    if isinstance(run_dir, str | os.PathLike):
+        return pathlib.Path(run_dir)
+    raise RunDirError(
+        f"expected the path of a run directory, got {type(run_dir).__name__}: "
+        "arn_keras.save_run(path, link, train=, test=) writes one"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +55,7 @@ class SavedRun:
         Raises:
             RunDirError: if it is no run directory, or of another make.
         """
-        path = pathlib.Path(path)
+        path = path_of(path)
         file = path / "config.json"
         for missing, got in ((path, "got none"), (file, "found no config.json")):
             if not missing.exists():

@@ -1,5 +1,7 @@
 """Whole arrays that a caller gives to a link: of lists, tensors and tables, looked at once."""
 
+import types
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,43 +11,73 @@ from arn_keras.loss.shapes import class_numbers
 
 
 def sources(x):
-    """What a link is to be fed with, as `as_arrays` gives it.
+    """What a link is to be fed with: batches as they come, or as `as_arrays` gives it.
 
     Raises:
         DataError: for none.
     """
     if x is None:
         raise DataError("expected sources, got none")
-    return as_arrays(x)
+    return x if _is_stream(x) else as_arrays(x)
+
+
+def validation(data):
+    """Validation data as `fit` takes them: batches, x, or a tuple (x, y, ...) of arrays."""
+    if data is None or _is_stream(data):
+        return data
+    if isinstance(data, list | tuple) and 1 <= len(data) <= 3:
+        return sources(data[0]), *map(as_arrays, data[1:])
+    return sources(data)
+
+
+def _is_stream(x):
+    kinds = tf.data.Dataset | tf.distribute.DistributedDataset | keras.utils.PyDataset
+    return (
+        isinstance(x, kinds | types.GeneratorType)
+        or hasattr(x, "get_tf_dataset")  # Keras's own adapters, and what is made like one
+        or any(kind.__module__.startswith(("torch.utils", "grain")) for kind in type(x).__mro__)
+    )
 
 
 def as_arrays(nest):
-    """A nest of NumPy arrays, where it is one of arrays, tensors, tables or lists of numbers.
+    """A nest of NumPy arrays, of arrays, tensors, tables, or lists of numbers or words.
 
-    Lists of arrays are tuples, for TensorFlow takes a list for one tensor; data sets, generators
-    and sparse or ragged tensors stay what they are.
+    A list of one array is that array, as Keras has it; of several it is a tuple, for TensorFlow
+    takes a list for one tensor. Sparse and ragged tensors stay what they are.
 
     Raises:
-        DataError: for no data, single numbers, objects, or hidden values.
+        DataError: for no data, single numbers, objects, values that are hidden or not finite.
     """
+    if nest is None:
+        return None
     if isinstance(nest, dict):
         return {name: as_arrays(each) for name, each in nest.items()}
-    if isinstance(nest, list | tuple):
-        numbers = _of_numbers(nest)
-        return _looked_at(np.array(nest)) if numbers else tuple(map(as_arrays, nest))
-    if isinstance(nest, tf.Tensor):
-        nest = nest.numpy()
+    if isinstance(nest, list | tuple | range):
+        return _of_list(nest)
+    if isinstance(nest, tf.Tensor | tf.Variable | keras.Variable):
+        nest = np.asarray(nest.numpy())
     elif isinstance(nest, np.generic):
         nest = np.array(nest)
     elif hasattr(nest, "to_numpy"):  # of pandas, or its like
         nest = nest.to_numpy()
+    if not hasattr(nest, "shape") or isinstance(nest, keras.KerasTensor):
+        raise DataError(f"expected arrays, or a data set of batches, got {type(nest).__name__}")
     return _looked_at(nest) if isinstance(nest, np.ndarray) else nest
 
 
-def _of_numbers(nest):
-    while isinstance(nest, list | tuple) and len(nest):
-        nest = nest[0]
-    return isinstance(nest, bool | int | float | np.number)
+def _of_list(nest):
+    first = nest
+    while isinstance(first, list | tuple | range) and len(first):
+        first = first[0]
+    if isinstance(first, bool | int | float | str | bytes | np.number):
+        try:
+            return _looked_at(np.array(nest))
+        except ValueError as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError("expected lists of one length, got others") from None
+    arrays = tuple(map(as_arrays, nest))
+    return arrays[0] if len(arrays) == 1 else arrays
 
 
 def _looked_at(array):
@@ -57,7 +89,10 @@ def _looked_at(array):
     objects = kind in "Mm" or (kind == "O" and not isinstance(first, str | bytes))
     if objects or array.dtype == np.longdouble:
         raise DataError(f"expected arrays of numbers, got {array.dtype}")
-    return array
+    if kind == "V":
+        raise DataError(f"expected arrays of numbers, got fields {', '.join(array.dtype.names)}")
+    refuse_not_finite(array)
+    return array.astype(object) if kind in "US" else array  # text as Keras takes it
 
 
 def is_numpy(nest):
@@ -66,16 +101,22 @@ def is_numpy(nest):
     return bool(leaves) and all(isinstance(leaf, np.ndarray) for leaf in leaves)
 
 
-def is_finite(array):
-    """Whether there is neither NaN nor infinity."""
-    # An activation may turn a NaN into 0, so the signal alone does not tell.
-    return array.dtype.kind != "f" or bool(np.isfinite([array.min(), array.max()]).all())
+def refuse_not_finite(array):
+    """Refuses NaN and infinity: an activation may turn one into 0, and nobody would see it.
+
+    Raises:
+        DataError: if there is one.
+    """
+    if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
+        raise DataError(
+            "expected finite sources, signals, targets and weights, got NaN or infinity"
+        )
 
 
 def split_off(nest, share):
     """Arrays in two: the first rows, and the last that make this share of them."""
     count = len(next(array for array in keras.tree.flatten(nest) if array is not None))
-    first = int(count * (1.0 - share))
+    first = int(count * (1.0 - share)) if isinstance(share, int | float) else 0
     if not 0 < first < count:
         raise ConfigError(f"expected a validation_split of {count} sources, got {share}")
     return tuple(
@@ -96,10 +137,12 @@ def weighted(y, sample_weight, class_weight):
         (sample_weight, class_weight).
 
     Raises:
-        ConfigError: for weights that would be dropped.
+        ConfigError: for weights that would be dropped, or below 0, by which Eve would unlearn.
     """
     if y is None and (sample_weight is not None or class_weight is not None):
         raise ConfigError("expected targets beside weights, which Keras drops without them")
+    if sample_weight is not None and np.min(sample_weight) < 0:
+        raise ConfigError(f"expected weights >= 0, got {np.min(sample_weight)}")
     if class_weight is None or isinstance(y, dict):
         return sample_weight, class_weight
     if sample_weight is not None:
@@ -109,4 +152,4 @@ def weighted(y, sample_weight, class_weight):
         raise ConfigError(f"expected class_weight as {{class number: weight}}, got {class_weight}")
     numbers = np.asarray(class_numbers(y))
     weights = [class_weight.get(int(label), 1.0) for label in numbers]
-    return np.array(weights, keras.config.floatx()), None
+    return weighted(y, np.array(weights, keras.config.floatx()), None)

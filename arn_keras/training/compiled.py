@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from arn_keras.errors import ArnError, ConfigError, DataError
 
-_EXPECTED = re.compile(r"expected (labels from 0 to \d+, got others|batches of at least \d+)")
+_EXPECTED = re.compile(
+    r"expected ((labels|targets) from 0 to \d+, got others|batches of at least \d+)"
+)
 _DECORATED = re.compile(r"\x1b\[1m(.*)\x1b\[0m", re.DOTALL)
 
 

@@ -7,12 +7,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from arn_keras.errors import DataError
 from arn_keras.loss.composite import eve_confidence
 from arn_keras.power import db_to_ratio, mean_power, sent_share
 from arn_keras.system import Signals, forward, full_precision
-from arn_keras.training import given
+from arn_keras.training import given, losses
 from arn_keras.training.batches import in_shards
 from arn_keras.training.noisy_link import NoisyLink
+from arn_keras.training.taken import taken_by
 
 _TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
 REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
@@ -27,10 +29,10 @@ class CompositeStep(NoisyLink):
         signal = x.get("signal")
         if signal is None:
             source = given.prepared_by(self.preprocessing, x["source"])
-            signal = self.transmitter(source, training=False)
+            signal = self.transmitter(taken_by(self.transmitter, source), training=False)
         return forward(
             signal,
-            self.draw_snr_db(signal),
+            self.draw_snr_db(taken_by(self.receiver, signal)),
             receiver=self.receiver,
             bob_channel=self.bob_channel,
             eve_channel=self.eve_channel,
@@ -43,9 +45,8 @@ class CompositeStep(NoisyLink):
     def _terms(self, data, training):
         x, y = data
         y, source = outputs(y), inputs(x)["source"]
-        target = y.get("target")
+        target, signals = y.get("target"), self.signals(x, training)
         target = given.target_of(source, self.preprocessing) if target is None else target
-        signals = self.signals(x, training)
         added = self.losses
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
@@ -54,7 +55,7 @@ class CompositeStep(NoisyLink):
         if self.pauses:  # so much of the frame's mean is there to be perturbed
             budget *= sent_share(over)
         power = self.power_loss(signals.perturbation, budget)
-        target = given.fitted_target(self.task_loss, target, signals.estimate)
+        target = losses.fitted_target(self.task_loss, target, signals.estimate)
         task = ops.mean(self.task_loss(target, signals.estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
         weights = ops.cast(self.loss_weights, keras.config.floatx())
@@ -109,7 +110,16 @@ def inputs(x):
 
 
 def outputs(y):
-    """y as {"label": labels} or {"label": labels, "target": target}."""
+    """y as {"label": labels} or {"label": labels, "target": target}.
+
+    Raises:
+        DataError: for several arrays without names.
+    """
+    if isinstance(y, list | tuple):
+        raise DataError(
+            f"expected labels, or {{'label': labels, 'target': target}}, got {len(y)} arrays "
+            "without names"
+        )
     return given.named(y, ("label", "target"))
 
 

@@ -5,14 +5,16 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
-from arn_keras.errors import DataError
+from arn_keras.errors import ConfigError, DataError
 from arn_keras.system import full_precision
-from arn_keras.training import given
+from arn_keras.training import classes, given, losses
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.parts import classes_of, end_of, refuse_other_ends
+from arn_keras.training.parts import classes_of, end_of, refuse_misfit, refuse_other_ends
+from arn_keras.training.taken import taken_by
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -48,6 +50,7 @@ class EavesdropperLink(NoisyLink):
         refuse_other_ends("a classifier", classifier)
         if protection is not None:
             refuse_other_ends("a protection", protection)
+            refuse_misfit("a protection", protection, classifier)
         self.channel = ear(channel or AWGN(), seed, "eve_channel")
         self.built = classifier.built
 
@@ -63,30 +66,41 @@ class EavesdropperLink(NoisyLink):
         Raises:
             ConfigError: if a loss of logits meets a classifier of probabilities, or the reverse.
         """
-        if isinstance(loss, str) or callable(loss):
-            given.refuse_wrong_end(keras.losses.get(loss), end_of(self.classifier))
+        self._loss, self._measures = losses.only(loss), kwargs.get("metrics")
+        self._refuse_wrong_end(end_of(self.classifier))
         self._classes = None  # known from the first signals on
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        super().compile(optimizer=optimizer, loss=self._loss, **kwargs)
 
-    def _of_class_numbers(self):
-        loss = self.loss
-        return (isinstance(loss, str) or callable(loss)) and given.takes_class_numbers(
-            keras.losses.get(loss)
-        )
+    def _refuse_wrong_end(self, end):
+        losses.refuse_wrong_end(self._loss, end)
+        losses.refuse_wrong_metrics(self._measures, self._loss, end)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """As `keras.Model.make_train_function`.
+
+        Raises:
+            ConfigError: for a classifier that cannot learn: it would pass for a fooled one.
+        """
+        if self.classifier.built and not self.trainable_variables:
+            raise ConfigError(
+                f"expected a classifier that can learn, got {self.classifier.name!r} without "
+                "trainable weights: set its trainable = True"
+            )
+        return super().make_train_function(force)
 
     def _labels(self, y, signal, looked_at=False):
         if self._classes is None:
             shape = tuple(signal.shape[1:])
-            given.refuse_wrong_end(keras.losses.get(self.loss), end_of(self.classifier, shape))
+            self._refuse_wrong_end(end_of(self.classifier, shape))
             self._classes = classes_of(self.classifier, shape)
-        return given.labels_of(y, self._classes, looked_at)
+        return classes.labels_of(y, self._classes, looked_at)
 
     def arrays(self, x: Any, y: Any) -> tuple:
         """Signals and labels."""
         x = given.named(x, ("signal",))["signal"]
         if y is None:
             raise DataError("expected labels of the signals, got none")
-        if self._of_class_numbers():
+        if classes.takes_class_numbers(self._loss):
             y = self._labels(y, x)
         return x, y
 
@@ -96,14 +110,24 @@ class EavesdropperLink(NoisyLink):
         signal = given.real(given.named(x, ("signal",))["signal"])
         if y is None:
             raise DataError("expected labels of the signals, got none")
-        if self._of_class_numbers():
+        if classes.takes_class_numbers(self._loss):
             y = self._labels(y, signal, looked_at)
         return keras.utils.pack_x_y_sample_weight(signal, y, sample_weight)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """The compiled loss, against labels in the shape that it compares."""
+        if y is not None and not classes.takes_class_numbers(self._loss):
+            y = losses.fitted_target(self._loss, ops.cast(y, y_pred.dtype), y_pred)
+        return super().compute_loss(x, y, y_pred, *args, **kwargs)
 
     def call(self, signal: Any, training: bool = False) -> Any:
         """Signal y to Eve's logits."""
         signal = given.named(signal, ("signal",))["signal"]
-        signal = full_precision(given.prepared_by(self.preprocessing, signal))
+        signal = given.prepared_by(self.preprocessing, signal)
+        signal = taken_by(self.classifier if self.protection is None else self.protection, signal)
+        signal = full_precision(signal)
         if self.protection is not None:
             protected = self.protection(signal, training=False)
             signal = tf.stop_gradient(full_precision(protected))

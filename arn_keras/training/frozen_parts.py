@@ -8,7 +8,10 @@ from typing import Any, Self
 
 import keras
 
-from arn_keras.training.compiled import loadable_config
+from arn_keras.errors import ConfigError
+from arn_keras.training import arrays as whole
+from arn_keras.training.compiled import clear_errors, loadable_config
+from arn_keras.training.given import refuse_below
 from arn_keras.training.parts import loadable
 from arn_keras.training.steps import given_batches, left_to_the_step
 
@@ -39,9 +42,49 @@ class FrozenParts(keras.Model):
         self.seed = seed
         self.preprocessing = loadable(preprocessing)
 
+    def __setattr__(self, name, value):
+        """Sets an attribute; what the link is made of stays.
+
+        Raises:
+            ConfigError: for another part, whom a compiled step would go on without.
+        """
+        if name in self._saved() and name in self.__dict__:
+            raise ConfigError(f"expected a new link for another {name}, got one put into this")
+        super().__setattr__(name, value)
+
     def trained(self):
         """The models whose weights the optimiser moves; all others stay as they are."""
         raise NotImplementedError
+
+    def compile(self, optimizer: Any = "rmsprop", **kwargs: Any) -> None:
+        """As `keras.Model.compile`.
+
+        Raises:
+            ConfigError: for an optimizer of another model's weights, steps below 1, or a part that
+                shares weights with those that are trained, and would be trained with them.
+        """
+        refuse_below(1, steps_per_execution=kwargs.get("steps_per_execution"))
+        self._refuse_shared()
+        super().compile(optimizer, **kwargs)
+        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        moved = {id(variable) for variable in getattr(inner, "_trainable_variables", ())}
+        if moved and not all(id(variable) in moved for variable in self.trainable_variables):
+            raise ConfigError(
+                f"expected an optimizer of its own, got {self.optimizer.name!r}, which moves "
+                "another model: make it anew"
+            )
+
+    def _refuse_shared(self):
+        moved = {id(variable) for variable in self.trainable_variables}
+        trained = {id(part) for part in self.trained()}
+        for name in self.parts:
+            for part in keras.tree.flatten(getattr(self, name)):
+                if part is None or id(part) in trained:
+                    continue
+                if any(id(variable) in moved for variable in part.weights):
+                    raise ConfigError(
+                        f"expected {name} of weights of its own, got some of those that are trained"
+                    )
 
     def moving_variables(self) -> list[keras.Variable]:
         """All state that training changes."""
@@ -74,6 +117,44 @@ class FrozenParts(keras.Model):
     def losses(self):
         """What the trained models add to the loss: regularisation, `add_loss`."""
         return self._get_own_losses() + [loss for part in self.trained() for loss in part.losses]
+
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`, with noise that goes on from the last draw."""
+        with clear_errors():
+            return super().train_on_batch(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`, with noise that goes on from the last draw."""
+        with clear_errors():
+            return super().test_on_batch(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As `keras.Model.predict_on_batch`, with noise that goes on from the last draw."""
+        with clear_errors():
+            return super().predict_on_batch(whole.sources(x))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As that of `keras.Model`, with errors of one line."""
+        with clear_errors():
+            return super().__call__(*args, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`, in Keras's own format.
+
+        Raises:
+            ConfigError: for HDF5, which holds no model of models.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ConfigError(f"expected a file that ends in .keras, got {filepath}")
+        super().save(filepath, *args, **kwargs)
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: it would quantise what the caller handed in, and stop half-way.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("expected no quantize of a link: arn_keras.export quantises its modules")
 
     def make_train_function(self, force: bool = False) -> None:
         """As `keras.Model.make_train_function`."""

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from arn_keras.errors import ConfigError, TrainingDiverged
+from arn_keras.errors import ConfigError, DataError, TrainingDiverged
 
 
 class CountedEpochs(keras.callbacks.Callback):
@@ -43,12 +43,17 @@ class KeepLastGood(keras.callbacks.Callback):
         """Keeps what there is."""
         self._keep()
 
+    def on_epoch_begin(self, epoch, logs=None):
+        """No batch of this epoch was seen."""
+        self._trained = False
+
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the terms.
 
         Raises:
             TrainingDiverged: if one is NaN or infinite.
         """
+        self._trained = True
         bad = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if bad:
             for variable, value in self._good:
@@ -59,7 +64,13 @@ class KeepLastGood(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Keeps the state of a good epoch."""
+        """Keeps the state of a good epoch.
+
+        Raises:
+            DataError: for an epoch without a batch, which Keras takes for a good one.
+        """
+        if not self._trained:
+            raise DataError("expected at least one batch an epoch, got none")
         self._keep()
 
     def _keep(self):
@@ -74,8 +85,9 @@ def as_list(callbacks):
     """
     if callbacks is None:
         return []
-    found = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks)
+    found = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
     for each in found:
         if not isinstance(each, keras.callbacks.Callback):
-            raise ConfigError(f"expected Keras callbacks, got {type(each).__name__}")
+            got = getattr(each, "__name__", type(each).__name__)
+            raise ConfigError(f"expected Keras callbacks, got {got}")
     return found

@@ -29,6 +29,7 @@ import tensorflow as tf
 from arn_keras.errors import ConfigError, DeviceError
 from arn_keras.loss.composite import eve_entropy_gap
 from arn_keras.system import full_precision
+from arn_keras.training import given
 from arn_keras.training.guards import as_list
 from arn_keras.training.optimizer import FusedAdam, forget
 from arn_keras.training.parts import fresh_weights
@@ -127,8 +128,7 @@ class MinMaxLink(SecureLink):
         """
         if devices != 1:
             raise DeviceError(f"expected one device for rivals who learn too, got {devices}")
-        if renew_every < 1:
-            raise ConfigError(f"expected renew_every >= 1, got {renew_every}")
+        given.refuse_below(1, renew_every=renew_every)
         callbacks = [_RenewRivals(renew_every), *as_list(callbacks)]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import draw_uniform, traced_by_xla
-from arn_keras.errors import DataError
+from arn_keras.errors import ConfigError
 from arn_keras.files import fit_in_memory
 from arn_keras.training import arrays as whole
 from arn_keras.training import given
@@ -49,6 +49,7 @@ class NoisyLink(FrozenParts):
 
     def __init__(self, seed: int = 0, preprocessing=None, **kwargs):
         # Parts have their own precision; what a link is given and puts out is in full.
+        given.refuse_no_seed(seed)
         super().__init__(seed, preprocessing, **{"autocast": False, **kwargs})
         refuse_several_machines()
         self.epoch = 0
@@ -137,9 +138,10 @@ class NoisyLink(FrozenParts):
         """
         if snr_db is not None:
             self.set_snr_db(snr_db)
-        given.refuse_below_1(batch_size=batch_size, devices=devices)
+        given.refuse_below(1, batch_size=batch_size, devices=devices)
+        given.refuse_below(0, epochs=epochs, initial_epoch=initial_epoch)
         kwargs |= {"epochs": epochs, "verbose": verbose}
-        callbacks = as_list(callbacks)
+        callbacks, validation_data = as_list(callbacks), whole.validation(validation_data)
         x = whole.sources(x)
         y, sample_weight = map(whole.as_arrays, (y, sample_weight))
         if whole.is_numpy((x, y, sample_weight)):
@@ -154,12 +156,14 @@ class NoisyLink(FrozenParts):
             options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
             with twin_on_devices(self, devices) as twin:
                 return twin.fit(x, y, batch_size, initial_epoch=initial_epoch, **options, **kwargs)
+        if self.compiled and self.optimizer is None:
+            raise ConfigError("expected an optimizer in compile, got None")
         batches, filled = None, contextlib.nullcontext()
         if whole.is_numpy((x, y, sample_weight)) and self._may_gather(kwargs):
             arrays = self.arrays(x, y)
             arrays += () if sample_weight is None else (sample_weight,)
-            if not all(map(whole.is_finite, keras.tree.flatten(arrays))):
-                raise DataError("expected finite sources, signals and targets, got NaN or infinity")
+            for array in keras.tree.flatten(arrays):
+                whole.refuse_not_finite(array)
             batches = EpochBatches(
                 arrays,
                 batch_size or 32,
@@ -224,16 +228,6 @@ class NoisyLink(FrozenParts):
         """As `keras.Model.predict`, at an SNR for this call; the same noise at each call."""
         with self._measuring(snr_db):
             return super().predict(whole.sources(x), *args, **kwargs)
-
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.train_on_batch`, with noise that goes on from the last draw."""
-        with clear_errors():
-            return super().train_on_batch(*args, **kwargs)
-
-    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.test_on_batch`, with noise that goes on from the last draw."""
-        with clear_errors():
-            return super().test_on_batch(*args, **kwargs)
 
     @given_batches
     def train_step(self, data: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
         taken = _shape(model, "input_shape")
         if sent is None:
             sent = taken
-        elif taken is not None and not _agree(sent, taken):
+        elif taken is not None and not agree(sent, taken):
             raise ConfigError(f"expected {name} of signals shaped {sent}, got {taken}")
     if sent is None:
         raise ConfigError(
@@ -49,7 +49,7 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
         )
     for module in modules:
         made = None if module is None else _shape(module, "output_shape")
-        if made is not None and not _agree(sent, made):
+        if made is not None and not agree(sent, made):
             raise ConfigError(f"expected a module that gives signals shaped {sent}, got {made}")
     return sent
 
@@ -62,12 +62,25 @@ def refuse_other_ends(name, model, several=False):
     """
     if not isinstance(model, keras.Layer):
         raise ConfigError(f"expected {name} that is a Keras model, got {type(model).__name__}")
+    if hasattr(model, "moving_variables"):
+        raise ConfigError(f"expected {name}, got a whole {type(model).__name__}: take its part")
     inputs, output = (_end(model, name) for name in ("input", "output"))
     if len(keras.tree.flatten(inputs)) > 1 and not several:
         names = ", ".join(repr(each.name) for each in keras.tree.flatten(inputs))
         raise ConfigError(f"expected {name} of one input, the signal, got {names}")
     if keras.tree.is_nested(output):
         raise ConfigError(f"expected {name} of one output, a tensor, got {type(output).__name__}")
+
+
+def refuse_misfit(name, model, taker):
+    """Refuses a model of signals that another does not take.
+
+    Raises:
+        ConfigError: with the name, if both say their shapes.
+    """
+    made, taken = _shape(model, "output_shape"), _shape(taker, "input_shape")
+    if None not in (made, taken) and not agree(made, taken):
+        raise ConfigError(f"expected {name} that gives signals shaped {taken}, got {made}")
 
 
 def _end(model, name):
@@ -82,7 +95,8 @@ def _shape(model, name):
     return tuple(shape[1:]) if shape and not isinstance(shape[0], tuple | list) else None
 
 
-def _agree(one, other):
+def agree(one, other):
+    """Whether two shapes are one, as far as both say it."""
     return len(one) == len(other) and all(
         a == b for a, b in zip(one, other, strict=True) if None not in (a, b)
     )
@@ -108,15 +122,19 @@ def classes_of(classifier, shape):
     Raises:
         ConfigError: if it gives another thing than one logit a class, of two or more.
     """
-    found = _shape(classifier, "output_shape")
-    if found is None:
-        found = _tried(classifier, shape).shape[1:]
+    found = made_by(classifier, shape)
     if len(found) != 1 or found[0] < 2:
         raise ConfigError(
             f"expected a classifier that gives one logit for each of two or more classes, "
             f"got {classifier.name!r} of outputs shaped {tuple(found)}"
         )
     return found[0]
+
+
+def made_by(model, shape):
+    """Shape of what a model makes of one signal of this shape."""
+    found = _shape(model, "output_shape")
+    return _tried(model, shape).shape[1:] if found is None else found
 
 
 def end_of(model, shape=None):
@@ -127,11 +145,16 @@ def end_of(model, shape=None):
     Args:
         model: of one input.
         shape: of one source's, for a model that does not say it.
+
+    Raises:
+        ConfigError: if it answers with NaN or infinity, which would count as a mistake.
     """
     shape = _shape(model, "input_shape") or shape
     if shape is None:
         return None
     answer = _tried(model, shape)
+    if not np.all(np.isfinite(answer)):
+        raise ConfigError(f"expected finite answers of {model.name!r}, got NaN or infinity")
     if np.any(answer < 0) or np.any(answer > 1.01):
         return "logits"
     if answer.shape[-1] > 1 and np.allclose(answer.sum(axis=-1), 1.0, atol=1e-2):

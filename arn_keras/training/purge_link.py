@@ -10,11 +10,12 @@ from arn_keras.errors import DataError
 from arn_keras.pair.purge import build_identity, build_purge
 from arn_keras.power import mean_power
 from arn_keras.system import full_precision
-from arn_keras.training import given
+from arn_keras.training import classes, given
 from arn_keras.training.algorithm_1 import stage_seed
 from arn_keras.training.compiled import refuse
 from arn_keras.training.noisy_link import NoisyLink
 from arn_keras.training.parts import classes_of, signal_shape
+from arn_keras.training.taken import taken_by
 
 #: (of the choice's entropy in nats, of the excess of power): Bob's cross-entropy weighs 1.
 WEIGHTS = (0.1, 10.0)
@@ -78,12 +79,13 @@ class PurgeLink(NoisyLink):
     def _labels(self, y, looked_at=False):
         if y is None:
             raise DataError("expected labels of Bob's task, got none")
-        return given.labels_of(y, self._classes, looked_at)
+        return classes.labels_of(y, self._classes, looked_at)
 
     def call(self, signal, training=False):
         """Signal y to {"choice": p, "sent": z, "logits": Bob's}."""
         signal = given.named(signal, ("signal",))["signal"]
-        signal = full_precision(given.prepared_by(self.preprocessing, signal))
+        signal = taken_by(self.module, given.prepared_by(self.preprocessing, signal))
+        signal = full_precision(signal)
         choice, sent = map(full_precision, self._taps(signal, training=training))
         received = self.channel(sent, self.draw_snr_db(sent))
         logits = full_precision(self.receiver(received, training=False))

@@ -11,7 +11,7 @@ from arn_keras.channel.listener import Listener, ear
 from arn_keras.errors import ConfigError
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
-from arn_keras.training import given
+from arn_keras.training import classes, given, losses
 from arn_keras.training.compiled import refuse
 from arn_keras.training.composite_step import REPORTED, CompositeStep, inputs, outputs
 from arn_keras.training.optimizer import forget
@@ -22,7 +22,7 @@ from arn_keras.training.parts import (
     fresh_weights,
     signal_shape,
 )
-from arn_keras.training.transmit import transmit
+from arn_keras.training.transmit import refuse_other_signals, transmit
 
 _NO_PLACE = {
     "loss": "the loss is Eq. (19), give its terms as task_loss=, privacy_loss=, power_loss=",
@@ -86,13 +86,14 @@ class SecureLink(CompositeStep):
         pauses: bool = False,
         **kwargs: Any,
     ) -> None:
+        given.refuse_no_flag(keep_power=keep_power, pauses=pauses)
         super().__init__(seed=seed, preprocessing=preprocessing, **kwargs)
-        eavesdroppers = keras.tree.flatten(eavesdroppers)
+        eavesdroppers = tuple(keras.tree.flatten(eavesdroppers))
         if not eavesdroppers:
             raise ConfigError("expected at least one eavesdropper, got none")
         modules = transmitter_arn, receiver_arn
         self._shape = signal_shape(transmitter, receiver, eavesdroppers, modules)
-        self._classes = classes_of_logits(eavesdroppers, self._shape)
+        self.classes = classes_of_logits(eavesdroppers, self._shape)
         self.transmitter = transmitter
         self.receiver = receiver
         self.eavesdroppers = eavesdroppers
@@ -146,13 +147,17 @@ class SecureLink(CompositeStep):
                 a task loss of logits for a receiver of probabilities, or the reverse.
         """
         refuse(kwargs, _NO_PLACE)
-        given.refuse_below_1(shards=shards)
-        task_loss = keras.losses.get(task_loss)
+        given.refuse_below(1, shards=shards)
+        task_loss = losses.only(task_loss)
         terms = {"task_loss": task_loss, "privacy_loss": privacy_loss, "power_loss": power_loss}
         for name, term in terms.items():
-            if not callable(term):
+            if not callable(term) or isinstance(term, type):
                 raise ConfigError(f"expected a function as {name}, got {term!r}")
-        given.refuse_wrong_end(task_loss, end_of(self.receiver, self._shape))
+            if name != "task_loss" and losses.is_of_keras(term):
+                got = "a loss of Keras, which takes the truth first"
+                raise ConfigError(f"expected a function of arn_keras.loss as {name}, got {got}")
+        losses.refuse_sum(task_loss)
+        losses.refuse_wrong_end(task_loss, end_of(self.receiver, self._shape))
         super().compile(optimizer=optimizer, **kwargs)
         if loss_weights is not None:
             self.loss_weights.assign(given.loss_weights(loss_weights))
@@ -184,6 +189,7 @@ class SecureLink(CompositeStep):
         Raises:
             ConfigError: for modules or an optimiser that `from_config` does not make anew.
         """
+        given.refuse_no_seed(seed)
         keras.utils.set_random_seed(seed)
         self.seed = seed
         weights = [fresh_weights(module, self._shape) for module in self.trained()]
@@ -218,6 +224,7 @@ class SecureLink(CompositeStep):
             self.psr_db.assign(given.level_db("psr_db", psr_db))
         if loss_weights is not None:
             self.loss_weights.assign(given.loss_weights(loss_weights))
+        given.refuse_no_flag(keep_power=keep_power)
         if keep_power is not None and keep_power != self.keep_power:
             self.keep_power = keep_power
             self.train_function = self.test_function = self.predict_function = None
@@ -226,19 +233,27 @@ class SecureLink(CompositeStep):
     def arrays(self, x: Any, y: Any) -> tuple:
         """Sources, their signals (the frozen transmitter's output, computed once) and labels."""
         x, y = inputs(x), outputs(y)
-        if "signal" not in x:
+        if "signal" in x:
+            refuse_other_signals(self.transmitter, x["source"], x["signal"], self.preprocessing)
+        else:
             x = {**x, "signal": transmit(self.transmitter, x["source"], self.preprocessing)}
-        labels = given.labels_of(y["label"], self._classes)
-        return x, {**y, "label": labels} if "target" in y else labels
+        labels, target = classes.labels_of(y["label"], self.classes), y.get("target")
+        return x, labels if target is None else {"label": labels, "target": self._numbers(target)}
 
     def prepared(self, data: Any, looked_at: bool = False) -> tuple:
         """A batch with labels as class numbers; a dictionary where it was one."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         refuse({"sample_weight": sample_weight}, _NO_WEIGHTS)
         x, y = given.real(inputs(x)), outputs(y)
-        labels = given.labels_of(y["label"], self._classes, looked_at)
+        labels = classes.labels_of(y["label"], self.classes, looked_at)
         target = y.get("target")
-        return x, labels if target is None else {"label": labels, "target": given.real(target)}
+        if target is None:
+            return x, labels
+        return x, {"label": labels, "target": self._numbers(given.real(target), looked_at)}
+
+    def _numbers(self, target, looked_at=False):
+        where = self.receiver, self._shape
+        return classes.target_numbers(self.task_loss, target, *where, looked_at)
 
     def call(self, source: Any, training: bool = False) -> Any:
         """Source s to Bob's estimate s_hat with both modules in place (Eq. 13)."""

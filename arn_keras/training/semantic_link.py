@@ -8,9 +8,10 @@ import keras
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
 from arn_keras.system import full_precision
-from arn_keras.training import given
+from arn_keras.training import classes, given, losses
 from arn_keras.training.noisy_link import NoisyLink
 from arn_keras.training.parts import end_of, signal_shape
+from arn_keras.training.taken import taken_by
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -60,25 +61,28 @@ class SemanticLink(NoisyLink):
         Raises:
             ConfigError: if a loss of logits meets a receiver of probabilities, or the reverse.
         """
-        if isinstance(loss, str) or callable(loss):
-            given.refuse_wrong_end(keras.losses.get(loss), end_of(self.receiver, self._shape))
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        self._loss, end = losses.only(loss), end_of(self.receiver, self._shape)
+        losses.refuse_wrong_end(self._loss, end)
+        losses.refuse_wrong_metrics(kwargs.get("metrics"), self._loss, end)
+        super().compile(optimizer=optimizer, loss=self._loss, **kwargs)
 
     def arrays(self, x: Any, y: Any) -> tuple:
         """Sources under no name, and targets."""
-        return super().arrays(self._source(x), y)
+        return super().arrays(self._source(x), None if y is None else self._numbers(y))
 
     def prepared(self, data: Any, looked_at: bool = False) -> tuple:
         """Sources under no name, and their target: by default the sources themselves (Eq. 21)."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         source = given.real(self._source(x))
-        target = self._target(source, None if y is None else given.real(y))
+        y = None if y is None else self._numbers(given.real(y), looked_at)
+        target = self._target(source, y)
         return keras.utils.pack_x_y_sample_weight(source, target, sample_weight)
 
     def call(self, source: Any, training: bool = False) -> Any:
         """Source s to estimate s_hat over the noisy channel."""
         source = self._source(source)
         source = given.prepared_by(self.preprocessing, source)
+        source = taken_by(self.transmitter, source)
         signal = full_precision(self.transmitter(source, training=training))
         received = self.channel(signal, self.draw_snr_db(signal))
         return full_precision(self.receiver(received, training=training))
@@ -88,8 +92,7 @@ class SemanticLink(NoisyLink):
     ) -> Any:
         """The compiled loss, against a target in the shape and type that it compares."""
         y = self._target(x, y)
-        if isinstance(self.loss, str) or callable(self.loss):
-            y = given.fitted_target(keras.losses.get(self.loss), y, y_pred)
+        y = losses.fitted_target(self._loss, y, y_pred)
         return super().compute_loss(x, y, y_pred, *args, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -101,6 +104,9 @@ class SemanticLink(NoisyLink):
         inputs = {each.name for each in getattr(self.transmitter, "inputs", None) or ()}
         is_source = isinstance(x, dict) and len(inputs) > 1 and x.keys() == inputs
         return x if is_source else given.named(x, ("source",))["source"]
+
+    def _numbers(self, y, looked_at=False):
+        return classes.target_numbers(self._loss, y, self.receiver, self._shape, looked_at)
 
     def _target(self, x, y):
         # Keras builds losses and metrics, on several devices, from what `fit` was given.

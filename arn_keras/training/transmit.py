@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.errors import DataError
 from arn_keras.files import empty_rows
 from arn_keras.system import full_precision
+from arn_keras.training.taken import taken_by
 
 
 def in_batches(function, *arrays, batch_size=2000):
@@ -35,7 +37,7 @@ def transmit(transmitter, sources, preprocessing=None, batch_size=1024):
     @tf.function(autograph=False, reduce_retracing=True)
     def step(batch):
         batch = batch if preprocessing is None else preprocessing(batch)
-        signal = transmitter(batch, training=False)
+        signal = transmitter(taken_by(transmitter, batch), training=False)
         if getattr(signal, "_keras_mask", None) is not None:
             warnings.warn(
                 "the signal has a Keras mask, which is not sent: padding is taken for content",
@@ -52,3 +54,25 @@ def transmit(transmitter, sources, preprocessing=None, batch_size=1024):
             signals = empty_rows((count, *sent.shape[1:]))
         signals[part] = sent
     return signals
+
+
+def refuse_other_signals(transmitter, sources, signals, preprocessing=None):
+    """Looks at a few of the signals that were computed before: they belong to their sources.
+
+    In another order than sources and labels they would teach nothing, and pass for protected ones.
+
+    Args:
+        transmitter, sources, preprocessing: as of `transmit`.
+        signals: what it made of them, array [sources, ...].
+
+    Raises:
+        DataError: if it makes others.
+    """
+    if len(keras.tree.flatten(sources)[0]) != len(signals):
+        return  # refused where batches are made of them
+    rows = np.unique(np.linspace(0, len(signals) - 1, 8).astype(int))
+    batch = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[rows]), sources)
+    batch = batch if preprocessing is None else preprocessing(batch)
+    made = np.asarray(full_precision(transmitter(taken_by(transmitter, batch), training=False)))
+    if made.shape != signals[rows].shape or not np.allclose(made, signals[rows], 0.05, 0.05):
+        raise DataError("expected signals that the transmitter makes of these sources, got others")

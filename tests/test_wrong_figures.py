@@ -1,0 +1,245 @@
+"""Ways to a security figure that is too good, each of which used to pass without a word."""
+
+import keras
+import numpy as np
+import pytest
+
+import arn_keras
+from arn_keras import AWGN, EavesdropperLink, MinMaxLink, Rayleigh, Rician, SecureLink, SemanticLink
+from arn_keras.errors import ArnError, ConfigError, DataError, ModelError, RunDirError
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.pair.arn import build_transmitter_arn
+from arn_keras.pair.purge import build_purge
+from arn_keras.run.channels import channels, options_of
+from arn_keras.run.config import Config
+from arn_keras.run.save import _split
+from arn_keras.training.purge_link import PurgeLink
+from arn_keras.training.transmit import transmit
+
+layers = keras.layers
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _secure(models, *arns, kind=SecureLink, **options):
+    link = kind(*models, *arns, seed=1)
+    link.compile(run_eagerly=True, **options)
+    return link
+
+
+# An eavesdropper who is none
+
+
+def test_an_eve_who_is_frozen_is_not_trained_to_no_avail(models, sources, labels):
+    eve, signals = models[2], transmit(models[0], sources)
+    eve.trainable = False  # as people freeze a model before another is trained against it
+    spy = EavesdropperLink(eve)
+    spy.compile("adam", LOGITS, run_eagerly=True)
+    for call in (spy.fit, spy.train_on_batch):
+        with pytest.raises(ConfigError, match=r"can learn, got 'eavesdropper' .* trainable = True"):
+            call(signals, labels)
+    assert np.isfinite(spy.evaluate(signals, labels, verbose=0))
+    with pytest.raises(ConfigError, match="rivals that can learn"):
+        MinMaxLink(*models)
+    _secure(models).fit(sources, labels, verbose=0)  # who is frozen anyway may say so
+    eve.trainable = True
+    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+
+
+@pytest.mark.parametrize("kind", [SecureLink, EavesdropperLink])
+def test_an_eve_whose_answers_are_no_numbers_is_not_a_fooled_one(models, kind):
+    eve = models[2]
+    eve.set_weights([np.full_like(weight, np.nan) for weight in eve.get_weights()])
+    with pytest.raises(ConfigError, match="finite answers of 'eavesdropper', got NaN"):
+        kind(*models) if kind is SecureLink else kind(eve).compile(loss=LOGITS)
+
+
+def test_another_eve_is_not_put_into_a_link_that_goes_on_with_the_first(models):
+    link = _secure(models)
+    other = build_eavesdropper((8,), 3, hidden=(4,))
+    for name, part in (
+        ("eavesdroppers", [other]),
+        ("receiver", models[1]),
+        ("eve_channel", AWGN()),
+    ):
+        with pytest.raises(ConfigError, match=f"a new link for another {name}"):
+            setattr(link, name, part)
+    with pytest.raises(AttributeError):
+        link.eavesdroppers.append(other)
+    spy = EavesdropperLink(models[2])  # without a protection is with another
+    with pytest.raises(ConfigError, match="a new link for another protection"):
+        spy.protection = link.transmitter_arn
+
+
+@pytest.mark.parametrize(
+    "weights", [{"sample_weight": -np.ones(40)}, {"class_weight": {0: 1.0, 1: -0.5}}]
+)
+def test_an_eve_is_not_taught_to_be_wrong(models, signals, labels, weights):
+    spy = EavesdropperLink(models[2])
+    spy.compile("adam", LOGITS, run_eagerly=True)
+    with pytest.raises(ConfigError, match="expected weights >= 0, got -"):
+        spy.fit(signals, labels, **weights)
+
+
+# Weights and parts that are shared
+
+
+def test_a_pair_does_not_train_the_eve_who_judges_it(models, signals):
+    eve = models[2]
+    hidden = eve.get_layer("hidden_1")
+    inputs = keras.Input((8,))
+    arn = keras.Model(inputs, layers.Dense(8)(hidden(inputs)))
+    with pytest.raises(ConfigError, match="expected eavesdroppers of weights of its own"):
+        _secure(models, arn)
+    with pytest.raises(ConfigError, match="expected eavesdroppers of weights of its own"):
+        _secure(models, arn, kind=MinMaxLink)
+    with pytest.raises(ConfigError, match="expected protection of weights of its own"):
+        EavesdropperLink(eve, arn).compile("adam", LOGITS)
+    purge = build_purge((8,), 3)
+    reader = keras.Model(purge.inputs, purge.get_layer("choice").output)
+    with pytest.raises(ConfigError, match="expected receiver of weights of its own"):
+        PurgeLink(purge, reader).compile()
+    one = build_transmitter_arn((8,))
+    _secure(models, one, one)  # both are trained
+
+
+def test_a_link_is_not_taken_for_one_of_its_parts(models):
+    link = _secure(models)
+    with pytest.raises(ConfigError, match="a protection, got a whole SecureLink: take its part"):
+        EavesdropperLink(models[2], protection=link)
+    with pytest.raises(ConfigError, match="an eavesdropper, got a whole EavesdropperLink"):
+        SecureLink(models[0], models[1], EavesdropperLink(models[2]))
+
+
+# Signals and labels that do not belong together
+
+
+@pytest.fixture
+def signals(models, sources):
+    return transmit(models[0], sources)
+
+
+def test_signals_in_another_order_than_their_sources_are_refused(models, sources, signals, labels):
+    link = _secure(models)
+    link.fit({"source": sources, "signal": signals}, labels, verbose=0)
+    for wrong in (signals[::-1], np.roll(signals, 1, axis=0), -signals):
+        with pytest.raises(DataError, match="the transmitter makes of these sources, got others"):
+            link.fit({"source": sources, "signal": wrong}, labels, verbose=0)
+    with pytest.raises(DataError, match="arrays of one length, got 39, 40, 40"):
+        link.fit({"source": sources, "signal": signals[:39]}, labels, verbose=0)
+
+
+def test_the_batch_size_is_no_part_of_what_is_measured(models, sources, labels):
+    link = _secure(models)
+    names = ("eve_accuracy", "perturbation_power", "sent_power")
+    found = [
+        link.evaluate(sources, labels, batch_size=size, snr_db=200.0, verbose=0, return_dict=True)
+        for size in (7, 16, 40)
+    ]
+    for name in names:
+        np.testing.assert_allclose([each[name] for each in found], found[0][name], rtol=1e-5)
+
+
+def test_a_term_that_grows_with_the_batch_is_refused(models):
+    with pytest.raises(ConfigError, match=r"a task_loss that is a mean, got .*'sum'"):
+        _secure(models, task_loss=keras.losses.MeanSquaredError(reduction="sum"))
+    _secure(models, task_loss=keras.losses.MeanSquaredError(reduction=None))
+
+
+def test_dropout_of_frozen_models_is_off_and_their_statistics_stay(sources, labels, models):
+    eve = keras.Sequential(
+        [keras.Input((8,)), layers.Dropout(0.9), layers.BatchNormalization(), layers.Dense(3)]
+    )
+    link = _secure((*models[:2], eve))
+    before = [np.array(weight) for weight in eve.weights]
+    logs = [
+        link.evaluate(sources, labels, snr_db=200.0, verbose=0, return_dict=True)["eve_accuracy"]
+        for _ in range(2)
+    ]
+    heard = link.signals(sources).sent
+    expected = np.mean(np.argmax(eve(heard, training=False), -1) == labels)
+    assert logs == [pytest.approx(expected)] * 2
+    link.fit(sources, labels, verbose=0)
+    for one, other in zip(before, eve.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# A run that is measured in another air than its link's
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"eve_snr_offset_db": -30.0},
+        {"channel": "rayleigh", "fast_fading": True},
+        {"channel": "rician", "k_factor_db": 3.0, "csi": "pilots", "pilots": 4},
+    ],
+)
+def test_a_saved_run_has_the_channels_of_its_link(models, options):
+    link = SecureLink(*models, **channels(Config(**options)))
+    assert options_of(SecureLink(*models, bob_channel=Rayleigh()))["channel"] == "rayleigh"
+    found = options_of(link)
+    assert {name: found[name] for name in options} == options
+    assert Config(**found).channel == options.get("channel", "awgn")
+
+
+@pytest.mark.parametrize(
+    "ears",
+    [
+        {"bob_channel": AWGN(snr_offset_db=3.0)},
+        {"bob_channel": Rayleigh(), "eve_channel": AWGN()},
+        {"bob_channel": Rician(k_factor_db=3.0), "eve_channel": Rician(k_factor_db=9.0)},
+        {"bob_channel": Rayleigh(), "eve_channel": Rayleigh(csi="none")},
+    ],
+)
+def test_channels_that_no_run_has_are_refused(models, ears):
+    link = SecureLink(*models, **ears)
+    with pytest.raises(ConfigError, match="expected channels of awgn, rayleigh, rician, the same"):
+        options_of(link)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: x, r"expected train=\(x, y\), two arrays, got ndarray"),
+        (lambda x, y: (x, (y, x)), "without names"),
+        (lambda x, y: (x, None), "expected labels, got none"),
+        (lambda x, y: (x, y + 1), "labels from 0 to 2, got 1 to 3"),
+        (lambda x, y: (x, np.eye(3)[y]), "class numbers, .* argmax"),
+        (lambda x, y: (x[:, :5], y), r"\[6, 6, 1\] a source for 'transmitter', got"),
+        (lambda x, y: (np.array(["a"] * 40), y), "got text"),
+        (lambda x, y: ((row for row in x), y), "expected arrays of sources and labels as train"),
+        (lambda x, y: (x, {"labels": y}), "got 'labels', which nobody reads"),
+    ],
+)
+def test_data_that_a_run_cannot_keep_are_refused_before_there_is_one(
+    models, sources, labels, tmp_path, change, message
+):
+    data = change(sources, labels)
+    with pytest.raises(ArnError, match=message) as refused:
+        arn_keras.save_run(tmp_path / "run", _secure(models), train=data, test=data)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_a_saved_run_are_read_as_fit_reads_them(models, sources, labels):
+    link = _secure(models)
+    for each in (labels[:, None], labels.astype("float32"), labels.tolist(), labels.astype("int8")):
+        split = _split("train", (sources, each), link)
+        np.testing.assert_array_equal(split.label, labels)
+        assert split.label.dtype == "int64"
+    split = _split("test", (sources, {"label": labels > 0, "target": sources}), link)
+    np.testing.assert_array_equal(split.label, labels > 0)
+    assert split.target is not None
+
+
+def test_only_a_secure_link_is_saved_as_a_run_and_only_a_path_is_read_as_one(models, tmp_path):
+    data = {"train": None, "test": None}
+    for link in (SemanticLink(*models[:2]), models[0], None):
+        with pytest.raises(ModelError, match="expected a SecureLink, got"):
+            arn_keras.save_run(tmp_path, link, **data)
+    with pytest.raises(ModelError, match="a link without pauses"):
+        arn_keras.save_run(tmp_path, SecureLink(*models, pauses=True), **data)
+    for call in (arn_keras.audit, arn_keras.export):
+        with pytest.raises(RunDirError, match=r"got SecureLink: arn_keras.save_run\(path"):
+            call(SecureLink(*models))
