@@ -7,5 +7,8 @@ writes models (`contents`), messages to send (`kind`) and what Python measured, 
 
 #: What the page shows of a task, by the task's name; a value is a `kind.Kind` or where it is.
 KINDS = {
+    "text": "arn_keras.export.web.sentences:SENTENCES",
+    "similarity": "arn_keras.export.web.sentences:SENTENCES",
+    "modem": "arn_keras.export.web.frames:FRAMES",
     "image": "arn_keras.export.web.pictures:PICTURES",
 }

@@ -1,5 +1,7 @@
 // The kinds of message that a page can be about, by the name that page.json has for them.
+import {Constellations} from './constellations.js';
 import {Pictures} from './pictures.js';
+import {Sentences} from './sentences.js';
 
 /**
  * Each is made of a run by `open(run)`, and answers:
@@ -17,4 +19,4 @@ import {Pictures} from './pictures.js';
  * `showBob(box, outcome, message)`, drawn into a copy of the template `bob-<name>`;
  * `proof(bob)`, the figures that Python has of a message, and `agreed(found, expected)`, in words.
  */
-export const KINDS = {pictures: Pictures};
+export const KINDS = {pictures: Pictures, sentences: Sentences, constellations: Constellations};
