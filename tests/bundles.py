@@ -61,6 +61,7 @@ def trained_run(run, dataset, epochs=4):
     }.items():
         (run / file).parent.mkdir(parents=True, exist_ok=True)
         model.save(run / f"{file}.keras")
+    return pair.transmitter_arn, pair.receiver_arn
 
 
 def unproven_bundle(bundle, pair, **facts):
