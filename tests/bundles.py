@@ -24,7 +24,7 @@ def write_config(run, **fields):
 
 
 def trained_run(run, dataset, epochs=4):
-    """Makes a run directory of real data, trained briefly, without a bundle."""
+    """Makes a run directory of real data, trained briefly, without a bundle; gives its pair."""
     import keras
 
     from arn_keras import EavesdropperLink, SecureLink, SemanticLink
@@ -61,6 +61,29 @@ def trained_run(run, dataset, epochs=4):
     }.items():
         (run / file).parent.mkdir(parents=True, exist_ok=True)
         model.save(run / f"{file}.keras")
+    return pair.transmitter_arn, pair.receiver_arn
+
+
+def unproven_bundle(bundle, pair, **facts):
+    """A bundle of a pair in float32, converted in this process; nothing is measured on it.
+
+    Args:
+        bundle: its directory, new.
+        pair: (transmitter ARN, receiver ARN).
+        **facts: of the run: `scenario`, `dataset`, ...
+    """
+    from arn_keras.export import manifest
+    from arn_keras.export.conversion import Ends, write_modules
+
+    bundle.mkdir(parents=True)
+    about = {
+        **{"knowledge": "white", "pair": "0" * 64, "seed": 0, "snr_db": 10.0, "psr_db": -10.0},
+        **{"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0},
+        **{"protection": "arn", "precisions": ["float32"], **facts},
+    }
+    modules = write_modules(bundle, Ends(pair, None), ("float32",), (None, None))
+    manifest.copy_code(bundle, False)
+    manifest.write(bundle, manifest.draft(bundle, about | modules))
 
 
 class TinyBundle(NamedTuple):

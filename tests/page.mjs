@@ -1,5 +1,5 @@
 // Uses the page as a person does, in headless Chromium, and prints what it saw as JSON.
-//   node tests/page.mjs CHROMIUM ADDRESS EMPTY_DIRECTORY [colour]
+//   node tests/page.mjs CHROMIUM ADDRESS EMPTY_DIRECTORY [colour | PAGE ...]
 import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
@@ -11,7 +11,7 @@ import {gaussianNoise} from '../export/web/page/noise.js';
 const packages = createRequire(new URL('../export/web/package.json', import.meta.url));
 const {chromium} = packages('playwright-core');
 const axe = readFileSync(packages.resolve('axe-core/axe.min.js'), 'utf8');
-const [executablePath, address, directory, kind] = argv.slice(2);
+const [executablePath, address, directory, ...asked] = argv.slice(2);
 const args = [
   '--no-sandbox',
   '--disable-gpu',
@@ -23,7 +23,8 @@ const args = [
 ];
 const seen = {errors: [], hosts: new Set(), violations: {}, rules: {}};
 
-async function open(profile, options) {
+/** A browser of its own. */
+async function launch(profile, options) {
   const browser = await chromium.launchPersistentContext(join(directory, profile), {
     executablePath,
     args,
@@ -42,14 +43,24 @@ async function open(profile, options) {
       return values;
     };
   });
+  return browser;
+}
+
+/** A page in a browser, once it is ready. */
+async function visit(browser, place) {
   const page = await browser.newPage();
   page.on('console', (line) => line.type() === 'error' && seen.errors.push(line.text()));
   page.on('pageerror', (error) => seen.errors.push(error.message));
   page.on('requestfailed', (request) => seen.errors.push(`failed: ${request.url()}`));
   page.on('request', (request) => seen.hosts.add(new URL(request.url()).host));
-  await page.goto(`${address}?seed=1`);
+  await page.goto(`${place}?seed=1`);
   await page.waitForSelector('body[data-ready]');
-  return {browser, page};
+  return page;
+}
+
+async function open(profile, options) {
+  const browser = await launch(profile, options);
+  return {browser, page: await visit(browser, address)};
 }
 
 /** What the cards show. */
@@ -58,8 +69,8 @@ const cards = (page) =>
     Object.fromEntries(
       [...document.querySelectorAll('.card')].map((card) => {
         const eves = [...card.querySelectorAll('.eve')].map(({dataset}) => [dataset.eve, {...dataset}]);
-        const error = Number(card.querySelector('.error').dataset.mse);
-        const mean = Number(card.querySelector('.mean').dataset.mse);
+        const error = Number(card.querySelector('.figure').dataset.value);
+        const mean = Number(card.querySelector('.mean').dataset.value);
         const psr = Number(card.querySelector('.signal').dataset.psr);
         return [card.dataset.protection, {error, mean, psr, ...Object.fromEntries(eves)}];
       }),
@@ -103,18 +114,18 @@ async function audit(page, when) {
 }
 
 /** Has the page repeat Python's messages; what it found is kept. */
-async function check(page) {
+async function check(page, into = seen) {
   await page.click('#check');
   await page.waitForFunction(() => document.getElementById('checked').dataset.found);
-  seen.checked = await page.textContent('#checked');
-  seen.found = JSON.parse(await page.getAttribute('#checked', 'data-found'));
+  into.checked = await page.textContent('#checked');
+  into.found = JSON.parse(await page.getAttribute('#checked', 'data-found'));
 }
 
 async function desktop() {
   const {browser, page} = await open('desktop', {viewport: {width: 1280, height: 900}});
   // The way through the page with Tab, and whether one sees where one is.
   seen.stops = [];
-  for (let stop = 0; stop < 8; stop += 1) {
+  for (let stop = 0; stop < 9; stop += 1) {
     await page.keyboard.press('Tab');
     seen.stops.push(
       await page.evaluate(() => {
@@ -142,7 +153,7 @@ async function desktop() {
 
   // One message at both ends of a slider, then twenty at each.
   seen.ends = {trained: await slide(page, 'psr', 'ArrowRight', 'ArrowLeft')};
-  for (const slider of ['psr', 'snr']) {
+  for (const slider of ['psr', 'snr', 'offset']) {
     const start = await page.inputValue(`#${slider}`);
     const most = {one: await slide(page, slider, 'End')};
     const least = {one: await slide(page, slider, 'Home')};
@@ -261,8 +272,63 @@ async function colour() {
   await browser.close();
 }
 
-if (kind === 'colour') {
+/** What Bob reads under a protection, [word, whether it is marked], or how his plots are painted. */
+const bob = (page, name) =>
+  page.$eval(`[data-protection=${name}] .bob`, (box) => ({
+    told: box.querySelector('.figure').textContent,
+    words: [...(box.querySelector('.read')?.childNodes ?? [])]
+      .map((node) => [node.firstChild?.textContent ?? node.textContent.trim(), node.nodeName === 'MARK'])
+      .filter(([word]) => word),
+    plots: [...box.querySelectorAll('.plot')].map((canvas) => canvas.toDataURL()),
+  }));
+
+/** Pages of several kinds, on a phone, one after another in one browser; seen of each by its name. */
+async function several(names) {
+  const size = {width: 360, height: 740};
+  const browser = await launch('several', {viewport: size, hasTouch: true, isMobile: true});
+  for (const name of names) {
+    const page = await visit(browser, `${address}${name}/`);
+    const own = (seen[name] = {});
+    await check(page, own);
+    own.choices = await page.$$eval('#gallery label', (all) => all.map((each) => each.textContent.trim()));
+    await page.focus('#gallery :checked');
+    await page.keyboard.press('ArrowDown');
+    await idle(page);
+    own.chosen = await page.$eval('#gallery :checked', (radio) => Number(radio.value));
+    own.alice = await page.textContent('#source');
+    own.said = await page.textContent('#said');
+    // One message at both ends of a slider, then twenty at each.
+    own.ends = {snr: {}, offset: {}};
+    for (const slider of ['snr', 'offset']) {
+      const start = await page.inputValue(`#${slider}`);
+      for (const key of ['Home', 'End']) {
+        await slide(page, slider, key);
+        const bars = await page.$$eval('.bars', (all) => all.map((each) => each.ariaLabel));
+        const got = {none: await bob(page, 'none'), keyed: await bob(page, 'keyed')};
+        own.ends[slider][key] = {bob: got, bars};
+      }
+      await page.fill(`#${slider}`, start);
+      await idle(page);
+    }
+    for (const key of ['Home', 'End']) {
+      await slide(page, 'snr', key);
+      own.ends.snr[key].many = await more(page);
+    }
+    own.heads = await page.$$eval('thead th', (all) => all.map((head) => head.textContent));
+    own.bars = await page.$$eval('.card:first-child .eve:last-child .bars > span', (all) =>
+      all.map((bar) => bar.textContent),
+    );
+    own.width = await width(page);
+    await audit(page, name);
+    await page.close();
+  }
+  await browser.close();
+}
+
+if (asked[0] === 'colour') {
   await colour();
+} else if (asked.length) {
+  await several(asked);
 } else {
   mathematics();
   await desktop();

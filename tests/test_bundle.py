@@ -62,6 +62,13 @@ def test_a_bundle_holds_what_it_should_and_nothing_else(exported):
     assert [file.name for file in path.parent.iterdir() if file.name[0] == "."] == [".made"]
 
 
+def test_a_page_can_be_made_of_it(exported):
+    from arn_keras.export.web.__main__ import made
+
+    _, found = made(exported[0].parent)
+    assert {"dataset", "knowledge", "pair", "seed", "modules"} <= found.keys()
+
+
 def test_parity_is_measured_on_the_real_test_set_and_met(exported, trained):
     _, written, _ = exported
     dataset = trained[1]

@@ -11,9 +11,7 @@ from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import ear
 from arn_keras.channel.unsynchronised import Unsynchronised
 from arn_keras.data.modulation import frames
-from arn_keras.errors import ExportError
 from arn_keras.export import bundle
-from arn_keras.export.web.pictures import check_pictures
 from arn_keras.figures.curves import figure_3
 from arn_keras.files import read_json
 from arn_keras.link import constellation
@@ -113,12 +111,6 @@ def test_a_pair_is_trained_by_the_scenarios_weights_at_the_power_of_the_plain_mo
     module = problem.trained_modules(link)["transmitter"]
     signal = problem.signals[:5]
     np.testing.assert_allclose(np.mean(module(signal).numpy() ** 2, axis=1), 1, atol=1e-5)
-
-
-def test_the_page_says_in_one_line_that_it_shows_pictures_only(run):
-    with pytest.raises(ExportError, match="expected a task that the page can show") as refusal:
-        check_pictures(SavedRun.read(run).problem())
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

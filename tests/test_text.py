@@ -484,6 +484,18 @@ def test_token_ids_that_the_transmitter_does_not_have_are_refused(transmitter):
             check_tokens(transmitter, of(tokens))
 
 
+def test_a_finished_run_s_link_is_checked_at_the_power_of_the_tokens_it_sends(problem):
+    from arn_keras.run.stages import check
+
+    link = {"transmitter": problem.transmitter, "receiver": problem.receiver}
+    assert np.any(problem.dataset.test.source == PAD)
+    check(problem, "link", link)
+    twice = keras.Sequential([keras.layers.Rescaling(2.0)])(link["transmitter"].output)
+    loud = {**link, "transmitter": keras.Model(link["transmitter"].input, twice)}
+    with pytest.raises(ModelError, match=r"expected signals of mean square 1 .* got 4:"):
+        check(problem, "link", loud)
+
+
 def test_without_sacrebleu_the_scenario_says_what_to_install(monkeypatch):
     from arn_keras.scenario.text import Text
 

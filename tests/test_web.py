@@ -15,10 +15,10 @@ import urllib.request
 
 import numpy as np
 import pytest
-from bundles import trained_run, write_config
+from bundles import trained_run, unproven_bundle, write_config
 
 from arn_keras.data import images
-from arn_keras.export import bundle, manifest, runtime
+from arn_keras.export import manifest, runtime
 from arn_keras.export.web import __main__ as command
 from arn_keras.export.web import building
 from arn_keras.export.web.server import server
@@ -50,14 +50,14 @@ def require_browser():
         pytest.skip(f"needs {lacking}; make test gets it where it can")
 
 
-def browse(page, profiles, *kind):
-    """What `page.mjs` saw of a page."""
+def browse(page, profiles, *asked):
+    """What `page.mjs` saw of a page, or of those of several names below it."""
     with server(page) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{serving.server_address[1]}/"
         script = [str(ROOT / "tests" / "page.mjs"), shutil.which("chromium"), address]
         done = subprocess.run(
-            ["node", *script, str(profiles), *kind],
+            ["node", *script, str(profiles), *asked],
             capture_output=True,
             text=True,
             check=False,
@@ -73,8 +73,8 @@ def run(tmp_path_factory):
     """A run directory of the small digits with its bundle and its page."""
     require_browser()
     run = tmp_path_factory.mktemp("runs") / "digits"
-    trained_run(run, images.load("digits"), epochs=12)
-    bundle.export(run, precisions=("float32",))
+    pair = trained_run(run, images.load("digits"), epochs=12)
+    unproven_bundle(run / "bundle", pair, scenario="letter", dataset="digits")
     assert command.main([str(run), "--no-serve"]) == 0
     return run
 
@@ -117,7 +117,7 @@ def test_keras_s_figures_are_those_of_the_block_diagram(run, page):
     check = json.loads((run / "page" / "check.json").read_text())
     transmitter, receiver = load_models(run, "link", "transmitter", "receiver")
     images = np.frombuffer((run / "page" / "pictures.bin").read_bytes(), np.uint8)
-    image = images.reshape(-1, *page["shape"], 1)[check["pictures"][3]][None] / np.float32(255)
+    image = images.reshape(-1, *page["shape"], 1)[check["shown"][3]][None] / np.float32(255)
     signal = np.array(transmitter(image))[0].astype(float)
     symbols = page["symbols"]
     turn = haar_rotation(base64.b64decode(check["keystreams"][3]), symbols)
@@ -179,13 +179,20 @@ def test_a_stronger_perturbation_misleads_the_eve_who_never_adapts(seen):
         assert least["one"][name] == most["one"][name]
 
 
+def test_where_eve_is_decides_what_she_reads_and_nothing_of_bobs(seen):
+    least, most = seen["ends"]["offset"]["least"], seen["ends"]["offset"]["most"]
+    assert _right(most, "none") > _right(least, "none") + 5  # 40 dB apart
+    for name in PROTECTIONS:
+        assert least["one"][name]["error"] == most["one"][name]["error"]
+
+
 def test_at_the_trained_level_the_pair_is_as_trained(seen):
     assert seen["ends"]["trained"]["arn"]["error"] == seen["again"]["arn"]["error"]
     assert seen["ends"]["trained"]["arn"]["psr"] == seen["again"]["arn"]["psr"]
 
 
 def test_a_slider_starts_the_count_anew_and_twenty_more_are_twenty(seen):
-    for found in (seen["ends"]["psr"], seen["ends"]["snr"]):
+    for found in (seen["ends"][each] for each in ("psr", "snr", "offset")):
         for end in ("least", "most"):
             for name in PROTECTIONS:
                 assert found[end]["one"][name]["frozen"]["messages"] == "0"
@@ -195,7 +202,7 @@ def test_a_slider_starts_the_count_anew_and_twenty_more_are_twenty(seen):
 def test_each_message_has_a_key_of_its_own_and_a_slider_draws_none(page, seen):
     keys = seen["keysInTheEnd"]
     assert {key.partition(":")[0] for key in keys} == {str(keystream_bytes(page["symbols"]))}
-    assert len(set(keys)) == len(keys) == len(seen["keys"]) + 4 * 20
+    assert len(set(keys)) == len(keys) == len(seen["keys"]) + 6 * 20
 
 
 def test_axe_finds_nothing_on_desktop_and_phone_in_light_and_dark(seen):
@@ -211,6 +218,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(seen):
         "again",
         "more",
         "snr",
+        "offset",
         "psr",
         "check",
     ]

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from bundles import unproven_bundle
 from test_web import PROTECTIONS, browse, require_browser
 
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import ExportError
 from arn_keras.export.web import building
-from arn_keras.export.web.pictures import PICTURES, Pictures, check_pictures, write_pictures
-from arn_keras.rooms import answer
-from arn_keras.task import TASKS
+from arn_keras.export.web.kind import MESSAGES, kind_of, write_messages
+from arn_keras.export.web.pictures import PICTURES, Pictures
+from arn_keras.pair.rotation import FAST
 
 EVES = ("frozen", "frozen_2", "retrained")
 SIDE, SIGNAL = 12, (3, 3, 4)
@@ -62,7 +63,8 @@ def _models():
         )
 
     pair = build_transmitter_arn(SIGNAL, (16,)), build_receiver_arn(SIGNAL, (16,))
-    models = Models(transmitter, receiver, {"frozen": eve(), "frozen_2": eve()}, pair)
+    keyed = FAST.build_transmitter(SIGNAL), FAST.build_receiver(SIGNAL)
+    models = Models(transmitter, receiver, {"frozen": eve(), "frozen_2": eve()}, pair, keyed)
     retrained = {"arn": eve(), "keyed": eve()}
     generator = np.random.default_rng(7)
     for model in (transmitter, receiver, *models.eves.values(), *retrained.values(), *pair):
@@ -81,22 +83,17 @@ def _models():
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """The page's directory."""
-    from arn_keras.export import manifest
-    from arn_keras.export.conversion import Ends, write_modules
     from arn_keras.export.web import contents
     from arn_keras.export.web.eavesdroppers import Overheard
     from arn_keras.pair.chain import protection
 
     require_browser()
-    bundle, out = (tmp_path_factory.mktemp(name) for name in ("bundle", "page"))
+    bundle, out = (tmp_path_factory.mktemp(name) for name in ("run", "page"))
     models, retrained = _models()
     facts = {"dataset": "cifar10", "knowledge": "white", "pair": "0" * 64, "seed": 0}
     levels = {"snr_db": 10.0, "psr_db": -10.0}
-    about = {"scenario": "own", "protection": "arn", "precisions": ["float32"]}
-    about |= {"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0}
-    modules = write_modules(bundle, Ends(models.pair, None), ("float32",), (None, None))
-    manifest.copy_code(bundle, False)
-    manifest.write(bundle, manifest.draft(bundle, facts | levels | about | modules))
+    air = {"eve_snr_offset_db": -3.0, "clock": None, "place": None, "keeps_power": False}
+    unproven_bundle(bundle / "bundle", models.pair, scenario="own", dataset="cifar10")
     overheard = {
         name: Overheard(
             protection(name, models.pair),
@@ -107,12 +104,13 @@ def written(tmp_path_factory):
     }
     contents.write(
         out,
+        kind=PICTURES,
         models=models,
         overheard=overheard,
         dataset=_set(_pictures(3)),
-        bundle=bundle,
+        bundle=bundle / "bundle",
         seed=1,
-        facts=facts | levels,
+        facts=facts | levels | air,
     )
     building.build(out)
     return out
@@ -182,20 +180,31 @@ def test_eight_bits_stand_for_whatever_a_transmitter_takes(sources, ends):
     ("ground", "channels", "draws"), [(0, 1, True), (200, 1, False), (0, 3, False)]
 )
 def test_a_pad_is_for_grey_strokes_on_a_dark_ground(tmp_path, ground, channels, draws):
-    source = np.full((PICTURES, 10, 10, channels), ground, np.uint8)
+    source = np.full((MESSAGES, 10, 10, channels), ground, np.uint8)
     source[:, 2:7, 3:6] = 255
-    _, fields = write_pictures(tmp_path, _set(source))
+    _, fields = write_messages(tmp_path, PICTURES, _set(source))
     assert fields["extent"] == (0.5 if draws else None)
     assert (fields["shape"], fields["channels"]) == ([10, 10], channels)
     assert (tmp_path / "pictures.bin").read_bytes() == source.tobytes()
 
 
 @pytest.mark.parametrize("source", [np.zeros((4, 7)), _pictures(2, 4), {"a": np.zeros((4, 7))}])
-def test_what_is_no_picture_is_refused_in_a_line_that_says_what_can_be_shown(source):
+@pytest.mark.parametrize("task", ["signal", "image"])
+def test_what_is_no_picture_is_refused_in_a_line_that_says_what_can_be_shown(source, task):
     class Problem:
         dataset = Dataset("set", *(Split(source, np.zeros(4, int)),) * 2, 1)
-        task = answer(TASKS, "signal")
-        scenario = type("Scenario", (), {"task": staticmethod(lambda dataset: "signal")})
+        scenario = type("Scenario", (), {"task": staticmethod(lambda dataset: task)})
 
-    with pytest.raises(ExportError, match=r"pictures .* in colour\), got the task 'signal' on set"):
-        check_pictures(Problem)
+    with pytest.raises(
+        ExportError, match=rf"pictures .* in colour\), got the task '{task}' on set"
+    ):
+        kind_of(Problem)
+
+
+def test_what_is_a_picture_but_not_what_bob_is_to_see_is_refused():
+    class Problem:
+        dataset = _set(_pictures(3, 4), np.zeros(4))
+        scenario = type("Scenario", (), {"task": staticmethod(lambda dataset: "image")})
+
+    with pytest.raises(ExportError, match="expected a task that the page can show"):
+        kind_of(Problem)

@@ -37,13 +37,8 @@ class Unsynchronised(Listener):
         """Turns, delays, and sends through the air; [batch, 2 n], I, Q, ... to the same shape."""
         drawn = draw_uniform([2, ops.shape(signal)[0]], signal.dtype, self.seed_generator)
         phase, delay = tf.unstack(drawn)
-        pairs = iq.pairs(signal)
-        samples = pairs.shape[1]
         delay = ops.cast(delay * self.samples_per_symbol, "int32")
-        place = (tf.range(samples) - delay[:, None]) % samples
-        phasor = ops.stack([ops.cos(2 * math.pi * phase), ops.sin(2 * math.pi * phase)], axis=-1)
-        moved = iq.times(tf.gather(pairs, place, batch_dims=1), phasor[:, None])
-        return self.air(iq.interleaved(moved), snr_db=snr_db)
+        return self.air(moved(signal, 2 * math.pi * phase, delay), snr_db=snr_db)
 
     def synchronised(self):
         """The air alone."""
@@ -60,3 +55,18 @@ class Unsynchronised(Listener):
     def from_config(cls, config):
         """Made again."""
         return cls(**{**config, "air": keras.saving.deserialize_keras_object(config["air"])})
+
+
+def moved(signal, phase, delay):
+    """Frames turned by a phase and turned round by a delay, e^(j phi) z(t - tau).
+
+    Args:
+        signal: z, real tensor [batch, 2 n], I, Q, ...
+        phase: in radians, [batch].
+        delay: in whole samples, int32 [batch].
+    """
+    pairs = iq.pairs(signal)
+    samples = pairs.shape[1]
+    place = (tf.range(samples) - delay[:, None]) % samples
+    phasor = ops.stack([ops.cos(phase), ops.sin(phase)], axis=-1)
+    return iq.interleaved(iq.times(tf.gather(pairs, place, batch_dims=1), phasor[:, None]))

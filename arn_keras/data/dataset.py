@@ -48,6 +48,7 @@ class Dataset:
         notes: what the user must be told, one line each: another set taken, images resized, ...
         preprocessing: name in `data.PREPROCESSING`.
         vocabulary: the words of token ids, where the sources are sentences.
+        label_names: what the private labels are called, where that is known.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     preprocessing: str = "none"
     vocabulary: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
 
     @property
     def source_shape(self):

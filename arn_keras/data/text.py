@@ -63,7 +63,8 @@ def load(name, files, *, data_dir, limit, text, label, length, vocabulary):
         for each, of in ((texts, labels), (test_texts, test_labels))
     )
     notes += _told(test.source, test_texts, texts, words, length)
-    return Dataset(name, train, test, len(known), tuple(notes), vocabulary=words)
+    names = tuple(each if files else each.partition(" ")[2] for each in known)  # see `_named`
+    return Dataset(name, train, test, len(known), tuple(notes), vocabulary=words, label_names=names)
 
 
 def of_tokens(tokens, labels):

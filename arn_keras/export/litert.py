@@ -27,7 +27,7 @@ def convert(module, precision, calibration=None):
 
 
 def convert_all(module, precisions, calibration=None):
-    """Converts a Keras model of real inputs and real outputs.
+    """Converts a Keras model of real inputs (or token ids) and real outputs.
 
     The graph is traced once and not written to disk: a SavedModel for each file took seven times
     as long. What that would have kept, the names of the ends, is added to the file.
@@ -62,7 +62,7 @@ def convert_all(module, precisions, calibration=None):
         return module(signals[0] if len(signals) == 1 else list(signals), training=False)
 
     ends = [
-        tf.TensorSpec((1, *each.shape[1:]), tf.float32, name=each.name) for each in module.inputs
+        tf.TensorSpec((1, *each.shape[1:]), each.dtype, name=each.name) for each in module.inputs
     ]
     function = tf.function(serve, input_signature=ends, autograph=False).get_concrete_function()
     files = {}

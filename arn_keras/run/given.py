@@ -30,12 +30,13 @@ def load(files):
     }
 
 
-def check_link(given, dataset):
+def check_link(given, dataset, pauses=False):
     """Refuses a link that the data do not fit, or whose signal is not of power 1.
 
     Args:
         given: {"transmitter", "receiver"}.
         dataset: `data.dataset.Dataset`.
+        pauses: whether places of the signal that are all zeros are not sent.
 
     Raises:
         ModelError: with what was expected and what is there.
@@ -48,7 +49,8 @@ def check_link(given, dataset):
             f"transmitter: expected a real signal, got {signal.dtype}; a complex symbol is a pair "
             "of reals, I and Q in turn along the last axis"
         )
-    power = np.asarray(mean_power(ops.convert_to_numpy(signal)), float)
+    sent = ops.convert_to_numpy(signal)
+    power = np.asarray(mean_power(sent, sent if pauses else None), float)
     if not abs(power.mean() - 1) <= POWER_TOLERANCE:
         raise ModelError(
             f"transmitter: expected signals of mean square 1 per real symbol, to which SNR and PSR "

@@ -83,7 +83,7 @@ def check(problem, stage, models):
         ModelError: with what was expected and what is there.
     """
     if stage == LINK:
-        given.check_link(models, problem.dataset)
+        given.check_link(models, problem.dataset, problem.scenario.pauses)
         return
     few = problem.transmit(problem.dataset.test.part(slice(100)))
     if names(stage) == PAIR:

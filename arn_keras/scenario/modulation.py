@@ -104,12 +104,13 @@ class Modulation(Scenario):
 
         if name not in ("auto", NAME):
             raise ConfigError(f"--dataset: expected none, for frames are drawn, got {name!r}")
-        return modulation.load(
+        found = modulation.load(
             NAME,
             symbols_of(self.samples, self.samples_per_symbol),
             [list(MODULATIONS).index(each) for each in self.names],
             (min(self.frames, limit or self.frames), self.test_frames),
         )
+        return dataclasses.replace(found, label_names=self.names)
 
     def task(self, dataset):
         """Bob decides symbols."""

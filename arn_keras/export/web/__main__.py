@@ -73,17 +73,19 @@ def export(run_dir=None, out=None, data_dir=None):
     if lacking:
         raise ExportError(f"expected {lacking}")
     run_dir = pathlib.Path(run_dir) if run_dir else newest(pathlib.Path("runs"))
-    saved, manifest = _made(run_dir)
+    saved, manifest = made(run_dir)
     config, problem = saved.config, saved.problem(data_dir)
-    dataset = problem.dataset
     from arn_keras.export.web import contents
+    from arn_keras.export.web.air import air_of
     from arn_keras.export.web.eavesdroppers import overhear
-    from arn_keras.export.web.pictures import check_pictures
+    from arn_keras.export.web.kind import kind_of
     from arn_keras.training.algorithm_1 import stage_seed
 
-    check_pictures(problem)
+    kind, air = kind_of(problem), air_of(problem)
     out = pathlib.Path(out) if out else run_dir / "page"
-    models = contents.trained(run_dir, manifest["knowledge"], problem.scenario.judges)
+    models = contents.trained(
+        run_dir, manifest["knowledge"], problem.scenario.judges, problem.rotation
+    )
     levels = {"snr_db": sum(config.snr_db) / 2, "psr_db": config.psr_db}
     with saved.directory() as directory:
         overheard = overhear(
@@ -93,14 +95,16 @@ def export(run_dir=None, out=None, data_dir=None):
         out.mkdir(parents=True, exist_ok=True)
         contents.write(
             out,
+            kind=kind,
             models=models,
             overheard=overheard,
-            dataset=dataset,
+            dataset=problem.dataset,
             bundle=run_dir / "bundle",
             seed=stage_seed(config.seed, "page"),
             facts={
                 **{name: manifest[name] for name in ("dataset", "knowledge", "pair", "seed")},
                 **levels,
+                **air,
             },
         )
         building.build(out)
@@ -121,8 +125,12 @@ def newest(runs):
     return max(found, key=lambda run: (run / "bundle" / "manifest.json").stat().st_mtime)
 
 
-def _made(run_dir):
-    """A run and its bundle's manifest."""
+def made(run_dir):
+    """A run with a bundle: `run.saved.SavedRun`, and the bundle's manifest.
+
+    Raises:
+        RunDirError, runtime.BundleError: if it is none that a page can be made of.
+    """
     saved = SavedRun.read(run_dir)
     if not (run_dir / "bundle" / "manifest.json").is_file():
         raise RunDirError(f"{run_dir}: expected a bundle in it: python -m export {run_dir}")

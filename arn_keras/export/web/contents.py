@@ -1,25 +1,26 @@
-"""What the page runs on: models, real test pictures, and what Python says of some of them.
+"""What the page runs on: models, real test messages, and what Python says of some of them.
 
 The pair's modules are the bundle's own float32 files, byte for byte. Written are, beside the
-models, `page.json` (last: a directory with it is whole), `pictures.bin` (8-bit pictures, one after
-another, which stand for what the transmitter takes) and `check.json` (fixed noise and keys, and
-Keras's figures under them). Signals of any shape are sent; the page draws their symbols in a row.
+models and the messages (`kind`), `page.json` (last: a directory with it is whole) and `check.json`
+(fixed noise and keys, and Keras's figures under them). Signals of any shape are sent; the page
+draws their symbols in a row.
 """
 
 import base64
+import functools
 import json
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from arn_keras.channel.unsynchronised import moved
 from arn_keras.export import runtime
-from arn_keras.export.web.pictures import write_pictures
+from arn_keras.export.web.kind import write_messages
 from arn_keras.files import atomic_file, write_json
-from arn_keras.pair import ROTATIONS
 from arn_keras.pair.key_schedule import keystream_bytes, unfolded
+from arn_keras.pair.keyed import key_input, rotation_of
 from arn_keras.power import noise_variance, ratio_to_db
-from arn_keras.rooms import answer
 
 
 class Models(NamedTuple):
@@ -29,15 +30,17 @@ class Models(NamedTuple):
         transmitter, receiver: the link.
         eves: frozen eavesdroppers, {"frozen": the first, "frozen_2": ...}.
         pair: (transmitter ARN, receiver ARN).
+        keyed: (Alice's, Bob's) module of the keyed pair, as its ends draw their keys.
     """
 
     transmitter: Any
     receiver: Any
     eves: dict
     pair: tuple
+    keyed: tuple
 
 
-def write_models(out, models, overheard, bundle):
+def write_models(out, models, overheard, bundle, source_shape):
     """Writes every model as a float32 `.tflite` file of batch 1.
 
     Args:
@@ -45,6 +48,7 @@ def write_models(out, models, overheard, bundle):
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
         bundle: directory of the run's bundle.
+        source_shape: of what the transmitter takes.
 
     Returns:
         {name of the model in the page: file}.
@@ -54,14 +58,12 @@ def write_models(out, models, overheard, bundle):
     """
     from arn_keras.export.litert import convert
 
-    shape, rotation = models.pair[0].input_shape[1:], rotation_of(overheard)
-    picture = models.receiver.compute_output_shape((1, *shape))
+    shape = models.pair[0].input_shape[1:]
     converted = {
-        "transmitter": _fixed(models.transmitter, picture),
-        "receiver": _fixed(models.receiver, (1, *shape)),
-        **{model_name(name): _fixed(eve, (1, *shape)) for name, eve in models.eves.items()},
-        "transmitter_keyed": rotation.build_transmitter(shape),
-        "receiver_keyed": rotation.build_receiver(shape),
+        "transmitter": _fixed(models.transmitter, source_shape),
+        "receiver": _fixed(models.receiver, shape),
+        **{model_name(name): _fixed(eve, shape) for name, eve in models.eves.items()},
+        **{f"{role}_keyed": end for role, end in zip(runtime.ROLES, models.keyed, strict=True)},
         **{
             f"eve_{name}": heard.eves["retrained"]
             for name, heard in overheard.items()
@@ -78,104 +80,111 @@ def write_models(out, models, overheard, bundle):
     return {name: f"{name}.tflite" for name in files}
 
 
-def rotation_of(overheard):
-    """The `pair.keyed.Rotation` of the keyed pair, as its ends draw it: for each message alone."""
-    return answer(ROTATIONS, overheard["keyed"].protection.rotation.name)
-
-
 def model_name(eve):
     """Name of a frozen eavesdropper's model in the page: "eve", "eve_2", ..."""
     return eve.replace("frozen", "eve")
 
 
 def _fixed(model, shape):
-    """The model with an input of this shape, batch aside, where its own leaves sizes open."""
+    """The model with an input of this shape where its own leaves sizes open."""
     if None not in model.input_shape[1:]:
         return model
     import keras
 
-    source = keras.Input(shape[1:], name=model.inputs[0].name)
+    source = keras.Input(shape, name=model.inputs[0].name, dtype=model.inputs[0].dtype)
     return keras.Model(source, model(source, training=False), name=model.name)
 
 
-def check(models, overheard, pictures, shown, *, snr_db, seed):
-    """Keras's figures of the shown pictures under fixed noise and keys, for the page to repeat.
+def check(kind, models, overheard, sources, shown, *, facts, seed):
+    """Keras's figures of the shown messages under fixed noise and keys, for the page to repeat.
 
     Args:
+        kind: `kind.Kind`.
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
-        pictures: `Pictures`.
-        shown: numbers of the pictures.
-        snr_db: SNR in dB.
+        sources: what the transmitter takes, of all messages.
+        shown: numbers of the messages.
+        facts: of the run; what `air.air_of` gives, and `snr_db`.
         seed: integer seed of noise and keys.
 
     Returns:
-        `check.json`: `pictures`, `bob_noise` and `eve_noise` (of variance 1, one row a picture),
-        `keystreams` (of the keyed pair, base64), and `expected`, {protection: {"mse", "frozen",
-        ..., "retrained"}}: Bob's squared error, and the probabilities each Eve gives the labels,
-        one row a picture.
+        `check.json`: `shown`, `bob_noise` and `eve_noise` (of variance 1, one row a message),
+        `eve_clock` (phase and delay, one pair a message; empty where she needs none), `keystreams`
+        (of the keyed pair, base64), and `expected`, {protection: {..., "frozen", ...,
+        "retrained"}}: the kind's figures of what Bob gets, and the probabilities each Eve gives the
+        labels, one row a message.
     """
     from keras import ops
 
-    images = pictures.sources()[list(shown)]
-    signal = models.transmitter(images, training=False)
+    chosen = sources[list(shown)]
+    signal = models.transmitter(chosen, training=False)
     generator = np.random.default_rng(seed)
     bob_noise, eve_noise = generator.normal(size=(2, *signal.shape)).astype("float32")
-    deviation = float(np.sqrt(noise_variance(snr_db)))
-    expected, shape, rotation = {}, signal.shape[1:], rotation_of(overheard)
-    key = rotation.key_input, rotation.key_shape(math.prod(shape))
+    at_bob = facts["snr_db"]
+    at_bob, at_eve = (
+        float(np.sqrt(noise_variance(each)))
+        for each in (at_bob, at_bob + facts["eve_snr_offset_db"])
+    )
+    alice, bob = models.keyed
+    key = key_input(alice).name, tuple(key_input(alice).shape[1:])
     keystreams = [generator.bytes(keystream_bytes(*key)) for _ in shown]
     keys = ops.convert_to_tensor(np.stack([unfolded(each, *key) for each in keystreams]))
-    alice, bob = rotation.build_transmitter(shape), rotation.build_receiver(shape)
+    clock, hears = [], lambda sent: sent
+    if facts["clock"]:
+        phase = generator.uniform(0, 2 * np.pi, len(chosen)).astype("float32")
+        delay = generator.integers(0, facts["clock"], len(chosen), np.int32)
+        clock = [[float(turn), int(late)] for turn, late in zip(phase, delay, strict=True)]
+        hears = functools.partial(moved, phase=phase, delay=delay)
+    expected = {}
     for name, heard in overheard.items():
         sent = signal
         if heard.protection.transmitter_arn is not None:
             sent = heard.protection.transmitter_arn(signal, training=False)
         if heard.protection.rotation:
             sent = alice([sent, keys], training=False)
-            cleaned = bob([sent + deviation * bob_noise, keys], training=False)
+            cleaned = bob([sent + at_bob * bob_noise, keys], training=False)
         else:
-            cleaned = heard.protection.clean(sent + deviation * bob_noise)
-        error = np.square(models.receiver(cleaned, training=False) - images)
-        overheard_signal = sent + deviation * eve_noise
+            cleaned = heard.protection.clean(sent + at_bob * bob_noise)
+        overheard_signal = hears(sent) + at_eve * eve_noise
         expected[name] = {
-            "mse": error.reshape(len(images), -1).mean(axis=1).tolist(),
+            **kind.figures(chosen, np.asarray(models.receiver(cleaned, training=False))),
             **{
                 eve: np.asarray(ops.softmax(classifier(overheard_signal, training=False))).tolist()
                 for eve, classifier in heard.eves.items()
             },
         }
     return {
-        "pictures": list(shown),
-        "bob_noise": bob_noise.reshape(len(images), -1).tolist(),
-        "eve_noise": eve_noise.reshape(len(images), -1).tolist(),
+        "shown": list(shown),
+        "bob_noise": bob_noise.reshape(len(chosen), -1).tolist(),
+        "eve_noise": eve_noise.reshape(len(chosen), -1).tolist(),
+        "eve_clock": clock,
         "keystreams": [base64.b64encode(each).decode() for each in keystreams],
         "expected": expected,
     }
 
 
-def write(out, *, models, overheard, dataset, bundle, seed, facts):
+def write(out, *, kind, models, overheard, dataset, bundle, seed, facts):
     """Writes all that the page loads.
 
     Args:
         out: its directory, which exists.
+        kind: `kind.Kind`.
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
-        dataset: `data.images.Dataset`.
+        dataset: `data.dataset.Dataset`.
         bundle: directory of the run's bundle.
         seed: integer seed of the check's noise and keys.
-        facts: further fields of `page.json`; `snr_db` among them.
+        facts: further fields of `page.json`; `snr_db` and those of `air.air_of` among them.
     """
     (out / "page.json").unlink(missing_ok=True)
-    files = write_models(out, models, overheard, bundle)
-    pictures, described = write_pictures(out, dataset)
-    checked = check(
-        models, overheard, pictures, described["shown"], snr_db=facts["snr_db"], seed=seed
-    )
+    sources, described = write_messages(out, kind, dataset)
+    files = write_models(out, models, overheard, bundle, sources.shape[1:])
+    checked = check(kind, models, overheard, sources, described["shown"], facts=facts, seed=seed)
     with atomic_file(out / "check.json") as temporary:
         temporary.write_text(json.dumps(checked, allow_nan=False))
     measured = {name: dict(heard.measured) for name, heard in overheard.items()}
     power = measured["arn"]["perturbation_power"]
+    rotation = rotation_of(models.keyed[0])
     write_json(
         out / "page.json",
         {
@@ -184,8 +193,11 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
             "eves": [*models.eves, "retrained"],
             "sources": len(dataset.test),
             "symbols": math.prod(models.pair[0].input_shape[1:]),
-            "rotation": rotation_of(overheard).name,
-            "rounds": rotation_of(overheard).rounds,
+            "key": {
+                "rotation": rotation.name,
+                "rounds": rotation.rounds,
+                "symbols": key_input(models.keyed[0]).shape[-1],
+            },
             "measured_psr_db": ratio_to_db(power) if power else None,
             "measured": measured,
             "models": files,
@@ -193,13 +205,14 @@ def write(out, *, models, overheard, dataset, bundle, seed, facts):
     )
 
 
-def trained(run_dir, knowledge, judges):
+def trained(run_dir, knowledge, judges, rotation):
     """The models of a run.
 
     Args:
         run_dir: its directory.
         knowledge: the pair's, "white" or "black".
         judges: stages of the run's frozen eavesdroppers under their names, as `Scenario.judges`.
+        rotation: `pair.keyed.Rotation` of the keyed pair.
 
     Raises:
         RunDirError: if one is missing or damaged.
@@ -208,6 +221,8 @@ def trained(run_dir, knowledge, judges):
 
     eves = [load_models(run_dir, stage, "classifier")[0] for stage in judges.values()]
     names = ["frozen", *(f"frozen_{n}" for n in range(2, len(eves) + 1))]
-    pair = load_models(run_dir, f"arn/{knowledge}", *runtime.ROLES)
+    pair = tuple(load_models(run_dir, f"arn/{knowledge}", *runtime.ROLES))
     transmitter, receiver = load_models(run_dir, "link", "transmitter", "receiver")
-    return Models(transmitter, receiver, dict(zip(names, eves, strict=True)), tuple(pair))
+    shape = pair[0].input_shape[1:]
+    keyed = rotation.build_transmitter(shape), rotation.build_receiver(shape)
+    return Models(transmitter, receiver, dict(zip(names, eves, strict=True)), pair, keyed)

@@ -25,8 +25,8 @@ class Overheard:
         protection: `protection.Protection`.
         eves: classifiers: the frozen ones, {"frozen", "frozen_2", ...}, and "retrained"; without
             a protection she is the first.
-        measured: on all test sources: Bob's `mse`, `perturbation_power`, and the accuracy of each
-            Eve under her name.
+        measured: on all test sources: the first of the task's measures, `perturbation_power`, and
+            the accuracy of each Eve under her name.
     """
 
     protection: Any
@@ -51,7 +51,8 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
     """
     signals = problem.signals, problem.transmit(problem.dataset.test)
     rotation, found = problem.rotation, {}
-    learnt = {"arn": f"arn-{pair[:12]}", "keyed": f"keyed-{rotation.name}"}
+    learnt = {"arn": f"arn-{pair[:12]}", "keyed": f"keyed-{rotation.name.replace(' ', '-')}"}
+    measure = problem.task.measures[0].field
     for name in PROTECTIONS:
         tap = Wiretap(
             problem,
@@ -70,7 +71,7 @@ def overhear(directory, models, problem, *, snr_db, psr_db, seed, pair, epochs=E
             tap.protection,
             eves,
             {
-                "mse": measured["mse"],
+                measure: measured[measure],
                 "perturbation_power": measured["perturbation_power"],
                 **{
                     eve: accuracy(predict(classifier, heard), tap.labels[1])

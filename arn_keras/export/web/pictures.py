@@ -1,4 +1,4 @@
-"""The page's pictures: which problems have any, and the test pictures as 8-bit values.
+"""Pictures on the page: which problems have any, and the test pictures as 8-bit values.
 
 The page and Python's figures both start from the stored values and what they stand for, so that
 they agree whatever a transmitter takes: [0, 1], [-1, 1], or 8-bit values as they are.
@@ -8,13 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arn_keras.errors import ExportError
+from arn_keras.export.web.kind import Kind
 from arn_keras.files import atomic_file
 
-#: Pictures that the page sends by itself: the first of the test set, not chosen.
-PICTURES = 200
-#: Of these, how many are shown to choose from, as many of each label, and go into the check.
-SHOWN = 20
 #: Grey pictures whose edge is darker than this, of 255, are like strokes on a dark ground.
 DARK = 64
 
@@ -47,56 +43,41 @@ class Pictures(NamedTuple):
         return (self.low + (self.high - self.low) * (self.stored / 255.0)).astype(np.float32)
 
 
-def check_pictures(problem):
-    """Refuses a problem that is not about pictures, which is what the page shows.
+class PictureKind(Kind):
+    """Pictures, grey or in colour, that Bob is to see again."""
 
-    Args:
-        problem: `run.problem.Problem`.
+    name = "pictures"
+    about = "pictures that Bob is to see again (height x width x 1, grey, or 3, in colour)"
 
-    Raises:
-        ExportError: unless Bob is to see the picture that was sent, grey or in colour.
-    """
-    dataset, task = problem.dataset, problem.scenario.task(problem.dataset)
-    shape = dataset.source_shape
-    pictures = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
-    seen = problem.task.has_picture and problem.task.measures[0].field == "mse"
-    if not (pictures and seen and dataset.train.target is None):
-        raise ExportError(
-            "expected a task that the page can show, pictures that Bob is to see again (height x "
-            f"width x 1, grey, or 3, in colour), got the task {task!r} on {dataset.describe()}"
-        )
+    def shows(self, problem):
+        """Whether the source is a picture, and what Bob is to see."""
+        shape = problem.dataset.source_shape
+        picture = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
+        return picture and problem.dataset.train.target is None
+
+    def write(self, out, dataset, first):
+        """Writes `pictures.bin`; the fields are `shape`, `channels`, `range` (what the transmitter
+        takes for 0 and 255) and `extent` (usual share of a picture's side that its ink takes; null
+        where nobody can draw such a picture).
+        """
+        pictures = Pictures.of(dataset.targets(first))
+        with atomic_file(out / "pictures.bin") as temporary:
+            temporary.write_bytes(pictures.stored.tobytes())
+        *shape, channels = pictures.stored.shape[1:]
+        return pictures.sources(), {
+            "shape": shape,
+            "channels": channels,
+            "range": [pictures.low, pictures.high],
+            "extent": _extent(pictures.stored),
+        }
+
+    def figures(self, sources, estimates):
+        """`mse`, Bob's squared error."""
+        error = np.square(np.asarray(estimates) - sources)
+        return {"mse": error.reshape(len(sources), -1).mean(axis=1).tolist()}
 
 
-def write_pictures(out, dataset):
-    """Writes the pictures and says which there are.
-
-    Args:
-        out: the page's directory.
-        dataset: `data.dataset.Dataset`.
-
-    Returns:
-        (`Pictures`, fields of `page.json`): `shape`, `channels`, `range` (what the transmitter
-        takes for 0 and 255), `labels`, `shown` (numbers of pictures to choose from, by label) and
-        `extent` (usual share of a picture's side that its ink takes; null where nobody can draw
-        such a picture).
-    """
-    first = dataset.test.part(slice(PICTURES))
-    pictures = Pictures.of(dataset.targets(first))
-    labels = np.asarray(first.label)
-    with atomic_file(out / "pictures.bin") as temporary:
-        temporary.write_bytes(pictures.stored.tobytes())
-    each = max(1, SHOWN // dataset.classes)
-    shown = [n for c in range(dataset.classes) for n in np.flatnonzero(labels == c)[:each]]
-    *shape, channels = pictures.stored.shape[1:]
-    return pictures, {
-        "shape": shape,
-        "channels": channels,
-        "range": [pictures.low, pictures.high],
-        "classes": dataset.classes,
-        "labels": labels.tolist(),
-        "shown": [int(number) for number in shown[:SHOWN]],
-        "extent": _extent(pictures.stored),
-    }
+PICTURES = PictureKind()
 
 
 def _extent(images):

@@ -1,50 +1,67 @@
-// The page's proof: Python's pictures under Python's noise and keys must give Python's figures.
+// The page's proof: Python's messages under Python's noise and keys must give Python's figures.
 import {keysOf} from './keys.js';
 import {guess, PROTECTIONS, send} from './link.js';
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
+const percent = (share) => `${Number((100 * share).toPrecision(1))} %`;
+
+/** The largest relative change of one of Bob's figures, in print. */
+export function largestChange(found, expected, field) {
+  const changes = PROTECTIONS.flatMap((name) =>
+    found[name][field].map((value, row) => Math.abs(value / expected[name][field][row] - 1)),
+  );
+  return percent(Math.max(...changes));
+}
+
+/** Of all entries of one of Bob's figures, how many are the same, in print. */
+export function same(found, expected, field) {
+  const flat = (figures) => PROTECTIONS.flatMap((name) => figures[name][field].flat());
+  const [one, other] = [flat(found), flat(expected)];
+  return `${one.filter((value, at) => value === other[at]).length} of ${other.length}`;
+}
+
 /**
  * Repeats every message of `check.json`.
  *
- * @param {object} models functions of `loadModels`.
+ * @param {object} page `models`, `run` and `kind`, as `send` takes them.
  * @param {object} check contents of `check.json`.
- * @param {(index: number) => Float32Array} picture a picture of the page, as the transmitter takes it.
- * @param {object} run contents of `page.json`.
- * @returns {Promise<object>} `found`, shaped like `expected`; `messages`; `mseDifference`, the
- *   largest relative one of Bob's error; `beliefDifference`, the largest of an Eve's probability;
- *   `otherGuesses`, how many of an Eve's guesses differ; `guesses`, of how many.
+ * @returns {Promise<object>} `found`, shaped like `expected`, and `told`, in words how far apart
+ *   they are.
  */
-export async function repeatCheck(models, check, picture, run) {
-  const empty = () => Object.fromEntries(['mse', ...run.eves].map((name) => [name, []]));
-  const found = Object.fromEntries(PROTECTIONS.map((name) => [name, empty()]));
-  const result = {found, messages: 0, mseDifference: 0, beliefDifference: 0};
-  Object.assign(result, {guesses: 0, otherGuesses: 0});
-  for (const [row, index] of check.pictures.entries()) {
+export async function repeatCheck(page, check) {
+  const {run, kind} = page;
+  const found = Object.fromEntries(PROTECTIONS.map((name) => [name, {}]));
+  const keep = (name, field, value) => (found[name][field] ??= []).push(value);
+  let [beliefDifference, guesses, others] = [0, 0, 0];
+  for (const [row, index] of check.shown.entries()) {
     const message = {
-      pixels: picture(index),
+      source: kind.source(index),
+      index,
+      label: run.labels[index],
       bobNoise: Float32Array.from(check.bob_noise[row]),
       eveNoise: Float32Array.from(check.eve_noise[row]),
-      keys: keysOf(bytesOf(check.keystreams[row]), run),
+      eveClock: check.eve_clock[row] ?? null,
+      keys: keysOf(bytesOf(check.keystreams[row]), run.key),
     };
-    const outcome = await send(models, message, {snrDb: run.snr_db, gain: 1}, run.eves);
+    const air = {snrDb: run.snr_db, eveOffsetDb: run.eve_snr_offset_db, gain: 1};
+    const outcome = await send(page, message, air);
     for (const name of PROTECTIONS) {
-      const expected = check.expected[name];
-      result.messages += 1;
-      found[name].mse.push(outcome[name].mse);
-      const change = Math.abs(outcome[name].mse / expected.mse[row] - 1);
-      result.mseDifference = Math.max(result.mseDifference, change);
+      const figures = Object.entries(kind.proof(outcome[name].bob));
+      for (const [field, value] of figures) keep(name, field, value);
       for (const eve of run.eves) {
-        const beliefs = outcome[name][eve];
-        found[name][eve].push(beliefs);
-        result.guesses += 1;
-        result.otherGuesses += guess(beliefs) !== guess(expected[eve][row]) ? 1 : 0;
-        for (const [label, belief] of beliefs.entries()) {
-          const difference = Math.abs(belief - expected[eve][row][label]);
-          result.beliefDifference = Math.max(result.beliefDifference, difference);
-        }
+        const [beliefs, expected] = [outcome[name][eve], check.expected[name][eve][row]];
+        keep(name, eve, beliefs);
+        guesses += 1;
+        others += guess(beliefs) !== guess(expected) ? 1 : 0;
+        const differences = beliefs.map((belief, label) => Math.abs(belief - expected[label]));
+        beliefDifference = Math.max(beliefDifference, ...differences);
       }
     }
   }
-  return result;
+  const told =
+    `${PROTECTIONS.length * check.shown.length} messages: ${kind.agreed(found, check.expected)}, ` +
+    `Eve\u2019s probabilities within ${percent(beliefDifference)}, ` +
+    `${guesses - others} of ${guesses} guesses the same.`;
+  return {found, told};
 }

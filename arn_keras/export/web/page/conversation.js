@@ -1,87 +1,68 @@
-// The conversation: which picture Alice sends now, under which noise and key, and what came of it.
-import {pictureOf} from './ink.js';
+// The conversation: which message Alice sends now, under which noise and key, and what came of it.
+import {freshClock} from './clock.js';
 import {freshKeystream, keysOf} from './keys.js';
 import {PROTECTIONS, send} from './link.js';
 import {gaussianNoise} from './noise.js';
-import {Pad} from './pad.js';
 import {Tally} from './tally.js';
-import {Card, drawPicture, sentence} from './view.js';
-import {given} from './words.js';
+import {Card, sentence} from './view.js';
 
 const MORE = 20;
 const at = (id) => document.getElementById(id);
 
 /** Everything that changes while the page is open. */
 export class Conversation {
-  constructor(run, pictures, models) {
-    Object.assign(this, {run, pictures, models});
+  constructor(run, kind, models) {
+    Object.assign(this, {run, kind, models});
     // ?seed=1 makes the noise repeatable, never the keys.
     const seed = new URLSearchParams(location.search).get('seed');
     this.noise = gaussianNoise(seed === null ? null : Number(seed));
     this.tally = new Tally(run.eves);
     this.next = 0;
-    this.pad = new Pad(at('pad'), run.extent !== null && ((ink, side) => this.draw(ink, side)));
-    this.cards = Object.fromEntries(PROTECTIONS.map((name) => [name, new Card(name, run)]));
+    this.cards = Object.fromEntries(PROTECTIONS.map((name) => [name, new Card(name, run, kind)]));
     at('cards').append(...PROTECTIONS.map((name) => this.cards[name].element));
+    kind.begin(this);
   }
 
-  /** The test picture of this number, as the transmitter takes it. */
-  pixels(index) {
-    const count = this.run.shape[0] * this.run.shape[1] * this.run.channels;
-    return this.taken(this.pictures.subarray(index * count, (index + 1) * count));
-  }
-
-  /** What the transmitter takes for 8-bit values. */
-  taken(stored) {
-    const [low, high] = this.run.range;
-    return Float32Array.from(stored, (value) => low + (high - low) * (value / 255));
-  }
-
-  /** Takes a picture of the test set as Alice's. */
+  /** Takes a message of the test set as Alice's. */
   take(index) {
-    const source = this.pixels(index);
-    Object.assign(this, {source, label: this.run.labels[index], drawing: false});
+    Object.assign(this, {source: this.kind.source(index), index, label: this.run.labels[index]});
     at('again').disabled = false;
-    const canvas = document.createElement('canvas');
-    drawPicture(canvas, this.source, this.run);
-    this.pad.show(canvas, `Alice\u2019s picture: ${given(this.run, this.label)}`);
-    at('label').value = String(this.label);
-    at('named').textContent = given(this.run, this.label);
+    this.kind.showSource(this);
     for (const radio of document.querySelectorAll('#gallery input')) {
       radio.checked = Number(radio.value) === index;
     }
   }
 
-  /** Takes a drawing as Alice's; it is sent while it grows, and not counted. */
-  draw(ink, side) {
-    const stored = pictureOf(ink, side, this.run.shape, this.run.extent);
-    if (stored === null) return;
-    if (!this.drawing) this.forget();
-    this.drawing = true;
-    this.source = this.taken(stored);
+  /** Takes what is none of the test set as Alice's; it is sent at once, and not counted. */
+  takeOwn(source) {
+    if (this.index !== null) this.#forget();
+    this.source = source;
     at('again').disabled = false;
     this.request({fresh: true});
   }
 
-  /** Empties the pad. */
+  /** Alice has nothing to send. */
   clear() {
-    this.pad.clear();
-    this.forget();
+    this.#forget();
     at('again').disabled = true;
   }
 
-  /** Nobody knows any more what it is. */
-  forget() {
+  /** Somebody says what Alice's message is. */
+  name(label) {
+    this.label = label;
+    this.show();
+  }
+
+  #forget() {
     const chosen = document.querySelector('#gallery :checked');
     if (chosen) chosen.checked = false;
-    this.label = null;
-    at('label').value = '';
+    this.label = this.index = null;
   }
 
   /** What the sliders say. */
   air() {
-    const [snrDb, psrDb] = [at('snr').valueAsNumber, at('psr').valueAsNumber];
-    return {snrDb, gain: 10 ** ((psrDb - this.run.psr_db) / 20)};
+    const [snrDb, eveOffsetDb, psrDb] = ['snr', 'offset', 'psr'].map((id) => at(id).valueAsNumber);
+    return {snrDb, eveOffsetDb, gain: 10 ** ((psrDb - this.run.psr_db) / 20)};
   }
 
   /** Sends soon: `fresh` with new noise and key, else the last message again; `count` it. */
@@ -107,31 +88,34 @@ export class Conversation {
   }
 
   async send({fresh, count}) {
-    const symbols = this.run.symbols;
+    const {symbols, clock, key} = this.run;
     if (fresh) {
       this.message = {
-        pixels: this.source,
+        source: this.source,
+        index: this.index,
+        label: this.label,
         bobNoise: this.noise(symbols),
         eveNoise: this.noise(symbols),
-        keys: keysOf(freshKeystream(this.run), this.run),
+        eveClock: freshClock(this.noise, clock),
+        keys: keysOf(freshKeystream(key), key),
       };
     }
-    this.outcome = await send(this.models, this.message, this.air(), this.run.eves);
+    this.outcome = await send(this, this.message, this.air());
     if (count && this.label !== null) this.tally.add(this.outcome, this.label);
     this.show();
   }
 
   show() {
     for (const name of PROTECTIONS) {
-      this.cards[name].show(this.outcome[name], this.label, this.tally);
+      this.cards[name].show(this.outcome[name], this.message, this.label, this.tally);
     }
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
-      at('said').textContent = sentence(this.outcome, this.label, this.run);
+      at('said').textContent = sentence(this.outcome, this.label, this);
     }, 300);
   }
 
-  /** Sends the next pictures of the test set, one after another. */
+  /** Sends the next messages of the test set, one after another. */
   async sendMore() {
     if (this.running) return;
     this.#run(true);

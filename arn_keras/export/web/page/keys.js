@@ -18,11 +18,11 @@ const ROTATIONS = {
 };
 
 /**
- * @param {object} run contents of `page.json`: `rotation`, `symbols`, and `rounds` of the fast one.
+ * @param {object} key of `page.json`: `rotation`, `symbols`, and `rounds` of the fast one.
  * @returns {Uint8Array} a message's keystream, from the browser's cryptographic generator.
  */
-export function freshKeystream(run) {
-  const keystream = new Uint8Array(ROTATIONS[run.rotation].bytes(run));
+export function freshKeystream(key) {
+  const keystream = new Uint8Array(ROTATIONS[key.rotation].bytes(key));
   for (let at = 0; at < keystream.length; at += 65536) {
     crypto.getRandomValues(keystream.subarray(at, at + 65536)); // it gives no more at once
   }
@@ -31,7 +31,7 @@ export function freshKeystream(run) {
 
 /**
  * @param {Uint8Array} keystream of one message.
- * @param {object} run contents of `page.json`.
+ * @param {object} key of `page.json`.
  * @returns {Object<string, Float32Array>} what the keyed modules take beside the signal, by name.
  */
-export const keysOf = (keystream, run) => ROTATIONS[run.rotation].input(keystream, run);
+export const keysOf = (keystream, key) => ROTATIONS[key.rotation].input(keystream, key);

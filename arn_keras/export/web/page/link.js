@@ -1,5 +1,6 @@
 // The block diagram: one message from Alice, over the air, to Bob and to every Eve.
-import {added, decibel, meanSquare, ratio} from './power.js';
+import {moved} from './clock.js';
+import {added, decibel, meanSquare, ratio, sentShare, withPowerOf} from './power.js';
 
 /** What the page compares. */
 export const PROTECTIONS = ['none', 'arn', 'keyed'];
@@ -7,32 +8,37 @@ export const PROTECTIONS = ['none', 'arn', 'keyed'];
 /**
  * Sends a message under every protection, through the same noise.
  *
- * @param {object} models functions of `loadModels`.
- * @param {object} message `pixels` (as the transmitter takes them), `bobNoise` and `eveNoise` (variance 1), `keys` (of the keyed pair, by input).
- * @param {object} air `snrDb`; `gain`, the amplitude of the ARN's perturbation, 1 as trained.
- * @param {string[]} eves who listens: `frozen`, `frozen_2`, ... and `retrained`.
+ * @param {object} page `models`, functions of `loadModels`; `run`, contents of `page.json`; `kind`,
+ *   one of `KINDS`.
+ * @param {object} message `source` (as the transmitter takes it), `index` and `label` (null if it is
+ *   none of the test set), `bobNoise` and `eveNoise` (variance 1), `eveClock` (of `freshClock`),
+ *   `keys` (of the keyed pair, by input).
+ * @param {object} air `snrDb`; `eveOffsetDb`, how much better Eve hears; `gain`, the amplitude of the
+ *   ARN's perturbation, 1 as trained.
  * @returns {Promise<object>} for each protection: `signal` y, `sent` z, `psrDb` measured (null
- *   without perturbation), Bob's `picture` and its squared error `mse`, and what each Eve believes,
- *   under her name: a probability for each label.
+ *   without perturbation), `estimates`, what Bob's receiver says of each signal that the kind looks
+ *   at, `bob`, what the kind makes of it, and what each Eve believes, under her name: a probability
+ *   for each label.
  */
-export async function send(models, message, {snrDb, gain}, eves) {
-  const signal = await models.transmitter(message.pixels);
-  const deviation = Math.sqrt(ratio(-snrDb));
+export async function send({models, run, kind}, message, {snrDb, eveOffsetDb, gain}) {
+  const signal = await models.transmitter(message.source);
+  const [atBob, atEve] = [snrDb, snrDb + eveOffsetDb].map((level) => Math.sqrt(ratio(-level)));
   const outcome = {};
   for (const name of PROTECTIONS) {
-    const sent = await protect[name](models, signal, message.keys, gain);
-    const received = added(sent, message.bobNoise, deviation);
-    const overheard = added(sent, message.eveNoise, deviation);
+    const sent = await protect[name](models, signal, message.keys, gain, run.keeps_power);
+    const received = added(sent, message.bobNoise, atBob);
     const cleaned = await clean[name](models, received, message.keys);
-    const picture = await models.receiver(cleaned);
-    const beliefs = {};
-    for (const eve of eves) beliefs[eve] = softmax(await models[modelOf(eve, name)](overheard));
+    const overheard = added(moved(sent, message.eveClock), message.eveNoise, atEve);
+    const [signals, estimates, beliefs] = [{sent, received, cleaned}, {}, {}];
+    for (const look of kind.looks) estimates[look] = await models.receiver(signals[look]);
+    for (const eve of run.eves) beliefs[eve] = softmax(await models[modelOf(eve, name)](overheard));
+    const power = meanSquare(added(sent, signal, -1)) / sentShare(sent, run.place);
     outcome[name] = {
       signal,
       sent,
-      psrDb: name === 'none' ? null : decibel(meanSquare(added(sent, signal, -1))),
-      picture,
-      mse: meanSquare(added(picture, message.pixels, -1)),
+      psrDb: name === 'none' ? null : decibel(power),
+      estimates,
+      bob: kind.judge(estimates.cleaned, message),
       ...beliefs,
     };
   }
@@ -42,9 +48,11 @@ export async function send(models, message, {snrDb, gain}, eves) {
 const protect = {
   none: async (models, signal) => signal,
   // z = y + gain * delta. With gain 1 the module's own output, to the last bit.
-  arn: async (models, signal, keys, gain) => {
+  arn: async (models, signal, keys, gain, keepsPower) => {
     const sent = await models.transmitter_arn(signal);
-    return gain === 1 ? sent : added(signal, added(sent, signal, -1), gain);
+    if (gain === 1) return sent;
+    const scaled = added(signal, added(sent, signal, -1), gain);
+    return keepsPower ? withPowerOf(signal, scaled) : scaled;
   },
   keyed: (models, signal, keys) => models.transmitter_keyed({signal, ...keys}),
 };

@@ -1,50 +1,35 @@
-// The page: loads what it runs on, then listens to pictures, sliders and buttons.
+// The page: loads what it runs on, then listens to messages, sliders and buttons.
 import {repeatCheck} from './check.js';
 import {Conversation} from './conversation.js';
+import {fetched} from './files.js';
+import {KINDS} from './kinds.js';
 import {PROTECTIONS} from './link.js';
 import {loadModels} from './models.js';
 import {showRun} from './run.js';
-import {drawPicture, inDb, titleOf} from './view.js';
-import {given, nameOf} from './words.js';
+import {inDb, titleOf} from './view.js';
 
 const at = (id) => document.getElementById(id);
-
-async function fetched(name, as) {
-  const response = await fetch(name);
-  if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
-  return response[as]();
-}
-
-const rounded = (value) => Number(value.toPrecision(1)).toString();
 
 /** Repeats Python's messages and says how far apart the figures are. */
 async function check(page) {
   at('checked').textContent = 'checking \u2026';
-  const python = await fetched('check.json', 'json');
-  const result = await repeatCheck(page.models, python, (n) => page.pixels(n), page.run);
-  at('checked').dataset.found = JSON.stringify(result.found);
-  at('checked').textContent =
-    `${result.messages} messages: Bob\u2019s error within ${rounded(100 * result.mseDifference)} % of ` +
-    `Python\u2019s, Eve\u2019s probabilities within ${rounded(100 * result.beliefDifference)} %, ` +
-    `${result.guesses - result.otherGuesses} of ${result.guesses} guesses the same.`;
+  const {found, told} = await repeatCheck(page, await fetched('check.json', 'json'));
+  at('checked').dataset.found = JSON.stringify(found);
+  at('checked').textContent = told;
 }
 
 function fillGallery(page) {
   for (const index of page.run.shown) {
     const [label, radio] = [document.createElement('label'), document.createElement('input')];
-    Object.assign(radio, {type: 'radio', name: 'picture', value: index});
-    radio.setAttribute('aria-label', `${given(page.run, page.run.labels[index])}, test picture ${index}`);
-    const canvas = document.createElement('canvas');
-    drawPicture(canvas, page.pixels(index), page.run);
-    label.append(radio, canvas);
+    const {looks, name} = page.kind.choice(index);
+    Object.assign(radio, {type: 'radio', name: page.kind.words.source, value: index});
+    if (name) radio.setAttribute('aria-label', name);
+    label.append(radio, ...looks);
     at('gallery').append(label);
     radio.addEventListener('change', () => {
       page.take(index);
       page.request({fresh: true, count: true});
     });
-  }
-  for (let label = 0; label < page.run.classes; label += 1) {
-    at('label').append(new Option(nameOf(page.run, label), label));
   }
 }
 
@@ -65,9 +50,17 @@ function fillTabs(page) {
   choose('arn');
 }
 
+/** What each slider's level is called. */
+const LEVELS = {
+  snr: inDb,
+  offset: (level) =>
+    level ? `${inDb(Math.abs(level))} ${level > 0 ? 'better' : 'worse'}` : 'as well as Bob',
+  psr: inDb,
+};
+
 function listen(page) {
-  for (const name of ['snr', 'psr']) {
-    const tell = () => (at(`${name}-value`).value = inDb(at(name).valueAsNumber));
+  for (const [name, called] of Object.entries(LEVELS)) {
+    const tell = () => (at(`${name}-value`).value = called(at(name).valueAsNumber));
     tell();
     at(name).addEventListener('input', () => {
       tell();
@@ -77,27 +70,26 @@ function listen(page) {
   }
   at('again').addEventListener('click', () => page.request({fresh: true, count: true}));
   at('more').addEventListener('click', () => page.sendMore());
-  at('clear').addEventListener('click', () => page.clear());
   at('check').addEventListener('click', () => check(page));
-  at('label').addEventListener('change', ({target}) => {
-    page.label = target.value === '' ? null : Number(target.value);
+  const again = () => {
+    if (page.index !== null) page.kind.showSource(page);
     page.show();
-  });
-  addEventListener('resize', () => page.show());
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => page.show());
+  };
+  addEventListener('resize', again);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
 }
 
 async function start() {
   const run = await fetched('page.json', 'json');
-  showRun(run);
-  const pictures = new Uint8Array(await fetched('pictures.bin', 'arrayBuffer'));
+  const kind = await KINDS[run.kind].open(run);
+  showRun(run, kind);
   const models = await loadModels(run.models, (done, all) => (at('progress').value = done / all));
-  const page = new Conversation(run, pictures, models);
+  at('loading').hidden = true;
+  document.querySelector('main').hidden = false; // what is drawn needs its width
+  const page = new Conversation(run, kind, models);
   fillGallery(page);
   fillTabs(page);
   listen(page);
-  at('loading').hidden = true;
-  document.querySelector('main').hidden = false;
   page.take(run.shown[0]);
   await page.request({fresh: true, count: true});
   document.body.dataset.ready = '';

@@ -7,7 +7,7 @@ import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
  * @param {Object<string, string>} files name of the model: its `.tflite` file.
  * @param {(done: number, all: number) => void} progress told after each model.
  * @returns {Promise<object>} each name with a function of its only input, or of its inputs by name,
- *   to a promise of its output; all are `Float32Array`s.
+ *   to a promise of its output; `Float32Array`s, token ids an `Int32Array`.
  */
 export async function loadModels(files, progress) {
   // LiteRT writes its log to standard error; what is no error does not belong among the errors.
@@ -29,7 +29,7 @@ function asFunction(model) {
   const shapes = new Map(model.getInputDetails().map(({name, shape}) => [name, [...shape]]));
   const [only] = shapes.keys();
   return async (inputs) => {
-    const arrays = inputs instanceof Float32Array ? {[only]: inputs} : inputs;
+    const arrays = ArrayBuffer.isView(inputs) ? {[only]: inputs} : inputs;
     const given = Object.fromEntries(
       Object.entries(arrays).map(([name, array]) => [name, new Tensor(array, shapes.get(name))]),
     );

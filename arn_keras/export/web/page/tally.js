@@ -1,4 +1,4 @@
-// How often each Eve was right of the messages whose label is known, and Bob's mean error.
+// How often each Eve was right of the messages whose label is known, and what Bob made of them.
 import {guess, PROTECTIONS} from './link.js';
 
 /** Counts of the messages sent since the last change of the air. */
@@ -11,24 +11,22 @@ export class Tally {
 
   clear() {
     this.messages = 0;
-    const none = () => Object.fromEntries(['mse', ...this.eves].map((name) => [name, 0]));
+    const none = () => Object.fromEntries(this.eves.map((name) => [name, 0]));
     this.counts = Object.fromEntries(PROTECTIONS.map((name) => [name, none()]));
+    this.sums = Object.fromEntries(PROTECTIONS.map((name) => [name, {}]));
   }
 
   /** Counts one message: what `link.send` gave, and its label. */
   add(outcome, label) {
     this.messages += 1;
     for (const name of PROTECTIONS) {
-      const count = this.counts[name];
-      count.mse += outcome[name].mse;
+      const sums = this.sums[name];
+      for (const [field, value] of Object.entries(outcome[name].bob)) {
+        if (typeof value === 'number') sums[field] = (sums[field] ?? 0) + value;
+      }
       for (const eve of this.eves) {
-        count[eve] += guess(outcome[name][eve]) === label ? 1 : 0;
+        this.counts[name][eve] += guess(outcome[name][eve]) === label ? 1 : 0;
       }
     }
-  }
-
-  /** Bob's mean squared error over the messages, or null before the first. */
-  meanError(name) {
-    return this.messages ? this.counts[name].mse / this.messages : null;
   }
 }

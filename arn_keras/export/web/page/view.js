@@ -1,6 +1,5 @@
-// One protection's card: what is on the air, what Bob sees, what the Eves believe.
+// One protection's card: what is on the air, what Bob gets, what the Eves believe.
 import {guess} from './link.js';
-import {given, nameOf} from './words.js';
 
 const SYMBOLS_SHOWN = 64;
 const MOST_NUMBERED = 20;
@@ -28,7 +27,6 @@ export function eveOf(name, all) {
   return all.length > 2 ? `Eve ${number}, never adapts` : 'Eve, never adapts';
 }
 
-
 /** A level in dB in print. */
 export const inDb = (level) => `${String(Number(level.toFixed(1))).replace('-', '\u2212')} dB`;
 
@@ -37,9 +35,8 @@ export const titleOf = (name) => WORDS[name].title;
 
 /** A card of the page, filled by `show`. */
 export class Card {
-  constructor(name, run) {
-    this.name = name;
-    this.run = run;
+  constructor(name, run, kind) {
+    Object.assign(this, {name, run, kind});
     this.element = copyOf('card');
     this.element.dataset.protection = name;
     this.element.id = `card-${name}`;
@@ -47,6 +44,8 @@ export class Card {
     this.find('.idea').textContent = WORDS[name].idea;
     this.element.setAttribute('aria-label', WORDS[name].title);
     this.element.style.gridRow = `span ${4 + run.eves.length}`;
+    this.find('.bob').prepend(copyOf(`bob-${kind.name}`));
+    this.find('.bob .who').textContent = kind.words.got;
     for (const eve of run.eves) this.#prepare(eve, run);
   }
 
@@ -66,31 +65,29 @@ export class Card {
     const bars = box.querySelector('.bars');
     for (let label = 0; label < classes; label += 1) {
       const bar = document.createElement('span');
-      bar.append(document.createElement('i'), classes > MOST_NUMBERED ? '' : String(label));
-      bar.title = nameOf(this.run, label);
+      bar.append(document.createElement('i'), classes > MOST_NUMBERED ? '' : this.kind.markOf(label));
+      bar.title = this.kind.nameOf(label);
       bars.append(bar);
     }
+    bars.classList.toggle('named', bars.textContent.length > 2 * classes);
   }
 
   /**
    * Shows one message.
    *
    * @param {object} outcome of this protection, as `link.send` gives it.
-   * @param {number|null} label of the picture, null if nobody said.
+   * @param {object} message as `link.send` takes it.
+   * @param {number|null} label of the message, null if nobody said.
    * @param {import('./tally.js').Tally} tally
    */
-  show(outcome, label, tally) {
+  show(outcome, message, label, tally) {
     drawSignal(this.find('.signal'), outcome, this.name);
-    const picture = this.find('.picture');
-    drawPicture(picture, outcome.picture, this.run);
-    const error = outcome.mse.toFixed(4);
-    picture.setAttribute('aria-label', `What Bob receives, error ${error}`);
-    const figure = this.find('.error');
-    figure.textContent = `error ${error}`;
-    figure.dataset.mse = outcome.mse;
-    const mean = tally.meanError(this.name);
-    this.find('.mean').textContent = mean === null ? '' : `mean of ${tally.messages}: ${mean.toFixed(4)}`;
-    this.find('.mean').dataset.mse = mean ?? '';
+    this.kind.showBob(this.find('.bob'), outcome, message);
+    const [figure, mean, sums] = [this.find('.figure'), this.find('.mean'), tally.sums[this.name]];
+    figure.textContent = this.kind.told(outcome.bob);
+    figure.dataset.value = this.kind.figureOf(outcome.bob);
+    mean.textContent = tally.messages ? this.kind.toldOf(sums, tally.messages) : '';
+    mean.dataset.value = tally.messages ? this.kind.figureOf(sums) : '';
     for (const eve of this.run.eves) this.#showEve(eve, outcome[eve], label, tally);
   }
 
@@ -102,7 +99,7 @@ export class Card {
     const badge = {guess: '? who knows', right: '\u2713 right', wrong: '\u2717 wrong'}[verdict];
     box.dataset.verdict = verdict;
     box.dataset.guess = guessed;
-    box.querySelector('.says').textContent = `says ${nameOf(this.run, guessed)}, ${sure} sure`;
+    box.querySelector('.says').textContent = `says ${this.kind.nameOf(guessed)}, ${sure} sure`;
     box.querySelector('.badge').textContent = badge;
     const bars = box.querySelector('.bars');
     for (const [index, bar] of [...bars.children].entries()) {
@@ -110,7 +107,7 @@ export class Card {
       bar.classList.toggle('guessed', index === guessed);
       bar.classList.toggle('true', index === label);
     }
-    bars.setAttribute('aria-label', describe(beliefs, this.run));
+    bars.setAttribute('aria-label', describe(beliefs, this.kind));
     const [right, all] = [tally.counts[this.name][eve], tally.messages];
     box.querySelector('.meter span').style.width = all ? `${(100 * right) / all}%` : '0';
     box.querySelector('.told').textContent = all ? `right in ${right} of ${all}` : 'none counted yet';
@@ -119,31 +116,18 @@ export class Card {
   }
 }
 
+const listed = (names) => new Intl.ListFormat('en-GB').format(names);
+
 /** One sentence on a message, for eyes and screen readers. */
-export function sentence(outcome, label, run) {
-  const sent = label === null ? 'Sent your drawing.' : `Sent ${given(run, label)}.`;
+export function sentence(outcome, label, {run, kind}) {
+  const sent = label === null ? 'Sent your drawing.' : `Sent ${kind.given(label)}.`;
   const parts = Object.keys(WORDS).map((name) => {
-    const said = (eve) => nameOf(run, guess(outcome[name][eve]));
-    const frozen = run.eves.filter((eve) => eve !== 'retrained').map(said).join(' and ');
+    const said = (eve) => kind.nameOf(guess(outcome[name][eve]));
+    const frozen = listed(run.eves.filter((eve) => eve !== 'retrained').map(said));
     const eves = name === 'none' ? frozen : `${frozen}, retrained ${said('retrained')}`;
     return `${WORDS[name].title}: ${run.eves.length > 2 ? 'Eves say' : 'Eve says'} ${eves}.`;
   });
   return [sent, ...parts].join(' ');
-}
-
-/** Paints a picture, grey or in colour, on a canvas of its own size. */
-export function drawPicture(canvas, pixels, {shape: [height, width], channels, range: [low, high]}) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const image = new ImageData(width, height);
-  const stored = (value) => Math.round((255 * (value - low)) / (high - low));
-  for (let at = 0; at < width * height; at += 1) {
-    for (let colour = 0; colour < 3; colour += 1) {
-      image.data[4 * at + colour] = stored(pixels[at * channels + (colour % channels)]);
-    }
-    image.data[4 * at + 3] = 255;
-  }
-  canvas.getContext('2d').putImageData(image, 0, 0);
 }
 
 function drawSignal(canvas, {signal, sent, psrDb}, name) {
@@ -171,12 +155,12 @@ function drawSignal(canvas, {signal, sent, psrDb}, name) {
   canvas.dataset.psr = psrDb ?? '';
 }
 
-function describe(beliefs, run) {
+function describe(beliefs, kind) {
   const order = [...beliefs.keys()].sort((a, b) => beliefs[b] - beliefs[a]).slice(0, 3);
-  return order.map((label) => `${nameOf(run, label)}: ${Math.round(100 * beliefs[label])} %`).join(', ');
+  return order.map((label) => `${kind.nameOf(label)}: ${Math.round(100 * beliefs[label])} %`).join(', ');
 }
 
-function copyOf(template) {
-  const content = document.getElementById(template).content.cloneNode(true);
-  return content.children.length === 1 ? content.firstElementChild : content;
+/** A copy of a template's content, of one element. */
+export function copyOf(template) {
+  return document.getElementById(template).content.cloneNode(true).firstElementChild;
 }
