@@ -19,7 +19,7 @@ web: $(VENV)/.installed $(PACKAGES)
 	$(BIN)/python -m export.web $(ARGS)
 
 test: $(VENV)/.installed-test lint browser radio
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(VENV)/.installed-test
 	$(BIN)/python tests/torture $(ARGS)

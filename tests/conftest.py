@@ -16,11 +16,16 @@ if PREPARED.exists():
 
 
 # What takes longest goes first, so that no worker is left alone with it at the end.
-LONG = ("test_sweep", "test_cli", "test_web", "test_links", "test_rooms", "test_own", "test_memory")
+LONG = (
+    *("sweep", "links", "keras_models", "web", "web_kinds", "readme", "cli", "own", "rooms"),
+    *("torture", "memory", "min_max_link", "own_inputs", "bundle", "text", "frontier"),
+    *("modulation", "optimizer", "devices"),
+)
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    place = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(autouse=True)

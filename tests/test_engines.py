@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from arn_keras.errors import ConfigError, EngineError
+from arn_keras.sweep import engines
 from arn_keras.sweep.engines import LocalEngine, RayEngine
 
 
@@ -117,8 +118,10 @@ def test_an_address_that_is_none_is_refused(address):
         RayEngine(address)
 
 
-def test_an_address_where_nobody_or_no_cluster_answers_is_an_error_within_15_s():
+def test_an_address_where_nobody_or_no_cluster_answers_is_an_error_within_15_s(monkeypatch):
     pytest.importorskip("ray")
+    assert 1.5 * engines.SECONDS_TO_REACH <= 15  # half of it to connect, then all of it to answer
+    monkeypatch.setattr(engines, "SECONDS_TO_REACH", 4)
     start = time.monotonic()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
