@@ -129,7 +129,7 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
                 }
             )
     vectors, tolerance = {}, {}
-    for name, arrays in _vectors(runtime, ends, task.signal[:VECTORS], received[0, :VECTORS]):
+    for name, arrays in _vectors(ends, task.signal[:VECTORS], received[0, :VECTORS]):
         vectors |= {f"{end}.{name}": array for end, array in arrays.items()}
         tolerance[name] = max(_tolerance(name, arrays[end]) for end in ("sent", "cleaned"))
     np.savez_compressed(handover / "vectors.npz", **vectors)
@@ -185,15 +185,14 @@ def _through(modules, signal, keys):
     return signal
 
 
-def _vectors(runtime, ends, signal, received):
+def _vectors(ends, signal, received):
     """Inputs and the bundle's answers of each module, with its precision or "keyed"."""
     for precision, each in ends.items():
         for alice, bob in zip(each.alice, each.bob, strict=True):
             if alice.key_shape:
                 if precision != next(iter(ends)):
                     continue  # one file for all of them
-                name, given = "keyed", (signal, received)
-                keys = each.keys(VECTORS).__getitem__
+                name, given, keys = "keyed", (signal, received), each.keys(VECTORS).__getitem__
             else:
                 name, given, keys = precision, (signal, received), None
                 if alice.quantization:

@@ -63,7 +63,7 @@ def receive(end, recording, out, *, sources=None, symbol_rate):
         report = tally.fields(symbol_rate)
         write_json(folder / "report.json", report)
         if end.link.task.has_picture:
-            _pictures(end.link, sources, tally, folder)
+            _pictures(end.link, sources, folder)
     return report
 
 
@@ -120,7 +120,7 @@ def _new_directory(out):
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
 
 
-def _pictures(link, sources, tally, folder):
+def _pictures(link, sources, folder):
     """Draws the first estimates, below the sources where these are known."""
     from matplotlib.figure import Figure
 
