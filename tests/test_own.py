@@ -251,6 +251,12 @@ def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
     narrow = _sequential(FLAT(), keras.layers.Dense(5), shape=own_link.SHAPE)
     options = _link(monkeypatch, tmp_path, receiver=narrow)
     assert "receiver: expected estimates shaped as the sources" in _refused(capsys, *options)
+    for target, message in (
+        (np.arange(40) % 7, "receiver: expected logits of 7 labels, got outputs shaped [5]"),
+        (np.zeros((40, 9), int), "receiver: expected estimates shaped as the array target, [9]"),
+    ):
+        options = _link(monkeypatch, tmp_path, receiver=narrow, target=target)
+        assert message in _refused(capsys, *options)
     few = _sequential(FLAT(), keras.layers.Dense(3), shape=own_link.SHAPE)
     few.save("eve.keras")
     options = [*_link(monkeypatch, tmp_path), "--eve", "eve.keras", "--epochs", "1", "--quiet"]

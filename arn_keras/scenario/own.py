@@ -8,7 +8,7 @@ one that would run code (a Lambda) is refused. Layers of one's own are known whe
 import dataclasses
 
 from arn_keras.data import PREPROCESSING
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, ModelError
 from arn_keras.scenario.scenario import Scenario, file_digest, option
 
 
@@ -97,6 +97,20 @@ class Own(Scenario):
         shape = dataset.source_shape
         pictures = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
         return "image" if pictures else "signal"
+
+    def check_link(self, models, dataset):
+        """Refuses a receiver whose estimates are not of the target's kind; `ModelError`."""
+        target, found = dataset.train.target, models["receiver"].output_shape[1:]
+        if target is None:
+            return
+        if self.task(dataset) == "label":
+            expected = f"logits of {1 + int(target.max())} labels"
+            fits = len(found) == 1 and found[0] > target.max()
+        else:
+            expected = f"estimates shaped as the array target, {list(target.shape[1:])}"
+            fits = tuple(found) == target.shape[1:]
+        if not fits:
+            raise ModelError(f"receiver: expected {expected}, got outputs shaped {list(found)}")
 
     def kept_data(self):
         """The files of `--data`: a run directory keeps copies, so that it is whole."""
