@@ -47,7 +47,8 @@ def test_an_eve_who_is_frozen_is_not_trained_to_no_avail(models, sources, labels
 
 def test_an_eve_who_is_quantised_is_not_trained_by_her_biases(models, signals, labels):
     eve = keras.models.clone_model(models[2])
-    eve.quantize("int8")
+    with pytest.warns(UserWarning, match="does not have a `quantize` method"):
+        eve.quantize("int8")
     spy = EavesdropperLink(eve)
     spy.compile("adam", LOGITS, run_eagerly=True)
     with pytest.raises(ConfigError, match="got 'eavesdropper', which is quantised"):
