@@ -14,6 +14,7 @@ import tensorflow as tf
 from arn_keras.data import PREPROCESSING, arrays
 from arn_keras.data.dataset import Split
 from arn_keras.errors import DataError, ModelError, RunDirError
+from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
 from arn_keras.run.channels import options_of
 from arn_keras.run.config import Config
@@ -91,10 +92,9 @@ def save_run(
             problem=own,
         )
         with Job(config, own.dataset(name, None, None), say or (lambda line: None)) as job:
-            job.keep(
-                "arn/white",
-                {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn},
-            )
+            module = link.transmitter_arn
+            module = keep_power(module) if link.keep_power else module
+            job.keep("arn/white", {"transmitter": module, "receiver": link.receiver_arn})
             job.results()
             job.picture()
     return pathlib.Path(path)
