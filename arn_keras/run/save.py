@@ -14,7 +14,6 @@ import tensorflow as tf
 from arn_keras.data import PREPROCESSING, arrays
 from arn_keras.data.dataset import Split
 from arn_keras.errors import DataError, ModelError, RunDirError
-from arn_keras.pair.power_kept import keep_power
 from arn_keras.rooms import answer
 from arn_keras.run.channels import options_of
 from arn_keras.run.config import Config
@@ -92,9 +91,7 @@ def save_run(
             problem=own,
         )
         with Job(config, own.dataset(name, None, None), say or (lambda line: None)) as job:
-            module = link.transmitter_arn
-            module = keep_power(module) if link.keep_power else module
-            job.keep("arn/white", {"transmitter": module, "receiver": link.receiver_arn})
+            job.keep("arn/white", job.problem.trained_modules(link))
             job.results()
             job.picture()
     return pathlib.Path(path)
