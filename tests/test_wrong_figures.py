@@ -45,6 +45,16 @@ def test_an_eve_who_is_frozen_is_not_trained_to_no_avail(models, sources, labels
     assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
 
 
+def test_an_eve_who_is_quantised_is_not_trained_by_her_biases(models, signals, labels):
+    eve = keras.models.clone_model(models[2])
+    with pytest.warns(UserWarning, match="does not have a `quantize` method"):
+        eve.quantize("int8")
+    spy = EavesdropperLink(eve)
+    spy.compile("adam", LOGITS, run_eagerly=True)
+    with pytest.raises(ConfigError, match="got 'eavesdropper', which is quantised"):
+        spy.fit(signals, labels)
+
+
 @pytest.mark.parametrize("kind", [SecureLink, EavesdropperLink])
 def test_an_eve_whose_answers_are_no_numbers_is_not_a_fooled_one(models, kind):
     eve = models[2]

@@ -91,10 +91,7 @@ def save_run(
             problem=own,
         )
         with Job(config, own.dataset(name, None, None), say or (lambda line: None)) as job:
-            job.keep(
-                "arn/white",
-                {"transmitter": link.transmitter_arn, "receiver": link.receiver_arn},
-            )
+            job.keep("arn/white", job.problem.trained_modules(link))
             job.results()
             job.picture()
     return pathlib.Path(path)

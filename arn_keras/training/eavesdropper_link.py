@@ -81,6 +81,11 @@ class EavesdropperLink(NoisyLink):
         Raises:
             ConfigError: for a classifier that cannot learn: it would pass for a fooled one.
         """
+        if any(weight.dtype in ("int8", "uint8") for weight in self.classifier.weights):
+            raise ConfigError(
+                f"expected a classifier that can learn, got {self.classifier.name!r}, which is "
+                "quantised: its biases alone would"
+            )
         if self.classifier.built and not self.trainable_variables:
             raise ConfigError(
                 f"expected a classifier that can learn, got {self.classifier.name!r} without "
