@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from arn_keras.errors import ExportError
+from arn_keras.export import bundle
 from arn_keras.files import read_json, write_json
 from arn_keras.places import lock, replace_directory, restore_directory
 from arn_keras.process import run_python
@@ -246,6 +247,23 @@ def test_finished_rungs_of_another_pair_are_not_this_pairs(tmp_path):
         (tmp_path / "arn" / "white" / "transmitter.keras").write_bytes(content)
         sums.add(records.combined(tmp_path, ["link", "arn/white"]))
     assert len(sums) == 2
+
+
+def test_an_audit_of_other_modules_is_not_this_pairs(run):
+    file = run / records.AUDIT
+    file.parent.mkdir()
+    write_json(file, {"knowledge": "white", "rows": []})
+    assert bundle._audit(run, "white") is None  # nobody says of which modules it is
+    stages = ["link", "eve", "arn/white"]
+    records.write(run, records.AUDIT, {file.name: file}, records.digests(run, stages))
+    assert bundle._audit(run, "white") == {"knowledge": "white", "rows": []}
+    assert bundle._audit(run, "black") is None
+    whole = file.read_bytes()
+    file.write_bytes(b"[]")
+    assert bundle._audit(run, "white") is None
+    file.write_bytes(whole)
+    flip(run / "arn" / "white" / "receiver.keras")
+    assert bundle._audit(run, "white") is None
 
 
 def test_a_model_is_known_by_what_it_computes_and_not_by_its_layers_numbers(tmp_path):

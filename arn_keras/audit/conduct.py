@@ -115,7 +115,10 @@ def conduct(
             "warnings": warnings(rows, config.psr_db),
             "rows": rows,
         }
-        write_json(folder / "audit.json", audit)
+        file = path / records.AUDIT
+        write_json(file, audit)
+        measured_on = records.digests(path, [*base, *stages.values()])
+        records.write(path, records.AUDIT, {file.name: file}, measured_on)
         with atomic_file(folder / "audit.png") as temporary:
             audit_picture(temporary, rows, f"{dataset.name}, SNR {snr_db:g} dB")
         # The command may name a path that is no UTF-8.

@@ -191,10 +191,11 @@ def _knowledge(saved, asked):
 
 
 def _audit(run_dir, knowledge):
-    """Contents of the run's `audit.json`, None where there is none of this pair."""
-    file = run_dir / "audit" / "audit.json"
-    found = read_json(file) if file.is_file() else None
-    return found if found and knowledge in (None, found["knowledge"]) else None
+    """Contents of the run's `audit.json`, None where there is none of this pair as it is now."""
+    if not records.is_there(run_dir, records.AUDIT) or records.why_not(run_dir, records.AUDIT):
+        return None
+    found = read_json(run_dir / records.AUDIT)
+    return found if knowledge in (None, found["knowledge"]) else None
 
 
 def _precisions(means, asked):

@@ -218,10 +218,9 @@ def _tolerance(precision, answers):
 
 
 def _bare(path):
-    """A float32 `.tflite` file of fixed batch 1 as a function of a batch."""
+    """A float32 `.tflite` file of fixed batch 1, at any path, as a function of a batch."""
     from ai_edge_litert.interpreter import Interpreter
 
-    # By its bytes: the library opens no path that is not UTF-8.
     interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
     interpreter.allocate_tensors()
     given = interpreter.get_input_details()[0]["index"]

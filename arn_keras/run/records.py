@@ -19,6 +19,8 @@ from arn_keras.errors import RunDirError
 from arn_keras.files import checked, read_json, write_json
 
 FOLDER = ".made"
+#: What an audit found, of the stages that it was measured on.
+AUDIT = "audit/audit.json"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _NAME, _ID = re.compile(rb'"name": ("[^"]*")'), re.compile(rb'"shared_object_id": \d+')
 
