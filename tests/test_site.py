@@ -9,6 +9,7 @@ import re
 import pytest
 
 import arn_keras
+from arn_keras.run.config import Config
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -46,6 +47,17 @@ def test_a_table_is_means_and_deviations_of_its_rows(tables):
     )
     assert f"| {middle:.5f} ± {deviation:.5f} |" in line
     assert sorted(row["seed"] for row in rows) == [0, 1, 2]
+
+
+def test_what_the_readme_says_of_the_digits_holds_for_every_seed_of_the_rows(tables):
+    rows = tables.groups("digits")
+    plain, pairs = rows["original", None], rows["paired", "white"]
+    assert [row["seed"] for row in pairs] == [0, 1, 2, 3, 4]
+    for row, without in zip(pairs, plain, strict=True):
+        assert without["eve_accuracy"] > 0.95
+        assert 0.18 <= row["eve_accuracy"] <= 0.245
+        assert 1.035 <= row["mse"] / without["mse"] <= 1.095
+        assert row["measured_psr_db"] <= row["psr_db"] == Config().resolve("digits", 1437).psr_db
 
 
 def test_rows_of_finished_runs_are_taken_as_they_are(tables, tmp_path, monkeypatch):
@@ -109,8 +121,9 @@ def test_type_checkers_see_every_public_name_where_it_is():
     tree = ast.parse((ROOT / "arn_keras" / "__init__.py").read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
-        alias.asname: node.module.removeprefix("arn_keras.")
+        alias.asname or alias.name: node.module.removeprefix("arn_keras.")
         for node in block.body
         for alias in node.names
     }
-    assert seen == arn_keras._HOMES
+    rooms = {"audit": "audit.conduct", "export": "export.bundle"}
+    assert seen == {**arn_keras._HOMES, **rooms}

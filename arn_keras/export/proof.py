@@ -1,8 +1,7 @@
 """The process without TensorFlow: loads a bundle as a device does, and measures what it does.
 
-The units are those people care about: Bob's mean squared error, Eve's accuracy, the measured
-perturbation power. The real test set, its noise and Keras's own signals are handed over as arrays;
-the frozen semantic receiver and Eve's frozen classifier as float32 `.tflite` files.
+The units are those people care about: Bob's measure, Eve's accuracy, the perturbation's power. The
+real test set, its noise and Keras's signals come as arrays, the frozen ends as `.tflite` files.
 """
 
 import functools
