@@ -315,6 +315,10 @@ async function several(names) {
       await page.fill(`#${slider}`, start);
       await idle(page);
     }
+    const trained = await page.inputValue('#psr');
+    own.psr = {trained: (await cards(page)).arn.psr, most: (await slide(page, 'psr', 'End')).arn.psr};
+    await page.fill('#psr', trained);
+    await idle(page);
     own.channels = [];
     for (const channel of ['0', '1', '0']) {
       await page.selectOption('#channel', channel);

@@ -276,6 +276,29 @@ def test_the_points_and_gains_that_the_page_has_are_those_of_the_modem(written):
     assert page["keeps_power"]
 
 
+@pytest.mark.parametrize("name", ["sentences", "constellations"])
+def test_the_perturbation_is_scaled_as_asked_and_counts_where_there_is_a_signal(
+    runs, written, seen, name
+):
+    page = _json(written, name, "page.json")
+    kept = {"sentences": ("sentences", (LENGTH,)), "constellations": ("frames", (17, 6))}
+    file, shape = kept[name]
+    source = np.array(_json(written, name, f"{file}.json")[file][seen[name]["chosen"]])
+    source = source.reshape(1, *shape).astype("int32" if name == "sentences" else "float32")
+    (transmitter,) = load_models(runs[name], "link", "transmitter")
+    (arn,) = load_models(runs[name], "arn/white", "transmitter")
+    signal = np.array(transmitter(source), float)
+    perturbed = np.array(arn(signal.astype("float32")), float)
+    share = np.mean(source != 0) if name == "sentences" else 1.0
+    assert share < 1 or name == "constellations"
+    for end, gain in (("trained", 1.0), ("most", 10 ** (-page["psr_db"] / 20))):
+        sent = signal + gain * (perturbed - signal)
+        if page["keeps_power"]:
+            sent *= np.sqrt(np.mean(signal**2) / np.mean(sent**2))
+        power = np.mean((sent - signal) ** 2) / share
+        assert seen[name]["psr"][end] == pytest.approx(10 * np.log10(power), abs=0.01)
+
+
 def test_another_channel_is_another_air_and_the_run_s_own_comes_back(seen):
     for name in ("sentences", "constellations"):
         own, other, again = seen[name]["channels"]

@@ -83,7 +83,12 @@ function listen(page) {
     page.show();
   };
   addEventListener('resize', again);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    for (const radio of document.querySelectorAll('#gallery input')) {
+      radio.parentElement.replaceChildren(radio, ...page.kind.choice(Number(radio.value)).looks);
+    }
+    again();
+  });
 }
 
 async function start() {
