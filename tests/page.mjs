@@ -4,6 +4,8 @@ import {readFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {argv} from 'node:process';
+import {freshClock} from '../export/web/page/clock.js';
+import {freshGain} from '../export/web/page/fading.js';
 import {pictureOf} from '../export/web/page/ink.js';
 import {keysOf} from '../export/web/page/keys.js';
 import {gaussianNoise} from '../export/web/page/noise.js';
@@ -125,7 +127,7 @@ async function desktop() {
   const {browser, page} = await open('desktop', {viewport: {width: 1280, height: 900}});
   // The way through the page with Tab, and whether one sees where one is.
   seen.stops = [];
-  for (let stop = 0; stop < 9; stop += 1) {
+  for (let stop = 0; stop < 10; stop += 1) {
     await page.keyboard.press('Tab');
     seen.stops.push(
       await page.evaluate(() => {
@@ -227,6 +229,9 @@ function mathematics() {
   seen.noise = [...gaussianNoise(1)(40000)];
   seen.noiseAgain = [...gaussianNoise(1)(5)];
   seen.noiseOther = [...gaussianNoise(2)(5)];
+  const noise = gaussianNoise(3);
+  seen.gains = Array.from({length: 5000}, () => freshGain(noise));
+  seen.clocks = Array.from({length: 5000}, () => freshClock(noise, 8));
   // Enough for 128 symbols; test_web.py makes the same bytes.
   const keystream = Uint8Array.from({length: 49536}, (_, at) => Math.imul(at + 1, 2654435761) >>> 24);
   seen.rotations = [1, 2, 33, 128].map((symbols) => [
@@ -309,6 +314,17 @@ async function several(names) {
       }
       await page.fill(`#${slider}`, start);
       await idle(page);
+    }
+    const trained = await page.inputValue('#psr');
+    own.psr = {trained: (await cards(page)).arn.psr, most: (await slide(page, 'psr', 'End')).arn.psr};
+    await page.fill('#psr', trained);
+    await idle(page);
+    own.channels = [];
+    for (const channel of ['0', '1', '0']) {
+      await page.selectOption('#channel', channel);
+      await idle(page);
+      const {told, words, plots} = await bob(page, 'none');
+      own.channels.push({hint: await page.textContent('#channel-hint'), told, words, plots});
     }
     for (const key of ['Home', 'End']) {
       await slide(page, 'snr', key);

@@ -217,6 +217,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(seen):
         "picture",
         "again",
         "more",
+        "channel",
         "snr",
         "offset",
         "psr",
@@ -258,6 +259,21 @@ def test_the_page_s_noise_is_white_gaussian_and_repeats_by_its_seed(seen):
         assert abs(np.mean(noise[lag:] * noise[:-lag])) < 4 * error
     assert seen["noiseAgain"] == seen["noise"][:5]
     assert not set(seen["noiseOther"]) & set(seen["noise"])
+
+
+def test_the_page_s_gains_are_complex_normal_and_its_clocks_uniform(seen):
+    gains = np.array(seen["gains"]) @ [1, 1j]
+    error = 1 / math.sqrt(len(gains))
+    assert np.mean(abs(gains) ** 2) == pytest.approx(1, abs=4 * error)
+    assert abs(np.mean(gains**2)) < 4 * math.sqrt(2) * error
+    assert np.mean(abs(gains) ** 2 < math.log(2)) == pytest.approx(0.5, abs=2 * error)
+    phases, delays = np.array(seen["clocks"]).T
+    for order in (1, 2):  # of the circle, no place is preferred
+        assert abs(np.mean(np.exp(1j * order * phases))) < 4 * error
+    counts = np.bincount(delays.astype(int))
+    assert len(counts) == 8
+    np.testing.assert_allclose(counts, len(delays) / 8, rtol=0.2)
+    assert abs(np.corrcoef(delays, np.cos(phases))[0, 1]) < 4 * error
 
 
 def test_a_drawing_becomes_a_picture_of_the_data_set_s_size_in_its_middle(seen):

@@ -1,4 +1,4 @@
-"""The page of a link made elsewhere: convolutional, two-dimensional signals, colour, two Eves."""
+"""The page of a link made elsewhere: convolutional, signals of images, colour, two Eves, fading."""
 
 import json
 
@@ -7,9 +7,11 @@ import pytest
 from bundles import unproven_bundle
 from test_web import PROTECTIONS, browse, require_browser
 
+from arn_keras.channel.rician import Rician
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import ExportError
 from arn_keras.export.web import building
+from arn_keras.export.web.air import Air
 from arn_keras.export.web.kind import MESSAGES, kind_of, write_messages
 from arn_keras.export.web.pictures import PICTURES, Pictures
 from arn_keras.pair.rotation import FAST
@@ -92,7 +94,7 @@ def written(tmp_path_factory):
     models, retrained = _models()
     facts = {"dataset": "cifar10", "knowledge": "white", "pair": "0" * 64, "seed": 0}
     levels = {"snr_db": 10.0, "psr_db": -10.0}
-    air = {"eve_snr_offset_db": -3.0, "clock": None, "place": None, "keeps_power": False}
+    levels |= {"place": None, "keeps_power": False}
     unproven_bundle(bundle / "bundle", models.pair, scenario="own", dataset="cifar10")
     overheard = {
         name: Overheard(
@@ -105,12 +107,16 @@ def written(tmp_path_factory):
     contents.write(
         out,
         kind=PICTURES,
+        air=Air(
+            Rician(k_factor_db=3.0, equalizer="zero-forcing"),
+            Rician(k_factor_db=3.0, snr_offset_db=-3.0),
+        ),
         models=models,
         overheard=overheard,
         dataset=_set(_pictures(3)),
         bundle=bundle / "bundle",
         seed=1,
-        facts=facts | levels | air,
+        facts=facts | levels,
     )
     building.build(out)
     return out

@@ -1,6 +1,5 @@
 """The page of sentences and of constellations, both in one browser."""
 
-import dataclasses
 import itertools
 import json
 import shutil
@@ -11,9 +10,14 @@ import tiny_texts
 from bundles import unproven_bundle
 from test_web import PROTECTIONS, browse, require_browser
 
+from arn_keras.channel.awgn import AWGN
+from arn_keras.channel.listener import Listener
+from arn_keras.channel.rayleigh import Rayleigh
+from arn_keras.channel.rician import Rician
+from arn_keras.channel.unsynchronised import Unsynchronised
 from arn_keras.errors import ExportError
 from arn_keras.export.web import __main__ as command
-from arn_keras.export.web.air import air_of
+from arn_keras.export.web.air import Air
 from arn_keras.link import constellation
 from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory, load_models
@@ -272,18 +276,91 @@ def test_the_points_and_gains_that_the_page_has_are_those_of_the_modem(written):
     assert page["keeps_power"]
 
 
-def test_an_air_that_the_page_has_not_is_refused_in_one_line():
-    frames = Modulation(modulations=NAMES, samples=64, frames=9, test_frames=9)
-    with pytest.raises(ExportError, match=r"white Gaussian noise, .* got one over rayleigh"):
-        air_of(_problem(frames, _plain_link, channel="rayleigh"))
-    for synchronised, clock in ((True, None), (False, 8)):
-        problem = _problem(dataclasses.replace(frames, synchronised=synchronised), _plain_link)
-        assert air_of(problem)["clock"] == clock
+@pytest.mark.parametrize("name", ["sentences", "constellations"])
+def test_the_perturbation_is_scaled_as_asked_and_counts_where_there_is_a_signal(
+    runs, written, seen, name
+):
+    page = _json(written, name, "page.json")
+    kept = {"sentences": ("sentences", (LENGTH,)), "constellations": ("frames", (17, 6))}
+    file, shape = kept[name]
+    source = np.array(_json(written, name, f"{file}.json")[file][seen[name]["chosen"]])
+    source = source.reshape(1, *shape).astype("int32" if name == "sentences" else "float32")
+    (transmitter,) = load_models(runs[name], "link", "transmitter")
+    (arn,) = load_models(runs[name], "arn/white", "transmitter")
+    signal = np.array(transmitter(source), float)
+    perturbed = np.array(arn(signal.astype("float32")), float)
+    share = np.mean(source != 0) if name == "sentences" else 1.0
+    assert share < 1 or name == "constellations"
+    for end, gain in (("trained", 1.0), ("most", 10 ** (-page["psr_db"] / 20))):
+        sent = signal + gain * (perturbed - signal)
+        if page["keeps_power"]:
+            sent *= np.sqrt(np.mean(signal**2) / np.mean(sent**2))
+        power = np.mean((sent - signal) ** 2) / share
+        assert seen[name]["psr"][end] == pytest.approx(10 * np.log10(power), abs=0.01)
 
 
-def _plain_link(stage):
-    """The modem of the scenario's usual frame."""
-    from arn_keras.link.modem import build_receiver, build_transmitter
+def test_another_channel_is_another_air_and_the_run_s_own_comes_back(seen):
+    for name in ("sentences", "constellations"):
+        own, other, again = seen[name]["channels"]
+        assert own == again
+        assert own["hint"] == ""
+        assert "Nobody here learnt over this channel" in other["hint"]
+    assert own["plots"] != other["plots"]
+    assert own["plots"][0] == other["plots"][0]  # what is sent is not the channel's
 
-    how = {"samples": 64, "samples_per_symbol": 8}
-    return {"transmitter": build_transmitter(**how), "receiver": build_receiver(**how)}
+
+@pytest.mark.parametrize(
+    ("bob", "eve"),
+    [
+        (Rayleigh(), Rayleigh(snr_offset_db=6.0)),
+        (Rayleigh(csi="none"), Unsynchronised(Rayleigh(snr_offset_db=-2.0), 4)),
+        (Rician(k_factor_db=3.0, equalizer="zero-forcing"), Rician(k_factor_db=3.0)),
+    ],
+)
+def test_the_fading_that_python_checks_the_page_with_is_that_of_its_formulas(bob, eve):
+    air, shape = Air(bob, eve), (300, 20)
+    air.check("fading")
+    generator = np.random.default_rng(2)
+    drawn = air.draw(generator, shape)
+    sent = generator.normal(size=shape).astype("float32")
+    complex_sent = sent.view(np.complex64)
+    assert np.mean(drawn.bob_gain**2) == pytest.approx(0.5, rel=0.1)
+    for ear, name, found in (
+        (bob, "bob", air.at_bob(sent, drawn, 7.0)),
+        (eve.synchronised(), "eve", air.at_eve(sent, drawn, 7.0)),
+    ):
+        z = complex_sent
+        if name == "eve" and drawn.delay is not None:
+            z = np.array([np.roll(row, late) for row, late in zip(z, drawn.delay, strict=True)])
+            z = z * np.exp(1j * drawn.phase)[:, None]
+        noise, w = (getattr(drawn, f"{name}_{what}") for what in ("noise", "gain"))
+        variance = 10 ** (-(7.0 + ear.snr_offset_db) / 10)
+        direct = 10**0.3 / (10**0.3 + 1) if isinstance(ear, Rician) else 0
+        h = (np.sqrt(direct) + np.sqrt(1 - direct) * (w @ [1, 1j]))[:, None]
+        y = h * z + np.sqrt(variance) * noise.view(np.complex64)
+        power = abs(h) ** 2 + (variance if ear.equalizer == "mmse" else 0)
+        expected = y if ear.csi == "none" else h.conj() * y / power
+        got = np.asarray(found).view(np.complex64)
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("ear", [Rayleigh(fast_fading=True), Rician(csi="pilots"), Listener()])
+def test_an_air_that_the_page_has_not_is_refused_in_one_line(ear):
+    for air in (Air(ear, AWGN()), Air(AWGN(), ear)):
+        with pytest.raises(
+            ExportError, match=r"white Gaussian noise, .* got one over strange"
+        ) as no:
+            air.check("strange")
+        assert "\n" not in str(no.value)
+
+
+def test_channels_to_choose_from_begin_with_the_run_s_and_need_pairs_of_reals():
+    def names(air, shape):
+        return [channel["name"] for channel in air.facts(shape)["airs"]]
+
+    assert names(Air(AWGN(), AWGN()), (18, 16)) == ["awgn", "rayleigh"]
+    assert names(Air(Rayleigh(), Rayleigh()), (128,)) == ["rayleigh", "awgn"]
+    assert names(Air(Rician(), Rician()), (128,)) == ["rician", "awgn", "rayleigh"]
+    assert names(Air(AWGN(), AWGN()), (4, 9)) == ["awgn"]
+    assert Air(AWGN(), AWGN()).clock is None
+    assert Air(AWGN(), Unsynchronised(AWGN(), 8)).clock == 8

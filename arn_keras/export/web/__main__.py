@@ -76,12 +76,13 @@ def export(run_dir=None, out=None, data_dir=None):
     saved, manifest = made(run_dir)
     config, problem = saved.config, saved.problem(data_dir)
     from arn_keras.export.web import contents
-    from arn_keras.export.web.air import air_of
+    from arn_keras.export.web.air import Air
     from arn_keras.export.web.eavesdroppers import overhear
     from arn_keras.export.web.kind import kind_of
     from arn_keras.training.algorithm_1 import stage_seed
 
-    kind, air = kind_of(problem), air_of(problem)
+    kind, air = kind_of(problem), Air(*problem.channels.values())
+    air.check(config.channel)
     out = pathlib.Path(out) if out else run_dir / "page"
     models = contents.trained(
         run_dir, manifest["knowledge"], problem.scenario.judges, problem.rotation
@@ -96,6 +97,7 @@ def export(run_dir=None, out=None, data_dir=None):
         contents.write(
             out,
             kind=kind,
+            air=air,
             models=models,
             overheard=overheard,
             dataset=problem.dataset,
@@ -104,7 +106,9 @@ def export(run_dir=None, out=None, data_dir=None):
             facts={
                 **{name: manifest[name] for name in ("dataset", "knowledge", "pair", "seed")},
                 **levels,
-                **air,
+                "keeps_power": problem.keeps_power,
+                # A place of the signal that is not sent where all its reals are 0.
+                "place": problem.signal_shape[-1] if problem.scenario.pauses else None,
             },
         )
         building.build(out)

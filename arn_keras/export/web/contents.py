@@ -7,20 +7,18 @@ draws their symbols in a row.
 """
 
 import base64
-import functools
 import json
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from arn_keras.channel.unsynchronised import moved
 from arn_keras.export import runtime
 from arn_keras.export.web.kind import write_messages
 from arn_keras.files import atomic_file, write_json
 from arn_keras.pair.key_schedule import keystream_bytes, unfolded
 from arn_keras.pair.keyed import key_input, rotation_of
-from arn_keras.power import noise_variance, ratio_to_db
+from arn_keras.power import ratio_to_db
 
 
 class Models(NamedTuple):
@@ -95,46 +93,34 @@ def _fixed(model, shape):
     return keras.Model(source, model(source, training=False), name=model.name)
 
 
-def check(kind, models, overheard, sources, shown, *, facts, seed):
+def check(kind, air, models, overheard, sources, shown, *, snr_db, seed):
     """Keras's figures of the shown messages under fixed noise and keys, for the page to repeat.
 
     Args:
         kind: `kind.Kind`.
+        air: `air.Air`.
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
         sources: what the transmitter takes, of all messages.
         shown: numbers of the messages.
-        facts: of the run; what `air.air_of` gives, and `snr_db`.
+        snr_db: SNR in dB.
         seed: integer seed of noise and keys.
 
     Returns:
-        `check.json`: `shown`, `bob_noise` and `eve_noise` (of variance 1, one row a message),
-        `eve_clock` (phase and delay, one pair a message; empty where she needs none), `keystreams`
-        (of the keyed pair, base64), and `expected`, {protection: {..., "frozen", ...,
-        "retrained"}}: the kind's figures of what Bob gets, and the probabilities each Eve gives the
-        labels, one row a message.
+        `check.json`: `shown`, what `air.Drawn` has, `keystreams` (of the keyed pair, base64), and
+        `expected`, {protection: {..., "frozen", ..., "retrained"}}: the kind's figures of what Bob
+        gets, and the probabilities each Eve gives the labels, one row a message.
     """
     from keras import ops
 
     chosen = sources[list(shown)]
     signal = models.transmitter(chosen, training=False)
     generator = np.random.default_rng(seed)
-    bob_noise, eve_noise = generator.normal(size=(2, *signal.shape)).astype("float32")
-    at_bob = facts["snr_db"]
-    at_bob, at_eve = (
-        float(np.sqrt(noise_variance(each)))
-        for each in (at_bob, at_bob + facts["eve_snr_offset_db"])
-    )
+    drawn = air.draw(generator, signal.shape)
     alice, bob = models.keyed
     key = key_input(alice).name, tuple(key_input(alice).shape[1:])
     keystreams = [generator.bytes(keystream_bytes(*key)) for _ in shown]
     keys = ops.convert_to_tensor(np.stack([unfolded(each, *key) for each in keystreams]))
-    clock, hears = [], lambda sent: sent
-    if facts["clock"]:
-        phase = generator.uniform(0, 2 * np.pi, len(chosen)).astype("float32")
-        delay = generator.integers(0, facts["clock"], len(chosen), np.int32)
-        clock = [[float(turn), int(late)] for turn, late in zip(phase, delay, strict=True)]
-        hears = functools.partial(moved, phase=phase, delay=delay)
     expected = {}
     for name, heard in overheard.items():
         sent = signal
@@ -142,10 +128,10 @@ def check(kind, models, overheard, sources, shown, *, facts, seed):
             sent = heard.protection.transmitter_arn(signal, training=False)
         if heard.protection.rotation:
             sent = alice([sent, keys], training=False)
-            cleaned = bob([sent + at_bob * bob_noise, keys], training=False)
+            cleaned = bob([air.at_bob(sent, drawn, snr_db), keys], training=False)
         else:
-            cleaned = heard.protection.clean(sent + at_bob * bob_noise)
-        overheard_signal = hears(sent) + at_eve * eve_noise
+            cleaned = heard.protection.clean(air.at_bob(sent, drawn, snr_db))
+        overheard_signal = air.at_eve(sent, drawn, snr_db)
         expected[name] = {
             **kind.figures(chosen, np.asarray(models.receiver(cleaned, training=False))),
             **{
@@ -155,31 +141,31 @@ def check(kind, models, overheard, sources, shown, *, facts, seed):
         }
     return {
         "shown": list(shown),
-        "bob_noise": bob_noise.reshape(len(chosen), -1).tolist(),
-        "eve_noise": eve_noise.reshape(len(chosen), -1).tolist(),
-        "eve_clock": clock,
+        **drawn.as_json(),
         "keystreams": [base64.b64encode(each).decode() for each in keystreams],
         "expected": expected,
     }
 
 
-def write(out, *, kind, models, overheard, dataset, bundle, seed, facts):
+def write(out, *, kind, air, models, overheard, dataset, bundle, seed, facts):
     """Writes all that the page loads.
 
     Args:
         out: its directory, which exists.
         kind: `kind.Kind`.
+        air: `air.Air`.
         models: `Models`.
         overheard: {protection: `eavesdroppers.Overheard`}.
         dataset: `data.dataset.Dataset`.
         bundle: directory of the run's bundle.
         seed: integer seed of the check's noise and keys.
-        facts: further fields of `page.json`; `snr_db` and those of `air.air_of` among them.
+        facts: further fields of `page.json`; `snr_db` among them.
     """
     (out / "page.json").unlink(missing_ok=True)
     sources, described = write_messages(out, kind, dataset)
     files = write_models(out, models, overheard, bundle, sources.shape[1:])
-    checked = check(kind, models, overheard, sources, described["shown"], facts=facts, seed=seed)
+    levels = {"snr_db": facts["snr_db"], "seed": seed}
+    checked = check(kind, air, models, overheard, sources, described["shown"], **levels)
     with atomic_file(out / "check.json") as temporary:
         temporary.write_text(json.dumps(checked, allow_nan=False))
     measured = {name: dict(heard.measured) for name, heard in overheard.items()}
@@ -190,6 +176,7 @@ def write(out, *, kind, models, overheard, dataset, bundle, seed, facts):
         {
             **facts,
             **described,
+            **air.facts(models.pair[0].input_shape[1:]),
             "eves": [*models.eves, "retrained"],
             "sources": len(dataset.test),
             "symbols": math.prod(models.pair[0].input_shape[1:]),

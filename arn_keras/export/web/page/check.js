@@ -41,10 +41,13 @@ export async function repeatCheck(page, check) {
       label: run.labels[index],
       bobNoise: Float32Array.from(check.bob_noise[row]),
       eveNoise: Float32Array.from(check.eve_noise[row]),
+      bobGain: check.bob_gain[row],
+      eveGain: check.eve_gain[row],
       eveClock: check.eve_clock[row] ?? null,
       keys: keysOf(bytesOf(check.keystreams[row]), run.key),
     };
-    const air = {snrDb: run.snr_db, eveOffsetDb: run.eve_snr_offset_db, gain: 1};
+    const [channel] = run.airs;
+    const air = {channel, snrDb: run.snr_db, eveOffsetDb: run.eve_snr_offset_db, gain: 1};
     const outcome = await send(page, message, air);
     for (const name of PROTECTIONS) {
       const figures = Object.entries(kind.proof(outcome[name].bob));

@@ -97,7 +97,7 @@ function plot(canvas, points, symbols, {wrong = [], side = 0} = {}) {
   const pixels = (side || canvas.clientWidth || 120) * (devicePixelRatio || 1);
   canvas.width = canvas.height = pixels;
   const context = canvas.getContext('2d');
-  const style = getComputedStyle(canvas);
+  const style = getComputedStyle(document.documentElement);
   const place = (value, turn) => pixels / 2 + (turn * Math.max(-EDGE, Math.min(EDGE, value)) * pixels) / (2.1 * EDGE);
   const unit = pixels / 60;
   context.lineWidth = unit * 0.8;

@@ -1,5 +1,6 @@
 // The conversation: which message Alice sends now, under which noise and key, and what came of it.
 import {freshClock} from './clock.js';
+import {freshGain} from './fading.js';
 import {freshKeystream, keysOf} from './keys.js';
 import {PROTECTIONS, send} from './link.js';
 import {gaussianNoise} from './noise.js';
@@ -59,10 +60,11 @@ export class Conversation {
     this.label = this.index = null;
   }
 
-  /** What the sliders say. */
+  /** What the air's controls say. */
   air() {
     const [snrDb, eveOffsetDb, psrDb] = ['snr', 'offset', 'psr'].map((id) => at(id).valueAsNumber);
-    return {snrDb, eveOffsetDb, gain: 10 ** ((psrDb - this.run.psr_db) / 20)};
+    const channel = this.run.airs[Number(at('channel').value)];
+    return {channel, snrDb, eveOffsetDb, gain: 10 ** ((psrDb - this.run.psr_db) / 20)};
   }
 
   /** Sends soon: `fresh` with new noise and key, else the last message again; `count` it. */
@@ -96,6 +98,8 @@ export class Conversation {
         label: this.label,
         bobNoise: this.noise(symbols),
         eveNoise: this.noise(symbols),
+        bobGain: freshGain(this.noise),
+        eveGain: freshGain(this.noise),
         eveClock: freshClock(this.noise, clock),
         keys: keysOf(freshKeystream(key), key),
       };

@@ -1,5 +1,6 @@
 // The block diagram: one message from Alice, over the air, to Bob and to every Eve.
 import {moved} from './clock.js';
+import {heard} from './fading.js';
 import {added, decibel, meanSquare, ratio, sentShare, withPowerOf} from './power.js';
 
 /** What the page compares. */
@@ -11,24 +12,25 @@ export const PROTECTIONS = ['none', 'arn', 'keyed'];
  * @param {object} page `models`, functions of `loadModels`; `run`, contents of `page.json`; `kind`,
  *   one of `KINDS`.
  * @param {object} message `source` (as the transmitter takes it), `index` and `label` (null if it is
- *   none of the test set), `bobNoise` and `eveNoise` (variance 1), `eveClock` (of `freshClock`),
- *   `keys` (of the keyed pair, by input).
- * @param {object} air `snrDb`; `eveOffsetDb`, how much better Eve hears; `gain`, the amplitude of the
+ *   none of the test set), `bobNoise` and `eveNoise` (variance 1), `bobGain` and `eveGain` (of
+ *   `freshGain`), `eveClock` (of `freshClock`), `keys` (of the keyed pair, by input).
+ * @param {object} air `channel`, one of the run's; `snrDb`; `eveOffsetDb`, how much better Eve hears; `gain`, the amplitude of the
  *   ARN's perturbation, 1 as trained.
  * @returns {Promise<object>} for each protection: `signal` y, `sent` z, `psrDb` measured (null
  *   without perturbation), `estimates`, what Bob's receiver says of each signal that the kind looks
  *   at, `bob`, what the kind makes of it, and what each Eve believes, under her name: a probability
  *   for each label.
  */
-export async function send({models, run, kind}, message, {snrDb, eveOffsetDb, gain}) {
+export async function send({models, run, kind}, message, {channel, snrDb, eveOffsetDb, gain}) {
   const signal = await models.transmitter(message.source);
   const [atBob, atEve] = [snrDb, snrDb + eveOffsetDb].map((level) => Math.sqrt(ratio(-level)));
   const outcome = {};
   for (const name of PROTECTIONS) {
     const sent = await protect[name](models, signal, message.keys, gain, run.keeps_power);
-    const received = added(sent, message.bobNoise, atBob);
+    const received = heard(sent, message.bobNoise, atBob, channel, 'bob', message.bobGain);
     const cleaned = await clean[name](models, received, message.keys);
-    const overheard = added(moved(sent, message.eveClock), message.eveNoise, atEve);
+    const late = moved(sent, message.eveClock);
+    const overheard = heard(late, message.eveNoise, atEve, channel, 'eve', message.eveGain);
     const [signals, estimates, beliefs] = [{sent, received, cleaned}, {}, {}];
     for (const look of kind.looks) estimates[look] = await models.receiver(signals[look]);
     for (const eve of run.eves) beliefs[eve] = softmax(await models[modelOf(eve, name)](overheard));

@@ -5,7 +5,7 @@ import {fetched} from './files.js';
 import {KINDS} from './kinds.js';
 import {PROTECTIONS} from './link.js';
 import {loadModels} from './models.js';
-import {showRun} from './run.js';
+import {channelHint, showRun} from './run.js';
 import {inDb, titleOf} from './view.js';
 
 const at = (id) => document.getElementById(id);
@@ -59,15 +59,22 @@ const LEVELS = {
 };
 
 function listen(page) {
+  const other = () => {
+    page.tally.clear();
+    page.request({});
+  };
   for (const [name, called] of Object.entries(LEVELS)) {
     const tell = () => (at(`${name}-value`).value = called(at(name).valueAsNumber));
     tell();
     at(name).addEventListener('input', () => {
       tell();
-      page.tally.clear();
-      page.request({});
+      other();
     });
   }
+  at('channel').addEventListener('change', () => {
+    at('channel-hint').textContent = channelHint(page.run);
+    other();
+  });
   at('again').addEventListener('click', () => page.request({fresh: true, count: true}));
   at('more').addEventListener('click', () => page.sendMore());
   at('check').addEventListener('click', () => check(page));
@@ -76,7 +83,12 @@ function listen(page) {
     page.show();
   };
   addEventListener('resize', again);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    for (const radio of document.querySelectorAll('#gallery input')) {
+      radio.parentElement.replaceChildren(radio, ...page.kind.choice(Number(radio.value)).looks);
+    }
+    again();
+  });
 }
 
 async function start() {

@@ -4,6 +4,20 @@ import {copyOf, eveOf, inDb, titleOf} from './view.js';
 const at = (id) => document.getElementById(id);
 const share = (accuracy) => `${(100 * accuracy).toFixed(1)} %`;
 
+const CHANNELS = {awgn: 'White noise', rayleigh: 'Rayleigh fading', rician: 'Rician fading'};
+
+/** What there is to say of the channel that is chosen. */
+export function channelHint({airs}) {
+  const channel = airs[Number(at('channel').value)];
+  const knows = ({knows}) => (knows ? 'knows' : 'does not know');
+  const gains =
+    channel.line_of_sight === undefined
+      ? ''
+      : `A message has one gain at Bob\u2019s, which he ${knows(channel.bob)}, and another at Eve\u2019s, ` +
+        `which she ${knows(channel.eve)}. `;
+  return gains + (channel === airs[0] ? '' : 'Nobody here learnt over this channel.');
+}
+
 /** Fills in all that follows from `page.json`. */
 export function showRun(run, kind) {
   document.body.dataset.kind = kind.name;
@@ -19,6 +33,10 @@ export function showRun(run, kind) {
     head.textContent = eveOf(eve, run.eves).replace(', never adapts', '');
     heads.append(head);
   }
+  for (const [number, {name}] of run.airs.entries()) {
+    at('channel').append(new Option(CHANNELS[name], number));
+  }
+  at('channel-hint').textContent = channelHint(run);
   setSlider('snr', run.snr_db, -5, 25);
   setSlider('offset', run.eve_snr_offset_db, -20, 20);
   setSlider('psr', run.psr_db, -30, 0);
