@@ -255,7 +255,7 @@ def test_frames_are_chosen_by_modulation_and_what_is_plotted_is_what_is_sent_and
         found = own["ends"]["snr"][end]["bob"]
         sent, heard, decided = found["none"]["plots"]
         assert sent != heard == decided or "wrong" in found["none"]["told"]  # he has no module
-        assert len(set(found["keyed"]["plots"])) == 3
+        assert len({*found["keyed"]["plots"], sent}) == 4  # turned by the key, and turned back
         told[end] = found["none"]["told"]
     assert own["ends"]["snr"]["Home"]["bob"]["none"]["plots"][0] == sent  # no noise is in it
     assert told["End"] == "no of 16 symbols wrong"
