@@ -82,7 +82,10 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
 
 def _variables(model):
-    return [*model.variables, *model.optimizer.variables]
+    # Of a game also the rivals' optimisers, which Keras does not count among a model's variables.
+    further = model.moving_variables() if hasattr(model, "moving_variables") else ()
+    found = [*model.variables, *model.optimizer.variables, *further]
+    return list({id(each): each for each in found}.values())
 
 
 def _whole(path, digest):
