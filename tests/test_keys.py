@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -361,6 +362,26 @@ def test_two_ends_in_one_process_share_a_file_and_two_processes_do_not(files):
     with pytest.raises(KeyingError, match="expected this end's own key file, got one that another"):
         other.step("third", EPOCH)
     assert other.key.epoch == 0
+
+
+def test_a_forked_transmitter_is_refused_also_where_another_thread_was_sending(ends):
+    alice, _ = ends
+    ours, theirs = multiprocessing.Pipe()
+
+    def child():
+        try:
+            theirs.send(alice.next(*SIGNS))
+        except KeyingError as error:
+            theirs.send(str(error))
+
+    with alice._lock:
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        answered = ours.poll(5)
+        process.kill()
+        process.join()
+    assert answered
+    assert ours.recv() == "expected an open counter in the process that opened it"
 
 
 def test_two_ends_in_two_threads_step_their_key_one_after_the_other(files, monkeypatch):

@@ -149,9 +149,7 @@ def _stepped(content, path, modules, label):
         raise KeyingError(f"expected a whole key file, got a damaged one: {path}")
     binding, identity, chain, mark = (bytes.fromhex(match[i].decode()) for i in (2, 3, 5, 6))
     if binding != bound_digest(modules, label):
-        raise KeyingError(
-            f"expected a key of this bundle and label, got one for another: {path}"
-        )
+        raise KeyingError(f"expected a key of this bundle and label, got one for another: {path}")
     return PairKey.stepped(identity, int(match[4]), chain, mark)
 
 
