@@ -22,7 +22,7 @@ from arn_keras.pair.haar import (
 from arn_keras.pair.haar_draw import haar_rotation, keystream_bytes, normal_numbers
 from arn_keras.pair.haar_shared import SHARED_HAAR, random_factors
 from arn_keras.pair.keyed import chosen_rotation, is_keyed
-from arn_keras.pair.remainder import float_shift, normal_shift, remainder
+from arn_keras.pair.remainder import NORMAL_RMS, float_shift, normal_shift, remainder
 from arn_keras.pair.rotation import FAST
 
 
@@ -124,6 +124,17 @@ def rotations_of(source, n, count):
     draws = {"training": lambda: random_rotations(1, n, generator), "audit": draw_of_audit}
     drawn = tf.function(draws[source])
     return np.stack([np.asarray(drawn(), float).reshape(n, n) for _ in range(count // 10)])
+
+
+def test_a_last_number_of_zero_is_a_rotation_like_any_other():
+    """The sine of an angle of exactly 0, once in 2^32 messages: there is no division by it."""
+    for n in (1, 2, 3, 8):
+        keystream = np.frombuffer(np.random.default_rng(n).bytes(keystream_bytes(n)), "<u4").copy()
+        pairs, last = len(keystream) // 3, n * (n + 1) // 2 - 1
+        keystream[2 * pairs + last % pairs] = 0 if last >= pairs else 1 << 30
+        with np.errstate(all="raise"):
+            rotation = haar_rotation(keystream.tobytes(), n)
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(n), atol=1e-12)
 
 
 @pytest.mark.parametrize("source", ["client", "training", "audit"])
@@ -289,6 +300,15 @@ def test_the_remainder_bounds_what_coarser_numbers_do():
         squares.append(n * np.sum(shift**2))
     measured, bound = math.sqrt(np.mean(squares)), coarser * normal_shift(n)
     assert 0.01 * bound < measured < bound
+
+
+def test_the_remainder_s_bound_is_above_the_sum_of_its_terms_at_every_n():
+    """Reflections of 3 ... n numbers at the worst, and that of two, whose mean is a logarithm."""
+    longer = np.arange(3, 20_001)
+    summed = math.sqrt(-math.log(NORMAL_RMS)) + np.cumsum(np.sqrt((longer - 1) / (longer - 2)))
+    for n in (2, 3, 8, 128, 1024, 20_000):
+        terms = math.sqrt(-math.log(NORMAL_RMS)) if n == 2 else summed[n - 3]
+        assert math.sqrt(2 * n) * NORMAL_RMS * terms < normal_shift(n)
 
 
 def test_the_remainder_of_a_run_is_far_below_what_an_eve_could_use():

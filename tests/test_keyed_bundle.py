@@ -111,8 +111,8 @@ def test_two_directions_of_one_key_have_nothing_in_common(keyed, tmp_path):
     identities = runtime.new_key(keyed.path, key, labels=("up", "down"))
     assert len(set(identities)) == 2
     for name in ("up", "down"):
-        shutil.copy(key, tmp_path / f"{name}.alice")
-        shutil.copy(key, tmp_path / f"{name}.bob")
+        shutil.copy(f"{key}.{name}", tmp_path / f"{name}.alice")
+        shutil.copy(f"{key}.{name}", tmp_path / f"{name}.bob")
     sent = {}
     for name in ("up", "down"):
         end = {"key": tmp_path / f"{name}.alice", "counter": f"{key}.{name}.counter"}
@@ -124,6 +124,9 @@ def test_two_directions_of_one_key_have_nothing_in_common(keyed, tmp_path):
         with pytest.raises(RefusedMessageError, match="expected a message of pair"):
             pair.bob.clean(sent["down"][1], sent["down"][0])
         pair.bob.clean(sent["up"][1], sent["up"][0])
+    with pytest.raises(KeyingError, match=r"of this bundle and label, got one for another"):
+        Pair.load(keyed.path, role="receiver", label="down", **end)
+    end["key"] = tmp_path / "down.bob"
     with pytest.raises(KeyingError, match=r"expected the window of pair .*, got that of"):
         Pair.load(keyed.path, role="receiver", label="down", **end)
 

@@ -3,11 +3,14 @@
 import hashlib
 import hmac
 import json
+import multiprocessing
 import os
 import pathlib
 import pickle
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from test_haar import by_definition
 from test_keyed import dense_matrix
 
+from arn_keras.pair import key_file
 from arn_keras.pair.key_ends import ReceiverKeys, TransmitterKeys
 from arn_keras.pair.key_file import KeyFile, generate_key, make_key, read_key, write_key
 from arn_keras.pair.key_schedule import EPOCH, STEPS, Header, PairKey, drawn
@@ -360,13 +364,113 @@ def test_two_ends_in_one_process_share_a_file_and_two_processes_do_not(files):
     assert other.key.epoch == 0
 
 
+def test_a_forked_transmitter_is_refused_also_where_another_thread_was_sending(ends):
+    alice, _ = ends
+    ours, theirs = multiprocessing.Pipe()
+
+    def child():
+        try:
+            theirs.send(alice.next(*SIGNS))
+        except KeyingError as error:
+            theirs.send(str(error))
+
+    with alice._lock:
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        answered = ours.poll(5)
+        process.kill()
+        process.join()
+    assert answered
+    assert ours.recv() == "expected an open counter in the process that opened it"
+
+
+def test_two_ends_in_two_threads_step_their_key_one_after_the_other(files, monkeypatch):
+    shared, writing, overlaps = KeyFile(files / "alice"), [], []
+    write = key_file.write_durably
+    for end in ("first", "second"):
+        shared.hold(end, 0)
+
+    def slow(path, content):
+        overlaps.append(len(writing))
+        writing.append(path)
+        time.sleep(0.05)
+        write(path, content)
+        writing.pop()
+
+    monkeypatch.setattr(key_file, "write_durably", slow)
+    shared.step("first", 5 * EPOCH)
+    thread = threading.Thread(target=shared.step, args=("second", 6 * EPOCH))
+    thread.start()
+    while not writing:
+        time.sleep(0.001)
+    shared.step("first", 6 * EPOCH)
+    thread.join()
+    assert overlaps == [0, 0]
+    assert shared.key.epoch == read_key(files / "alice").epoch == 6
+    root = PairKey(bytes.fromhex((files / "bob").read_text()))
+    assert read_key(files / "alice").secrets(6) == root.secrets(6)
+
+
+def test_a_key_under_a_second_name_is_refused_since_the_old_one_would_stay_there(files):
+    keys = KeyFile(files / "bob")
+    for end in ("alice", "bob"):
+        os.link(files / end, files / "second")
+        with pytest.raises(KeyingError, match="expected a key file under one name, got 2"):
+            keys.step("end", EPOCH) if end == "bob" else KeyFile(files / end)
+        (files / "second").unlink()
+    keys.step("end", EPOCH)
+
+
+def test_what_is_stolen_from_a_silent_direction_opens_nothing_of_the_other(tmp_path):
+    """A thief of a device has every file there, of every label."""
+    make_key(tmp_path / "key", b"modules", ("up", "down"))
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".lock"} == {
+        f"key.{label}{rest}" for label in ("up", "down") for rest in ("", ".counter", ".window")
+    }
+    up = read_key(tmp_path / "key.up", b"modules", "up")
+    sent = up.signs(0, 8, 2)
+    np.testing.assert_array_equal(
+        sent, read_key(tmp_path / "key.up", b"modules", "up").signs(0, 8, 2)
+    )
+    KeyFile(tmp_path / "key.up", b"modules", "up").step("end", EPOCH)
+    for path in tmp_path.iterdir():
+        for label in ("up", "down"):
+            try:
+                stolen = read_key(path, b"modules", label)
+            except KeyingError:
+                continue
+            assert stolen.epoch == (label == "up")
+            if label == "up":
+                with pytest.raises(RefusedMessageError, match="its key is forgotten"):
+                    stolen.signs(0, 8, 2)
+            else:
+                assert stolen.identity != up.identity
+
+
+@pytest.mark.parametrize("label", ["\udcff", 5, None, b"up", "a\0b", "a/b", ".." * 200])
+def test_a_label_that_is_no_name_is_refused_and_nothing_is_made(tmp_path, label):
+    with pytest.raises(KeyingError, match="expected a "):
+        make_key(tmp_path / "key", labels=("fine", label))
+    with pytest.raises(KeyingError, match="expected each label once"):
+        make_key(tmp_path / "key", labels=("up", "up"))
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+    with pytest.raises(KeyingError, match="expected a writable place for a new key, got No such f"):
+        make_key(tmp_path / "none" / "key")
+
+
+def test_a_folder_in_the_place_of_a_key_is_refused(tmp_path):
+    for path in (tmp_path, "a\0b"):
+        with pytest.raises(KeyingError, match=r"got no regular file|expected the path of a file"):
+            KeyFile(path)
+
+
 def test_a_stepped_key_is_bound_as_it_was_and_damage_is_named(files):
     KeyFile(files / "alice", b"modules", "up").step("end", EPOCH)
     assert (files / "alice").stat().st_mode & 0o777 == 0o600
     whole = (files / "alice").read_bytes()
     assert read_key(files / "alice", b"modules", "up").epoch == 1
     for bound in ((b"", "up"), (b"modules", ""), (b"modules", "down")):
-        with pytest.raises(KeyingError, match="of this bundle and label, got one stepped for anot"):
+        with pytest.raises(KeyingError, match="of this bundle and label, got one for anot"):
             read_key(files / "alice", *bound)
     for at in range(15, len(whole)):
         (files / "alice").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])

@@ -319,12 +319,40 @@ def test_a_file_renamed_or_replaced_while_open_gives_no_number_twice(path):
             counter.next()
 
 
-def test_a_pipe_or_a_device_in_the_place_of_a_counter_is_refused_unread(tmp_path):
+def test_a_pipe_a_device_or_a_folder_in_the_place_of_a_counter_is_refused_unread(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "device").symlink_to("/dev/zero")
-    for name in ("pipe", "device"):
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "device", "folder"):
         with pytest.raises(KeyingError, match=r"got no regular file|expected a writable folder"):
             MessageCounter(tmp_path / name, PAIR)
+        with pytest.raises(KeyingError, match=r"got no regular file|expected a writable folder"):
+            ReplayWindow(path=tmp_path / name, pair=PAIR)
+
+
+@pytest.mark.parametrize("beside", ["counter.lock", ".counter.new"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_lies_in_the_place_of_a_lock_is_refused_or_swept_and_never_waited_for(
+    path, beside, kind
+):
+    whole, other = path.read_bytes(), path.parent / "other"
+    other.write_bytes(b"other")
+    (path.parent / beside).unlink(missing_ok=True)
+    make = {"pipe": os.mkfifo, "link": lambda at: at.symlink_to(other), "folder": os.mkdir}
+    make[kind](path.parent / beside)
+    if beside == ".counter.new" and kind != "folder":
+        take(path, 1)
+    else:
+        with pytest.raises(KeyingError, match="expected a writable folder for the counter, got "):
+            MessageCounter(path, PAIR)
+        assert path.read_bytes() == whole
+    assert other.read_bytes() == b"other"
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", 1.5, None])
+def test_what_names_no_file_is_refused_in_one_line(path):
+    with pytest.raises(KeyingError, match="expected the path of a file, got"):
+        MessageCounter(path, PAIR)
 
 
 @pytest.mark.parametrize("code", ["EBADF", "ENOLCK", "ENOSYS"])

@@ -669,8 +669,8 @@ def new_key(bundle, path, public_key=None, labels=()):
 
     Args:
         bundle: its directory.
-        path: of the key; `<path>.counter` and `<path>.window` are made too, or for each label
-            `<path>.<label>.counter` and `<path>.<label>.window`.
+        path: of the key; `<path>.counter` and `<path>.window` are made too. For each label it is
+            `<path>.<label>`, with its own counter and window, instead.
         public_key: PEM file of the Ed25519 key that must have signed the bundle.
         labels: of transmitters or directions.
 
@@ -688,8 +688,7 @@ def new_key(bundle, path, public_key=None, labels=()):
         raise KeyingError("expected a place outside the bundle, which is copied to others")
     labels = tuple(labels) or ("",)
     with _keying(code):
-        code.key_file.make_key(path, pair, labels)
-        return [code.key_file.read_key(path, pair, label).identity.hex() for label in labels]
+        return [identity.hex() for identity in code.key_file.make_key(path, pair, labels)]
 
 
 def main(arguments=None):
@@ -709,7 +708,7 @@ def main(arguments=None):
             made = new_key(given.bundle, given.new_key, given.public_key, given.label)
             for identity, label in zip(made, given.label or [""], strict=True):
                 stem = f"{given.new_key}.{label}" if label else given.new_key
-                print(f"key {identity}: {given.new_key}, a copy for each end and nobody else")
+                print(f"key {identity}: {stem}, a copy for each end and nobody else")
                 print(f"counter: {stem}.counter, for the transmitter alone; never copy it")
                 print(f"window: {stem}.window, for the receiver alone; never copy it")
             return 0

@@ -67,6 +67,7 @@ def haar_rotation(keystream, n):
     first = used.diagonal().copy()
     signs = np.where(first < 0, -1.0, 1.0)
     norms = np.sqrt(np.einsum("ij,ij->i", used, used))
+    norms[-1] = 1.0  # of the last only the sign is used, and an angle of 0 makes it 0
     used.flat[:: n + 1] += signs * norms
     used *= (1 / np.sqrt(norms * (norms + np.abs(first))))[:, None]
     used[-1] = 0.0

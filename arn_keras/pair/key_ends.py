@@ -35,6 +35,7 @@ class TransmitterKeys:
 
         On any error nothing is returned, so nothing can be sent.
         """
+        self._counter.check_open()  # first: a forked child's lock may be held for ever
         with self._lock:  # so that no thread's step takes the key from another one's message
             message = self._counter.next()
             stream = self._key.stream(message, name)

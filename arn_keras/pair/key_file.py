@@ -13,12 +13,13 @@ import hashlib
 import os
 import re
 import stat
+import threading
 import warnings
 import zlib
 
 from .key_schedule import EPOCH, KEY_BYTES, PairKey, bound_digest
 from .message_number import MessageCounter, ReplayWindow
-from .owned_file import read_small, write_durably
+from .owned_file import read_small, real_path, write_durably
 from .refusal import KeyingError
 
 _STEPPED = re.compile(
@@ -32,19 +33,24 @@ def generate_key():
     return os.urandom(KEY_BYTES)
 
 
-def write_key(path):
-    """Makes a new key and writes it: 64 hexadecimal digits and a newline, mode 0600.
+def write_key(path, content=None):
+    """Makes a new key's file, mode 0600: by default 64 hexadecimal digits of a new one, a newline.
 
     Raises:
-        KeyingError: the file exists; a key is never overwritten.
+        KeyingError: the file exists; a key is never overwritten. There is no such folder.
     """
+    content = generate_key().hex().encode() + b"\n" if content is None else content
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KeyingError(f"expected no file where a new key goes, got one: {path}") from None
+    except OSError as error:
+        raise KeyingError(
+            f"expected a writable place for a new key, got {error.strerror}: {path}"
+        ) from None
     try:
-        with open(handle, "w", encoding="ascii") as file:
-            file.write(generate_key().hex() + "\n")
+        with open(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
@@ -55,35 +61,47 @@ def write_key(path):
 def make_key(path, modules=b"", labels=("",)):
     """Makes a new key, and for each label the transmitter's counter and the receiver's window.
 
+    With labels each has a key file of its own, and what they were derived from is on no disk: left
+    in the file of a direction that is silent, it would open the past of all others.
+
     Args:
-        path: of the key; the others are `<path>.counter` and `<path>.window`, or with a label
-            `<path>.<label>.counter` and `<path>.<label>.window`.
+        path: of the key; the others are `<path>.counter` and `<path>.window`. With a label they
+            are `<path>.<label>`, `<path>.<label>.counter` and `<path>.<label>.window`.
         modules: bytes that name the modules it is for.
         labels: of transmitters or directions.
+
+    Returns:
+        The key's public identities, one a label.
 
     Raises:
         KeyingError: one of the files exists; none is ever overwritten.
     """
     kinds = {"counter": MessageCounter, "window": ReplayWindow}
     stems = {label: f"{path}.{label}" if label else path for label in labels}
-    for label in labels:
-        if "/" in label or os.sep in label:
+    if len(stems) < len(labels):
+        raise KeyingError(f"expected each label once, got {', '.join(map(repr, labels))}")
+    root, keys = generate_key(), []
+    for label, stem in stems.items():
+        keys.append(PairKey(root, modules, label))
+        if "/" in label or os.sep in label or "\0" in label:
             raise KeyingError(f"expected a label that can be part of a file's name, got {label!r}")
         for name in kinds:
-            if os.path.lexists(taken := f"{stems[label]}.{name}"):
+            if os.path.lexists(taken := f"{stem}.{name}"):
                 raise KeyingError(f"expected no file where a new {name} goes, got one: {taken}")
-    write_key(path)
-    made = [path]
+    made = []
     try:
-        for label in labels:
-            identity = read_key(path, modules, label).identity
+        for key, (label, stem) in zip(keys, stems.items(), strict=True):
+            bare = root.hex().encode() + b"\n"
+            write_key(stem, _line(key, bound_digest(modules, label), 0) if label else bare)
+            made.append(stem)
             for name, kind in kinds.items():
-                kind.create(f"{stems[label]}.{name}", identity)
-                made.append(f"{stems[label]}.{name}")
+                kind.create(f"{stem}.{name}", key.identity)
+                made.append(f"{stem}.{name}")
     except BaseException:
         for each in made:
             os.unlink(each)
         raise
+    return [key.identity for key in keys]
 
 
 def read_key(path, modules=b"", label=""):
@@ -101,7 +119,8 @@ def read_key(path, modules=b"", label=""):
 
 
 def _content(path):
-    content = read_small(path, "a key file")
+    # Under a second name the old key would stay when this one is stepped.
+    content = read_small(real_path(path), "a key file", links=1)
     mode = stat.S_IMODE(os.stat(path).st_mode)
     if mode & 0o077:
         warnings.warn(
@@ -130,10 +149,15 @@ def _stepped(content, path, modules, label):
         raise KeyingError(f"expected a whole key file, got a damaged one: {path}")
     binding, identity, chain, mark = (bytes.fromhex(match[i].decode()) for i in (2, 3, 5, 6))
     if binding != bound_digest(modules, label):
-        raise KeyingError(
-            f"expected a key of this bundle and label, got one stepped for another: {path}"
-        )
+        raise KeyingError(f"expected a key of this bundle and label, got one for another: {path}")
     return PairKey.stepped(identity, int(match[4]), chain, mark)
+
+
+def _line(key, binding, epoch):
+    _, chain, mark = key.secrets(epoch)
+    named = f"arn-keras-key-2 {binding.hex()} {key.identity.hex()} {epoch:020d}"
+    line = f"{named} {chain.hex()} {mark.hex()} ".encode()
+    return line + f"{zlib.crc32(line):08x}\n".encode()
 
 
 class KeyFile:
@@ -152,11 +176,11 @@ class KeyFile:
     """
 
     def __init__(self, path, modules=b"", label=""):
-        self.path, self._bound = os.path.realpath(path), bound_digest(modules, label)
+        self.path, self._bound = real_path(path), bound_digest(modules, label)
         content = _content(path)
         self.key = _parsed(content, path, modules, label)
         self._digest = hashlib.sha256(content).digest()
-        self._needed = {}
+        self._needed, self._lock = {}, threading.Lock()
 
     def hold(self, end, epoch):
         """An end says that it needs the key from this epoch on."""
@@ -169,19 +193,20 @@ class KeyFile:
             KeyingError: another process has stepped or replaced the file.
             OSError: the file could not be replaced; nothing is forgotten.
         """
-        self.hold(end, message // EPOCH)
-        epoch = min(self._needed.values())
-        if epoch <= self.key.epoch:
-            return
-        if hashlib.sha256(read_small(self.path, "a key file")).digest() != self._digest:
+        with self._lock:  # each end has its own thread
+            self.hold(end, message // EPOCH)
+            epoch = min(self._needed.values())
+            if epoch > self.key.epoch:
+                self._step(epoch)
+
+    def _step(self, epoch):
+        content = read_small(self.path, "a key file", links=1)
+        if hashlib.sha256(content).digest() != self._digest:
             raise KeyingError(
                 f"expected this end's own key file, got one that another end has stepped: "
                 f"{self.path} (each end and each label needs a copy)"
             )
-        _, chain, mark = self.key.secrets(epoch)
-        named = f"arn-keras-key-2 {self._bound.hex()} {self.key.identity.hex()} {epoch:020d}"
-        line = f"{named} {chain.hex()} {mark.hex()} ".encode()
-        content = line + f"{zlib.crc32(line):08x}\n".encode()
+        content = _line(self.key, self._bound, epoch)
         write_durably(self.path, content)
         self._digest = hashlib.sha256(content).digest()
         self.key.forget(epoch)

@@ -238,7 +238,10 @@ def bound(modules, label):
     """What a key is bound to, in bytes: B above."""
     if len(modules) > 255:
         raise KeyingError(f"expected modules of at most 255 bytes, got {len(modules)}")
-    return bytes([len(modules)]) + modules + label.encode()
+    try:
+        return bytes([len(modules)]) + modules + label.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise KeyingError(f"expected a label of text, got {label!r}") from None
 
 
 def bound_digest(modules, label):

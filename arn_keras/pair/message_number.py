@@ -55,6 +55,10 @@ class MessageCounter:
         """The number that `next` gives next; it is not taken."""
         return self._next
 
+    def check_open(self):
+        """KeyingError if it is closed, or another process opened it."""
+        self._file.check_open()
+
     def next(self):
         """A fresh message number, 0 to 2^64 - 1.
 

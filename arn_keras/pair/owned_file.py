@@ -36,7 +36,7 @@ class OwnedFile:
     """
 
     def __init__(self, path, pair, word):
-        self.path, self.word, self.pair = os.path.realpath(path), word, checked_identity(pair)
+        self.path, self.word, self.pair = real_path(path), word, checked_identity(pair)
         self._process, self.thread_lock = os.getpid(), threading.Lock()
         if not os.path.lexists(self.path):
             raise KeyingError(
@@ -45,11 +45,16 @@ class OwnedFile:
             )
         self._lock_file = _locked(self.path, word)
         try:
+            self.number = self._read()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_temporary(self.path))  # of a process that was killed
-            self.number = self._read()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise KeyingError(
+                    f"expected a writable folder for the {word}, got {error.strerror}: "
+                    f"{_temporary(self.path)}"
+                ) from None
             raise
 
     @classmethod
@@ -59,7 +64,7 @@ class OwnedFile:
         Raises:
             KeyingError: the file exists, or another process holds it.
         """
-        path, record = os.path.realpath(path), _record(word, checked_identity(pair), 0)
+        path, record = real_path(path), _record(word, checked_identity(pair), 0)
         with _locked(path, word):
             if os.path.lexists(path):
                 raise KeyingError(f"expected no file where a new {word} goes, got one: {path}")
@@ -137,13 +142,26 @@ def read_small(path, what, links=None, limit=4096):
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise KeyingError(f"expected {what}, got {error.strerror}: {path}") from None
-    with open(handle, "rb") as file:
+    try:  # not `open`, which has an error of its own for a folder
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise KeyingError(f"expected {what}, got no regular file: {path}")
         if links is not None and found.st_nlink > links:
             raise KeyingError(f"expected {what} under one name, got {found.st_nlink}: {path}")
-        return file.read(limit + 1)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(handle)
+
+
+def real_path(path):
+    """A file's own path, behind all symbolic links; KeyingError for what names no file."""
+    try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError
+        return os.path.realpath(os.fsdecode(path))
+    except (TypeError, ValueError):
+        raise KeyingError(f"expected the path of a file, got {path!r}") from None
 
 
 def write_durably(path, content):
@@ -186,7 +204,7 @@ def _stat(path):
         return None
 
 
-def _flock(file, word, wait=False):
+def _flock(file, word, path, wait=False):
     try:
         import fcntl
     except ImportError:
@@ -194,9 +212,7 @@ def _flock(file, word, wait=False):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
-        raise KeyingError(
-            f"expected a {word} nobody else uses, got one in use: {file.name}"
-        ) from None
+        raise KeyingError(f"expected a {word} nobody else uses, got one in use: {path}") from None
     except OSError as error:
         raise KeyingError(
             f"expected a file system with working locks for a {word}, got {error.strerror}"
@@ -205,13 +221,18 @@ def _flock(file, word, wait=False):
 
 def _locked(path, word):
     try:
-        file = open(f"{path}.lock", "ab")  # noqa: SIM115 - open as long as its owner is
+        # Without O_NONBLOCK a pipe in its place would be waited for.
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(f"{path}.lock", flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise KeyingError(
-            f"expected a writable folder for the {word}, got {error.strerror}: {path}"
+            f"expected a writable folder for the {word}, got {error.strerror}: {path}.lock"
         ) from None
+    file = open(handle, "wb", buffering=0)  # noqa: SIM115 - open as long as its owner is
     try:
-        _flock(file, word)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise KeyingError(f"expected a lock, got no regular file: {path}.lock")
+        _flock(file, word, path)
     except BaseException:
         file.close()
         raise
@@ -222,7 +243,7 @@ def _locked(path, word):
 def _locked_folder(folder):
     handle = os.open(folder, os.O_RDONLY)
     try:
-        _flock(handle, "folder", wait=True)
+        _flock(handle, "folder", folder, wait=True)
         yield
     finally:
         os.close(handle)

@@ -27,15 +27,16 @@ NORMAL_RMS = 1.1 * math.pi / 2**32 / math.sqrt(3)
 def normal_shift(symbols):
     """Root mean square of d_normal: of z, for the words that its normal numbers are made of.
 
-        n sqrt(2 n) e,    e = `NORMAL_RMS`.
+        (n + 8) sqrt(2 n) e,    e = `NORMAL_RMS`.
 
-    A vector of k normal numbers turns by at most e sqrt(k / (k - 2)) and its reflection moves a
-    signal of norm sqrt(n) by at most sqrt(2) times that; the n - 1 of them add up at the worst.
+    A vector of k normal numbers turns by at most e sqrt((k - 1) / (k - 2)), one of two by
+    e sqrt(ln(1 / e)) = 4.6 e, and its reflection moves a signal of norm sqrt(n) by at most
+    sqrt(2 n) times that. The n - 1 of them add up at the worst: to less than n + 8 (n <= 20,000).
 
     Args:
         symbols: n, real symbols a message.
     """
-    return symbols * math.sqrt(2 * symbols) * NORMAL_RMS
+    return (symbols + 8) * math.sqrt(2 * symbols) * NORMAL_RMS
 
 
 def float_shift(signals, seed):
