@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from torture.journals import content_of, harmed
 
 from arn_keras.errors import RunDirError
 from arn_keras.measure import journal
@@ -25,9 +26,6 @@ def record(number):
 
 
 RECORDS = dict(record(number) for number in range(40))
-
-
-BYTES = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), digest FROM records"
 
 
 def opened(path, said=None, **first):
@@ -72,20 +70,12 @@ def test_a_key_is_never_there_twice_and_a_refused_batch_leaves_nothing(path):
 def test_2000_flips_and_cuts_are_named_or_change_nothing_and_no_altered_record_is_used(
     path, tmp_path
 ):
-    whole, chance = path.read_bytes(), random.Random(0)
-    with sqlite3.connect(path) as connection:
-        records = [b"".join(row) for row in connection.execute(BYTES)]
-    starts = [(each, whole.index(each, 8192)) for each in records]  # before it: the tree's root
-    inside = {start + offset for each, start in starts for offset in range(len(each))}
+    (whole, inside), chance = content_of(path), random.Random(0)
     assert len(inside) > len(whole) / 2  # the rest is SQLite's, a good part of it without use
     copy = tmp_path / "copy.sqlite"
     for trial in range(2000):
-        damaged, at = bytearray(whole), chance.randrange(len(whole))
-        if trial % 4:
-            damaged[at] ^= 1 << chance.randrange(8)
-        else:
-            del damaged[at:]
-        copy.write_bytes(damaged)
+        content, at = harmed(whole, trial, chance)
+        copy.write_bytes(content)
         found, damage = journal._scan(copy)
         assert found.items() <= RECORDS.items()
         assert damage or list(found.items()) == list(RECORDS.items())

@@ -8,6 +8,25 @@ from torture.tally import Tally
 _BYTES = "SELECT CAST(key AS BLOB), CAST(value AS BLOB), digest FROM records"
 
 
+def content_of(path):
+    """The bytes of a journal's file, and the places in it of those that are its records'."""
+    whole = path.read_bytes()
+    with sqlite3.connect(path) as connection:
+        records = [b"".join(row) for row in connection.execute(_BYTES)]
+    starts = [(each, whole.index(each, 8192)) for each in records]  # before it: the tree's root
+    return whole, {start + offset for each, start in starts for offset in range(len(each))}
+
+
+def harmed(whole, trial, chance):
+    """The bytes with a bit flipped, each fourth time cut off instead; and where."""
+    found, at = bytearray(whole), chance.randrange(len(whole))
+    if trial % 4:
+        found[at] ^= 1 << chance.randrange(8)
+    else:
+        del found[at:]
+    return found, at
+
+
 def flipped(folder, trials, seed=0):
     """Half of an audit's journal, half of one that many rows were added to at once."""
     from arn_keras.errors import RunDirError
@@ -26,21 +45,11 @@ def flipped(folder, trials, seed=0):
         items = list(records.items())
         for start in range(0, 40, 40 // parts):
             file.add(dict(items[start : start + 40 // parts]))
-        whole, copy = path.read_bytes(), folder / "copy.sqlite"
-        with sqlite3.connect(path) as connection:
-            inside = {
-                whole.index(each, 8192) + offset
-                for each in (b"".join(row) for row in connection.execute(_BYTES))
-                for offset in range(len(each))
-            }
+        (whole, inside), copy = content_of(path), folder / "copy.sqlite"
         for trial in range(trials // 2):
             tally.tried += 1
-            damaged, at = bytearray(whole), chance.randrange(len(whole))
-            if trial % 4:
-                damaged[at] ^= 1 << chance.randrange(8)
-            else:
-                del damaged[at:]
-            copy.write_bytes(damaged)
+            content, at = harmed(whole, trial, chance)
+            copy.write_bytes(content)
             try:
                 found, said = journal.read(copy), ""
             except RunDirError as error:
