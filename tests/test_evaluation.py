@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.measure.evaluation import Evaluation, cases, examples, rows
+from arn_keras.pair import chain
 from arn_keras.pair.chain import compose
+from arn_keras.pair.haar import HAAR
 from arn_keras.pair.rotation import (
     ROUNDS,
     build_receiver_keyed,
@@ -155,6 +159,26 @@ def test_both_keyed_ends_get_the_same_keys_each_message_its_own_and_again_the_sa
     same = Split(np.repeat(split.source[:1], 40, axis=0), split.label)
     sent = np.asarray(measure.signals(same, without_noise, **modules).sent)
     assert np.mean((sent[1:] - sent[:-1]) ** 2) > 1
+
+
+def test_rotations_that_are_large_are_drawn_for_a_few_messages_at_a_time(
+    models, split, dataset, monkeypatch
+):
+    drawn, random_keys = [], HAAR.random_keys
+    keyed = HAAR.build_transmitter((8,)), HAAR.build_receiver((8,))
+
+    def counted(messages, *how):
+        drawn.append(int(messages))
+        return random_keys(messages, *how)
+
+    monkeypatch.setattr(chain, "KEY_MEMORY", 7 * 4 * 8 * 8 + 1)
+    monkeypatch.setattr(chain, "rotation_of", lambda module: replace(HAAR, random_keys=counted))
+    measure = Evaluation(*models, seed=4, dataset=dataset)
+    row = measure.row(split, 200.0, *keyed)
+    assert drawn == [7, 7, 7, 7, 7, 5]
+    plain = measure.row(split, 200.0)
+    assert row["mse"] == pytest.approx(plain["mse"], rel=1e-4)
+    assert row["sources"] == 40
 
 
 def test_an_arn_and_a_keyed_module_are_one_behind_the_other(models, split, dataset, pair):

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from test_haar import by_definition
 from test_keyed import dense_matrix
 
-from arn_keras.pair import key_file
+from arn_keras.pair import key_file, owned_file
 from arn_keras.pair.key_ends import ReceiverKeys, TransmitterKeys
 from arn_keras.pair.key_file import KeyFile, generate_key, make_key, read_key, write_key
 from arn_keras.pair.key_schedule import EPOCH, STEPS, Header, PairKey, drawn
 from arn_keras.pair.message_number import MessageCounter, ReplayWindow
+from arn_keras.pair.owned_file import write_durably
 from arn_keras.pair.refusal import END, KeyingError, RefusedMessageError
 
 VECTORS = json.loads((pathlib.Path(__file__).parent / "keystream_vectors.json").read_text())
@@ -349,6 +350,66 @@ def test_counter_and_window_restored_from_a_backup_are_refused(files):
         pytest.raises(KeyingError, match=r"expected a window that is not behind its key, got 0"),
     ):
         ReceiverKeys(read_key(files / "bob"), window)
+
+
+def test_an_older_key_is_refused_by_an_end_that_has_gone_on(files):
+    old = {end: (files / end).read_bytes() for end in ("alice", "bob")}
+    alice, bob, counter, window = opened(files)
+    for _ in range(2 * EPOCH + 1):
+        taken(bob, alice.next(*SIGNS)[0])
+    counter.close()
+    window.close()
+    before = {name: (files / f"alice.{name}").read_bytes() for name in ("counter", "window")}
+    for end, content in old.items():
+        (files / end).write_bytes(content)
+    at_alice, at_bob = KeyFile(files / "alice"), KeyFile(files / "bob")
+    with (
+        MessageCounter(files / "alice.counter", at_alice.key.identity) as counter,
+        pytest.raises(KeyingError, match=r"the key that this counter has gone on with.* 2048 on"),
+    ):
+        TransmitterKeys(at_alice.key, counter, at_alice)
+    with (
+        ReplayWindow(path=files / "alice.window", pair=at_bob.key.identity) as window,
+        pytest.raises(KeyingError, match=r"the key that this window has gone on with.* 1024 on"),
+    ):
+        ReceiverKeys(at_bob.key, window, at_bob)
+    assert before == {name: (files / f"alice.{name}").read_bytes() for name in before}
+    assert old == {end: (files / end).read_bytes() for end in old}  # nor stepped on
+
+
+@pytest.mark.parametrize(
+    ("file", "write"),
+    [("alice", 1), ("alice.counter", 1), ("bob", 1), ("alice.window", 1), ("alice.window", 2)],
+)
+def test_an_end_killed_between_its_two_files_goes_on(files, file, write, monkeypatch):
+    alice, bob, counter, window = opened(files)
+    for _ in range(EPOCH):
+        taken(bob, alice.next(*SIGNS)[0])
+    late = read_key(files / "bob").header(7 * EPOCH)  # much was lost on the air
+    written = []
+
+    def killed_there(path, content):
+        written.append(os.path.basename(path))
+        if written.count(file) == write:
+            raise InterruptedError
+        write_durably(path, content)
+
+    at_alice = file in ("alice", "alice.counter")
+    with monkeypatch.context() as patch:
+        patch.setattr(key_file, "write_durably", killed_there)
+        patch.setattr(owned_file, "write_durably", killed_there)
+        with pytest.raises(InterruptedError):
+            _ = alice.next(*SIGNS) if at_alice else taken(bob, late)
+    for each in (counter, window):  # what the kill lets go; nothing is written
+        each._file.close()
+    alice, bob, counter, window = opened(files)
+    with counter, window:
+        header, signs = alice.next(*SIGNS)
+        assert header.message == EPOCH
+        if window.reached <= EPOCH:
+            np.testing.assert_array_equal(taken(bob, header), signs)
+        taken(bob, read_key(files / "bob").header(9 * EPOCH))
+    assert (read_key(files / "alice").epoch, read_key(files / "bob").epoch) == (1, 8)
 
 
 def test_two_ends_in_one_process_share_a_file_and_two_processes_do_not(files):

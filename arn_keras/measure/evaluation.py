@@ -13,7 +13,7 @@ import tensorflow as tf
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import ear
 from arn_keras.measure.leakage import Leakage
-from arn_keras.pair.chain import with_fresh_keys
+from arn_keras.pair.chain import most_messages, with_fresh_keys
 from arn_keras.power import mean_power, ratio_to_db
 from arn_keras.system import forward
 from arn_keras.task.image import IMAGE
@@ -31,7 +31,7 @@ class Evaluation:
         seed: integer seed of the noise.
         dataset: `data.dataset.Dataset` that splits are of.
         task: `task.task.Task`, what Bob is judged by.
-        batch_size: sources a batch.
+        batch_size: sources a batch, at most; of keyed modules as many as their keys allow.
         bob_channel, eve_channel: what each hears through, `channel.listener.Listener`; AWGN by
             default.
         pauses: whether places of the signal that are all zeros are not sent, as padding is not.
@@ -110,8 +110,9 @@ class Evaluation:
         """
         meter, air = self._task.meter(), self._air and self._air()
         total, leakage = {}, Leakage(self.eavesdropper.output_shape[-1])
-        for batch, start in enumerate(range(0, len(split), self._batch_size)):
-            part = split.part(slice(start, start + self._batch_size))
+        size = most_messages((transmitter_module, receiver_module), self._batch_size)
+        for batch, start in enumerate(range(0, len(split), size)):
+            part = split.part(slice(start, start + size))
             labels = np.asarray(part.label)
             signals = self.signals(part, snr_db, transmitter_module, receiver_module, batch)
             meter.add(self._dataset.targets(part), signals.estimate)

@@ -18,6 +18,8 @@ from arn_keras.pair.rotation import FAST
 from arn_keras.power import db_to_ratio
 from arn_keras.rooms import answer
 
+#: Bytes of the keys that are drawn at a time.
+KEY_MEMORY = 1 << 28
 #: Names that a module's first input may have: what it adds something to, or takes it from.
 SIGNAL_INPUTS = ("signal", "received")
 
@@ -53,6 +55,17 @@ def compose(*modules):
         value = module(given if len(given) > 1 else given[0])
     name = next(filter(is_keyed, modules), first).name
     return keras.Model([signal, *further.values()], value, name=name)
+
+
+def most_messages(modules, most):
+    """Messages whose keys are drawn at a time: at most so many, and at most `KEY_MEMORY` bytes.
+
+    A Haar rotation of 1,024 symbols has 4 MB.
+    """
+    keyed = next(filter(is_keyed, modules), None)
+    if keyed is None:
+        return most
+    return max(1, min(most, KEY_MEMORY // (4 * math.prod(key_input(keyed).shape[1:]))))
 
 
 def with_fresh_keys(modules, messages, seed):

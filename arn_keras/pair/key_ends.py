@@ -3,7 +3,7 @@
 import threading
 
 from .key_schedule import EPOCH, drawn
-from .refusal import KeyingError
+from .refusal import END, KeyingError
 
 
 class TransmitterKeys:
@@ -15,7 +15,7 @@ class TransmitterKeys:
         file: `KeyFile` of the key, to be stepped; None leaves the key as it is.
 
     Raises:
-        KeyingError: the counter is another pair's, or behind the key.
+        KeyingError: the counter is another pair's, behind the key, or has gone on with a later one.
     """
 
     def __init__(self, key, counter, file=None):
@@ -24,7 +24,7 @@ class TransmitterKeys:
                 f"expected the counter of pair {key.identity.hex()}, got that of "
                 f"{counter.pair.hex()}"
             )
-        _check_not_behind("counter", counter.ahead, key)
+        _check_same_age("counter", counter.ahead, counter.epoch, key)
         self._key, self._counter, self._file = key, counter, file
         self._lock = threading.Lock()
         if file:
@@ -37,10 +37,10 @@ class TransmitterKeys:
         """
         self._counter.check_open()  # first: a forked child's lock may be held for ever
         with self._lock:  # so that no thread's step takes the key from another one's message
-            message = self._counter.next()
+            if self._file:  # first, so that no kill leaves the key behind its counter
+                self._file.step(self, min(self._counter.ahead, END - 1))
+            message = self._counter.next(self._key.epoch)
             stream = self._key.stream(message, name)
-            if self._file:
-                self._file.step(self, message)
         return self._key.header(message), drawn(stream, message, name, shape)
 
 
@@ -53,12 +53,12 @@ class ReceiverKeys:
         file: `KeyFile` of the key, to be stepped; None leaves the key as it is.
 
     Raises:
-        KeyingError: the window is behind the key.
+        KeyingError: the window is behind the key, or has gone on with a later one.
     """
 
     def __init__(self, key, window, file=None):
         if window.durable:
-            _check_not_behind("window", window.reached, key)
+            _check_same_age("window", window.reached, window.epoch, key)
         self._key, self._window, self._file = key, window, file
         if file:
             file.hold(self, key.epoch)
@@ -89,11 +89,19 @@ class ReceiverKeys:
         def step():
             if self._file:
                 self._file.step(self, self._window.lowest_after(numbers))
+            return self._key.epoch
 
         self._window.accept(*numbers, before=step)
 
 
-def _check_not_behind(word, number, key):
+def _check_same_age(word, number, epoch, key):
+    """Refuses a counter or window older than the key, and a key older than they knew it."""
+    if epoch > key.epoch:
+        raise KeyingError(
+            f"expected the key that this {word} has gone on with, which opens messages from "
+            f"{epoch * EPOCH} on, got an older one, from {key.epoch * EPOCH} on: a backup? It "
+            "opens the past; destroy it and take a new key"
+        )
     if number < key.epoch * EPOCH:
         raise KeyingError(
             f"expected a {word} that is not behind its key, got {number}, the key from "

@@ -59,8 +59,16 @@ class MessageCounter:
         """KeyingError if it is closed, or another process opened it."""
         self._file.check_open()
 
-    def next(self):
+    @property
+    def epoch(self):
+        """How far the key was stepped when the file was written last."""
+        return self._file.epoch
+
+    def next(self, epoch=0):
         """A fresh message number, 0 to 2^64 - 1.
+
+        Args:
+            epoch: that the key has been stepped to.
 
         Raises:
             KeyingError: all numbers are used, the file is no longer this process's own, or this
@@ -73,7 +81,7 @@ class MessageCounter:
             if self._next == self._file.number:
                 if self._next == END:
                     raise KeyingError("expected a key with unused message numbers, got all used")
-                self._file.raise_to(min(self._next + self.block, END))
+                self._file.raise_to(min(self._next + self.block, END), epoch)
             self._next += 1
             return self._next - 1
 
@@ -140,6 +148,11 @@ class ReplayWindow:
         """All numbers that may have been taken are below this one."""
         return self._file.number if self._file else self._highest + 1
 
+    @property
+    def epoch(self):
+        """How far the key was stepped when the file was written last; 0 without one."""
+        return self._file.epoch if self._file else 0
+
     def lowest_after(self, numbers):
         """The lowest number that could still be taken once these were."""
         return max(0, max(self._highest, *numbers) - self.size + 1)
@@ -161,8 +174,8 @@ class ReplayWindow:
 
         Args:
             numbers: of the messages, in any order, each once.
-            before: called when the numbers are good and on the disk, before they are taken; an
-                error of it takes none.
+            before: called when the numbers are good and on the disk, before they are taken; gives
+                the epoch that the key is stepped to; an error of it takes none.
 
         Raises:
             RefusedMessageError: one was accepted before, or is too old.
@@ -182,8 +195,9 @@ class ReplayWindow:
             highest = max(numbers)
             if self._file and highest >= self._file.number:
                 self._file.raise_to(min((highest // self.block + 1) * self.block, END))
-            if before is not None:
-                before()
+            epoch = before() if before is not None else 0
+            if self._file and epoch > self._file.epoch:
+                self._file.raise_to(self._file.number, epoch)
             for number in numbers:
                 self._take(number)
 

@@ -1,6 +1,7 @@
 """A small file that one process owns, and replaces durably: Alice's counter, Bob's window.
 
-It holds one line: a word, the pair's identity, a number, a checksum. Who opens it holds a lock on
+It holds one line: a word, the pair's identity, a number, how far the key was stepped then, a
+checksum. Who opens it holds a lock on
 `<path>.lock` for as long. A lock can be removed, a file renamed or linked while it is open; so each
 time before the number is raised, under a lock on the folder that nobody can remove, the file must
 hold what this process wrote there last, under one name, and the lock must still be the one at its
@@ -30,6 +31,7 @@ class OwnedFile:
 
     Attributes:
         number: what the file holds.
+        epoch: of the key when that was written.
 
     Raises:
         KeyingError: no file, a damaged one, another pair's, linked, or open elsewhere.
@@ -45,7 +47,7 @@ class OwnedFile:
             )
         self._lock_file = _locked(self.path, word)
         try:
-            self.number = self._read()
+            self.number, self.epoch = self._read()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_temporary(self.path))  # of a process that was killed
         except BaseException as error:
@@ -64,7 +66,7 @@ class OwnedFile:
         Raises:
             KeyingError: the file exists, or another process holds it.
         """
-        path, record = real_path(path), _record(word, checked_identity(pair), 0)
+        path, record = real_path(path), _record(word, checked_identity(pair), 0, 0)
         with _locked(path, word):
             if os.path.lexists(path):
                 raise KeyingError(f"expected no file where a new {word} goes, got one: {path}")
@@ -75,8 +77,12 @@ class OwnedFile:
         if self._lock_file.closed or os.getpid() != self._process:
             raise KeyingError(f"expected an open {self.word} in the process that opened it")
 
-    def raise_to(self, number):
+    def raise_to(self, number, epoch=0):
         """Writes a higher number; it is on the disk when this returns.
+
+        Args:
+            number: the number.
+            epoch: that the key has been stepped to.
 
         Raises:
             KeyingError: the file is no longer this process's own.
@@ -84,8 +90,9 @@ class OwnedFile:
         """
         with _locked_folder(os.path.dirname(self.path)):
             self._check_owned()
-            write_durably(self.path, _record(self.word, self.pair, number))
-            self.number = number
+            epoch = max(epoch, self.epoch)
+            write_durably(self.path, _record(self.word, self.pair, number, epoch))
+            self.number, self.epoch = number, epoch
 
     def close(self):
         """Gives the file free for another process."""
@@ -97,8 +104,8 @@ class OwnedFile:
             self._refuse(f"its lock {self.path}.lock removed or replaced")
         if _stat(self.path) is None:
             self._refuse("its file gone")
-        if (found := self._read()) != self.number:
-            self._refuse(f"its file at {found} instead of {self.number}")
+        if (found := self._read()) != (self.number, self.epoch):
+            self._refuse(f"its file at {found[0]} instead of {self.number}")
 
     def _refuse(self, what):
         raise KeyingError(
@@ -108,22 +115,23 @@ class OwnedFile:
 
     def _read(self):
         content = read_small(self.path, f"a message {self.word}'s file", links=1)
-        pattern = rb"arn-keras-%b-1 ([0-9a-f]{16}) (\d{20}) [0-9a-f]{8}\n" % self.word.encode()
-        match = re.fullmatch(pattern, content)
-        if not match or content != _record(
-            self.word, bytes.fromhex(match[1].decode()), int(match[2])
-        ):
+        # The first format had no epoch.
+        pattern = rb"arn-keras-%b-[12] ([0-9a-f]{16}) (\d{20})(?: (\d{20}))? [0-9a-f]{8}\n"
+        match = re.fullmatch(pattern % self.word.encode(), content)
+        identity, *numbers = match.groups() if match else (b"",)
+        numbers = [int(each) for each in numbers if each]
+        identity = bytes.fromhex(identity.decode())
+        if content != _record(self.word, identity, *numbers):
             raise KeyingError(
                 f"expected a whole message {self.word}'s file, got a damaged one: {self.path} "
                 f"(take a new key and a new {self.word}; starting again would repeat message "
                 "numbers)"
             )
-        if bytes.fromhex(match[1].decode()) != self.pair:
+        if identity != self.pair:
             raise KeyingError(
-                f"expected the {self.word} of pair {self.pair.hex()}, got that of "
-                f"{match[1].decode()}"
+                f"expected the {self.word} of pair {self.pair.hex()}, got that of {identity.hex()}"
             )
-        return int(match[2])
+        return (*numbers, 0)[:2]
 
 
 def read_small(path, what, links=None, limit=4096):
@@ -192,8 +200,9 @@ def _temporary(path):
     return os.path.join(folder, f".{name}.new")
 
 
-def _record(word, pair, number):
-    line = f"arn-keras-{word}-1 {pair.hex()} {number:020d} ".encode()
+def _record(word, pair, *numbers):
+    fields = " ".join(f"{number:020d}" for number in numbers)
+    line = f"arn-keras-{word}-{len(numbers)} {pair.hex()} {fields} ".encode()
     return line + f"{zlib.crc32(line):08x}\n".encode()
 
 
