@@ -9,8 +9,10 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms backend",
-    "power palette pulse files places arguments process iq tokens attention",
-    "data channel link loss models pair",
+    "power palette pulse files places arguments process iq",
+    "data",
+    "channel link loss models",
+    "pair",
     "system eve task",
     "scenario",
     "training measure",
