@@ -9,9 +9,9 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms backend",
-    "power palette pulse files places arguments process iq",
+    "power iq pulse palette arguments machine",
     "data",
-    "channel link loss models",
+    "channel link loss",
     "pair",
     "system eve task",
     "scenario",

@@ -20,7 +20,7 @@ import numpy as np
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.errors import ExportError
 from arn_keras.export import PRECISIONS, carray, runtime
-from arn_keras.files import atomic_file
+from arn_keras.machine.files import atomic_file
 from arn_keras.rooms import answer
 
 #: Test vectors of each role: what the module is given, and what LiteRT answered.
