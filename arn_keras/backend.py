@@ -1,6 +1,7 @@
 """Loading TensorFlow: the right Keras backend, and a clean screen."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -96,19 +97,33 @@ def quiet_tensorflow():
 @contextlib.contextmanager
 def quiet_stderr():
     """Holds back what C++ code writes to standard error; shows it if the block fails."""
+    said = io.BytesIO()
+    try:
+        with captured_stderr(said):
+            yield
+    except BaseException:
+        os.write(2, said.getvalue())
+        raise
+
+
+@contextlib.contextmanager
+def captured_stderr(said):
+    """Holds back what C++ code writes to standard error.
+
+    Args:
+        said: `io.BytesIO` that it is in after the block.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+            held.seek(0)
+            said.write(held.read())
 
 
 def _configured():

@@ -1,4 +1,9 @@
-"""The errors that are the user's to mend: each a single clear line, exit status 2."""
+"""The errors that are the user's to mend: each a single clear line, exit status 2.
+
+And the check that every builder makes of the shapes and sizes that it is asked for.
+"""
+
+import numbers
 
 
 class ArnError(Exception):
@@ -43,3 +48,25 @@ class DeviceError(ArnError, ValueError):
 
 class ExportError(ArnError):
     """A module that cannot be exported, or an exported one that is not what it should be."""
+
+
+def whole(name, value, least=1):
+    """A size.
+
+    Raises:
+        ConfigError: for what is no whole number from `least` on.
+    """
+    if not isinstance(value, numbers.Integral) or value < least:
+        raise ConfigError(f"expected {name} >= {least}, got {value!r}")
+    return int(value)
+
+
+def lengths(name, shape):
+    """A shape of known lengths, as a tuple.
+
+    Raises:
+        ConfigError: for one number, or lengths that are free or below 1.
+    """
+    if not isinstance(shape, list | tuple):
+        raise ConfigError(f"expected {name} as a tuple of lengths, got {shape!r}")
+    return tuple(whole(f"lengths of {name}", each) for each in shape)

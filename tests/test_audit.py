@@ -12,7 +12,7 @@ from arn_keras.audit.conduct import DEFAULT_PROTECTIONS
 from arn_keras.audit.ladder import finished_rungs
 from arn_keras.audit.report import headline
 from arn_keras.audit.rung import Rung
-from arn_keras.files import read_json, write_json
+from arn_keras.machine.files import read_json, write_json
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from arn_keras import files
-from arn_keras.files import empty_rows
+from arn_keras.machine import files
+from arn_keras.machine.files import empty_rows
 from arn_keras.training.batches import EpochBatches, in_shards
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from arn_keras.files import read_json, write_json
+from arn_keras.machine.files import read_json, write_json
 from arn_keras.run import command
 
 ROOT = pathlib.Path(__file__).parents[1]

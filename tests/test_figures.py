@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from arn_keras.figures.draw import draw_examples, fgsm_picture
-from arn_keras.files import write_json
+from arn_keras.machine.files import write_json
 from arn_keras.task.image import examples_picture
 
 PARTS = ("original", "perturbation", "sum")

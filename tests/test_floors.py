@@ -9,8 +9,10 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms backend",
-    "power palette pulse files places arguments process iq tokens attention sizes",
-    "data channel link loss models pair",
+    "power iq pulse palette arguments machine",
+    "data",
+    "channel link loss",
+    "pair",
     "system eve task",
     "scenario",
     "training measure",

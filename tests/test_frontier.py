@@ -3,7 +3,7 @@ from run_dirs import untrained_run
 from wiretaps import TINY
 
 from arn_keras.audit import frontier, trade
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 
 OPTIONS = ["--quick", "--epochs", "1", "--psr-db", "-60", "3", "--privacy-weight", "1"]
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from bundles import tiny_bundle
 
-from arn_keras import files
 from arn_keras.arguments import exit_status
 from arn_keras.data import text
 from arn_keras.errors import DataError, ModelError, RunDirError
@@ -24,8 +23,9 @@ from arn_keras.export.radio.recording import Recording
 from arn_keras.export.signing import load_private_key
 from arn_keras.export.web.server import server
 from arn_keras.figures import __main__ as figures
+from arn_keras.machine import files
+from arn_keras.machine.models import load
 from arn_keras.measure import journal
-from arn_keras.models import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 WHY = "not a regular file|at most|[Cc]annot|whole|magic string"
@@ -311,7 +311,7 @@ def test_output_that_is_full_or_closed_is_no_crash_and_overwrites_no_file(
 def test_a_scratch_folder_too_small_for_a_map_is_one_line_and_no_crash():
     program = (
         "import resource, signal\n"
-        "from arn_keras import files\n"
+        "from arn_keras.machine import files\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))\n"
         "files.IN_MEMORY_BYTES = 0\n"

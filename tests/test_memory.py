@@ -10,7 +10,7 @@ from arn_keras.backend import load_tensorflow
 load_tensorflow()
 import keras
 from arn_keras import SecureLink, unit_interval
-from arn_keras import files
+from arn_keras.machine import files
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.measure.evaluation import Evaluation

@@ -13,9 +13,9 @@ from arn_keras.channel.unsynchronised import Unsynchronised
 from arn_keras.data.modulation import frames
 from arn_keras.export import bundle
 from arn_keras.figures.curves import figure_3
-from arn_keras.files import read_json
 from arn_keras.link import constellation
 from arn_keras.link.modem import build_receiver, build_transmitter
+from arn_keras.machine.files import read_json
 from arn_keras.measure.air import Air
 from arn_keras.measure.modem_theory import symbol_error_rate
 from arn_keras.measure.spectrum import as_complex, occupied_bandwidth, out_of_band, papr_db

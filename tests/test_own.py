@@ -13,7 +13,7 @@ from small_sweeps import here  # noqa: F401
 import arn_keras
 from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep

@@ -13,7 +13,7 @@ from arn_keras.audit import __main__ as audit
 from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
 from arn_keras.export import __main__ as export
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.run import command
 from arn_keras.run.saved import SavedRun

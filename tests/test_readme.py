@@ -4,7 +4,7 @@ import re
 from wiretaps import TINY
 
 from arn_keras.audit import effort
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
 

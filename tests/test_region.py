@@ -3,7 +3,7 @@ from run_dirs import untrained_run
 from wiretaps import TINY
 
 from arn_keras.audit import region, trade
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.task.task import Measure
 
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file, read_json, write_json
+from arn_keras.machine.files import atomic_file, read_json, write_json
 from arn_keras.run import directory
 from arn_keras.run.directory import RunDirectory
 

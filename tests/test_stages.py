@@ -14,9 +14,9 @@ import pytest
 
 from arn_keras.errors import ExportError
 from arn_keras.export import bundle
-from arn_keras.files import read_json, write_json
-from arn_keras.places import lock, replace_directory, restore_directory
-from arn_keras.process import run_python
+from arn_keras.machine.files import read_json, write_json
+from arn_keras.machine.places import lock, replace_directory, restore_directory
+from arn_keras.machine.process import run_python
 from arn_keras.run import command, records
 from arn_keras.run.directory import RunDirectory
 from arn_keras.run.job import Job
@@ -170,10 +170,12 @@ def test_a_directory_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch)
 
 
 def test_a_child_ends_with_its_killed_parent_and_gives_its_lock_free(tmp_path):
-    program = "import sys; from arn_keras.process import run_python; run_python(*sys.argv[1:])"
+    program = (
+        "import sys; from arn_keras.machine.process import run_python; run_python(*sys.argv[1:])"
+    )
     holder = tmp_path / "holder.py"
     holder.write_text(
-        "import pathlib, sys, time; from arn_keras.places import lock\n"
+        "import pathlib, sys, time; from arn_keras.machine.places import lock\n"
         "held = lock(sys.argv[1]); pathlib.Path(sys.argv[1] + '.held').touch(); time.sleep(600)\n"
     )
     place = tmp_path / "lock"

@@ -25,7 +25,7 @@ from small_sweeps import (  # noqa: F401
 
 from arn_keras.data import images
 from arn_keras.figures import __main__ as figures
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep.grid import Point

@@ -10,6 +10,17 @@ from keras import ops
 from wiretaps import TINY
 
 from arn_keras.data import text as text_data
+from arn_keras.data.tokens import (
+    END,
+    PAD,
+    SPECIAL,
+    UNKNOWN,
+    decode,
+    encode,
+    sentence,
+    vocabulary_of,
+    with_any_words,
+)
 from arn_keras.errors import ArnError, DataError, ModelError
 from arn_keras.eve.tokens import (
     build_sentence_reader,
@@ -26,17 +37,6 @@ from arn_keras.power import db_to_ratio, mean_power, paused, sent_share
 from arn_keras.task import similarity
 from arn_keras.task.sentences import Sentences, bleu
 from arn_keras.task.text import TEXT
-from arn_keras.tokens import (
-    END,
-    PAD,
-    SPECIAL,
-    UNKNOWN,
-    decode,
-    encode,
-    sentence,
-    vocabulary_of,
-    with_any_words,
-)
 from arn_keras.training.secure_link import SecureLink
 
 LENGTH, WORDS = 6, 12

@@ -11,7 +11,7 @@ from arn_keras.data import images
 from arn_keras.data.attribute import with_attribute
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import ConfigError, DataError
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.run import command
 from arn_keras.run.command import parse
 from arn_keras.scenario.writers import Writers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file, write_bytes, write_json
+from arn_keras.machine.files import atomic_file, write_bytes, write_json
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import records

@@ -10,7 +10,7 @@ import sys
 
 from arn_keras.arguments import Parser
 from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
-from arn_keras.files import atomic_file, write_json
+from arn_keras.machine.files import atomic_file, write_json
 from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.frontier"

@@ -23,9 +23,8 @@ from keras import ops
 from arn_keras import iq
 from arn_keras.channel.awgn import draw_normal, refuse_complex
 from arn_keras.channel.listener import Listener
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, whole
 from arn_keras.power import noise_variance
-from arn_keras.sizes import whole
 
 CSI = ("perfect", "pilots", "none")
 EQUALIZERS = ("mmse", "zero-forcing")

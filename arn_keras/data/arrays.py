@@ -10,7 +10,7 @@ import numpy as np
 
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.errors import DataError
-from arn_keras.files import memory_bytes, read_arrays
+from arn_keras.machine.files import memory_bytes, read_arrays
 
 _PREFIX = "source/"
 #: Labels that a classifier may tell apart; a number beyond is taken for no label.

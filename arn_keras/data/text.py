@@ -15,9 +15,9 @@ import numpy as np
 from arn_keras.backend import quiet_tensorflow
 from arn_keras.data.dataset import Dataset, Split
 from arn_keras.data.images import read_prepared
+from arn_keras.data.tokens import UNKNOWN, encode, vocabulary_of, words_of
 from arn_keras.errors import DataError
-from arn_keras.files import LIMIT_BYTES, read_bytes
-from arn_keras.tokens import UNKNOWN, encode, vocabulary_of, words_of
+from arn_keras.machine.files import LIMIT_BYTES, read_bytes
 
 #: Share of a single file, or of a training split, that is held out where there is no test set.
 HELD_OUT = 10

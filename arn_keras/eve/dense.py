@@ -8,7 +8,7 @@ import math
 import keras
 from keras import layers
 
-from arn_keras.sizes import lengths, whole
+from arn_keras.errors import lengths, whole
 
 
 def build_eavesdropper(

@@ -8,7 +8,7 @@ Neural Networks for Sentence Classification*, EMNLP 2014); the attentive ones ta
 import keras
 from keras import layers, ops
 
-from arn_keras.attention import attended, embedded
+from arn_keras.link.attention import attended, embedded
 
 DROPOUT = 0.4
 

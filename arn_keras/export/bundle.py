@@ -16,10 +16,10 @@ from typing import Any
 from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import PRECISIONS, manifest, runtime
 from arn_keras.export.signing import load_private_key
-from arn_keras.files import checked, flush, read_json
+from arn_keras.machine.files import checked, flush, read_json
+from arn_keras.machine.places import replace_directory, staging
+from arn_keras.machine.process import last_line, run_python
 from arn_keras.pair import KEY_INPUTS, PROTECTIONS
-from arn_keras.places import replace_directory, staging
-from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run import records
 from arn_keras.run.saved import SavedRun, path_of

@@ -7,20 +7,17 @@ reference kernels, on this machine; so arena bytes are an upper bound for a 32-b
 pointers are half as long. The bundle's test vectors decide whether the answers are right.
 """
 
-import contextlib
 import io
-import os
 import pathlib
 import re
-import sys
-import tempfile
 
 import numpy as np
 
 from arn_keras.arguments import Parser, exit_status
+from arn_keras.backend import captured_stderr
 from arn_keras.errors import ExportError
 from arn_keras.export import PRECISIONS, carray, runtime
-from arn_keras.files import atomic_file
+from arn_keras.machine.files import atomic_file
 from arn_keras.rooms import answer
 
 #: Test vectors of each role: what the module is given, and what LiteRT answered.
@@ -51,7 +48,8 @@ def run(model, signals, keys=None):
         raise ExportError(
             "expected the package tflite-micro: pip install 'arn-keras[micro]'"
         ) from None
-    with _captured_stderr() as said:
+    held = io.BytesIO()
+    with captured_stderr(held):
         try:
             # Room enough; what is taken of it is measured. A rotation is larger than its model.
             given = [signals[:1], *([] if keys is None else [np.asarray(keys[0])])]
@@ -68,10 +66,11 @@ def run(model, signals, keys=None):
             failure = None
         except (RuntimeError, ValueError) as error:
             failure = error
+    said = held.getvalue().decode(errors="replace")
     if failure is not None:
-        reason = (said.getvalue().strip() or str(failure)).splitlines()[0]
+        reason = (said.strip() or str(failure)).splitlines()[0]
         raise ExportError(f"LiteRT for Microcontrollers cannot run it: {reason}")
-    arena = re.search(r"Arena allocation total (\d+) bytes", said.getvalue())
+    arena = re.search(r"Arena allocation total (\d+) bytes", said)
     return np.stack(answers), int(arena[1])
 
 
@@ -167,23 +166,6 @@ def _modules(bundle, manifest, precision):
 def _vectors(bundle, manifest):
     (entry,) = [entry for entry in manifest["files"] if entry["file"] == "vectors.npz"]
     return runtime.read_vectors(runtime.read_file(bundle, entry))
-
-
-@contextlib.contextmanager
-def _captured_stderr():
-    """What C++ code writes to standard error, readable after the block."""
-    said = io.StringIO()
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield said
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            held.seek(0)
-            said.write(held.read().decode(errors="replace"))
 
 
 def main(arguments=None):

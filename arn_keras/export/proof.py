@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from arn_keras.export import PRECISIONS
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.power import mean_power, ratio_to_db
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.task import TASKS

@@ -4,7 +4,7 @@ The manifest holds the SHA-256 of every other file, so its signature covers them
 """
 
 from arn_keras.errors import ExportError
-from arn_keras.files import read_bytes
+from arn_keras.machine.files import read_bytes
 
 _LIMIT_BYTES = 1 << 16
 

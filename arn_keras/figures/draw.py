@@ -9,7 +9,7 @@ import numpy as np
 
 from arn_keras.errors import RunDirError
 from arn_keras.figures import curves
-from arn_keras.files import atomic_file, read_arrays, read_json
+from arn_keras.machine.files import atomic_file, read_arrays, read_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.rooms import answer

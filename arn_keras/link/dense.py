@@ -10,7 +10,7 @@ import math
 import keras
 from keras import layers
 
-from arn_keras.sizes import lengths, whole
+from arn_keras.errors import lengths, whole
 
 #: Real channel symbols a source value: 128 symbols for the 784 pixels of an MNIST image.
 RATE = 128 / 784

@@ -17,8 +17,8 @@ import math
 import keras
 from keras import layers, ops
 
-from arn_keras.attention import attended, embedded
-from arn_keras.tokens import PAD
+from arn_keras.data.tokens import PAD
+from arn_keras.link.attention import attended, embedded
 
 #: Real symbols a token: 8 complex ones, as DeepSC has it.
 SYMBOLS = 16

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from arn_keras.tokens import PAD
+from arn_keras.data.tokens import PAD
 
 
 @keras.saving.register_keras_serializable("arn_keras")

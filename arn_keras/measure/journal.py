@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import atomic_file, checked_path
+from arn_keras.machine.files import atomic_file, checked_path
 
 _TABLE = "CREATE TABLE records (number INTEGER PRIMARY KEY, key TEXT, value TEXT, digest BLOB)"
 # What says nothing of the file's content: busy, locked, memory, rights, device, room, name.

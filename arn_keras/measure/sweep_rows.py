@@ -10,7 +10,7 @@ import json
 import pathlib
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import read_bytes, write_bytes
+from arn_keras.machine.files import read_bytes, write_bytes
 from arn_keras.measure.journal import Journal, hashable, read
 
 JOURNAL, EXPORT = "rows.sqlite", "rows.jsonl"

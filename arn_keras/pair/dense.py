@@ -9,9 +9,8 @@ import math
 
 from keras import layers
 
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, lengths
 from arn_keras.pair.arn import nearly_zero
-from arn_keras.sizes import lengths
 
 #: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
 MOST_PARAMETERS = 20_000_000

@@ -10,8 +10,8 @@ import math
 
 from keras import layers
 
-from arn_keras.attention import attended, embedded
 from arn_keras.errors import ConfigError
+from arn_keras.link.attention import attended, embedded
 from arn_keras.pair.arn import nearly_zero
 
 #: Tokens that a signal is cut into, at most, where the patch is not given: the work of attention

@@ -13,10 +13,10 @@ import platform
 import shutil
 import tempfile
 
-from arn_keras import models
 from arn_keras.errors import RunDirError
-from arn_keras.files import TEMPORARY, flush, read_bytes, read_json, write_json
-from arn_keras.places import lock, replace_directory
+from arn_keras.machine import models
+from arn_keras.machine.files import TEMPORARY, flush, read_bytes, read_json, write_json
+from arn_keras.machine.places import lock, replace_directory
 from arn_keras.run import records
 
 _SOURCES = ".from.json"  # of an unfinished stage: sums of what it is made from

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from arn_keras import models
 from arn_keras.errors import DataError, ModelError
+from arn_keras.machine import models
 from arn_keras.power import mean_power
 
 #: How far the mean power of a signal may be from 1, to which SNR and PSR are referred.

@@ -13,11 +13,11 @@ import time
 
 from arn_keras.errors import ConfigError, ExportError
 from arn_keras.figures import draw
-from arn_keras.files import read_json, write_arrays, write_json
+from arn_keras.machine.files import read_json, write_arrays, write_json
+from arn_keras.machine.process import last_line, run_python
 from arn_keras.measure import evaluation
 from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.chain import compose
-from arn_keras.process import last_line, run_python
 from arn_keras.rooms import answer
 from arn_keras.run import channels, records, stages
 from arn_keras.run.config import SHARDS

@@ -16,7 +16,7 @@ import re
 import zipfile
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import checked, read_json, write_json
+from arn_keras.machine.files import checked, read_json, write_json
 
 FOLDER = ".made"
 #: What an audit found, of the stages that it was measured on.

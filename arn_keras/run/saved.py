@@ -10,7 +10,7 @@ import pathlib
 
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError, RunDirError
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.rooms import answer
 from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from arn_keras.errors import ConfigError
 from arn_keras.eve import ENSEMBLE, EVES
-from arn_keras.files import checked
+from arn_keras.machine.files import checked
 from arn_keras.rooms import answer
 
 LETTERS_PSR_DB = -10.0

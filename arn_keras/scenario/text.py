@@ -13,11 +13,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from arn_keras.data.text import load, of_tokens
+from arn_keras.data.tokens import with_any_words
 from arn_keras.errors import ConfigError, ModelError
 from arn_keras.scenario.scenario import Scenario, file_digest, option
 from arn_keras.task import similarity
 from arn_keras.task.sentences import require_bleu
-from arn_keras.tokens import with_any_words
 
 #: (seed, share of replaced words) of the copies of each sentence that the link is trained on, too.
 COPIES = ((0, 0.5), (1, 0.5), (2, 1.0))

@@ -16,7 +16,7 @@ import warnings
 
 from arn_keras.backend import usable_cores
 from arn_keras.errors import ArnError, EngineError
-from arn_keras.process import end_with_parent
+from arn_keras.machine.process import end_with_parent
 
 _ATTEMPTS = 5  # of a task whose worker dies
 _AHEAD = 4  # tasks a worker that are taken before they can run: each may hold a pair of modules

@@ -10,7 +10,7 @@ import functools
 
 from arn_keras.errors import SweepError
 from arn_keras.figures import draw
-from arn_keras.files import write_arrays
+from arn_keras.machine.files import write_arrays
 from arn_keras.measure.sweep_rows import SweepRows, key, read_rows
 from arn_keras.run import given
 from arn_keras.run.directory import RunDirectory, read_files, versions

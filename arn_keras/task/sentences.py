@@ -12,9 +12,9 @@ import importlib.util
 
 import numpy as np
 
+from arn_keras.data.tokens import PAD, sentence
 from arn_keras.errors import ConfigError
 from arn_keras.task import similarity
-from arn_keras.tokens import PAD, sentence
 
 
 def require_bleu():

@@ -6,9 +6,9 @@ judged by BLEU, `task.sentences`, whichever it is: a scrambled question is simil
 
 import numpy as np
 
+from arn_keras.data.tokens import decode
 from arn_keras.task.sentences import Sentences
 from arn_keras.task.task import Measure, Task
-from arn_keras.tokens import decode
 
 
 class Text(Task):

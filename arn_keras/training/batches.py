@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.errors import DataError
-from arn_keras.files import fit_in_memory
+from arn_keras.machine.files import fit_in_memory
 
 
 class Start(NamedTuple):

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import read_arrays, read_bytes, write_bytes
+from arn_keras.machine.files import read_arrays, read_bytes, write_bytes
 
 _NAME = re.compile(r"epoch-(\d{6})\.([0-9a-f]{16})\.npz")
 

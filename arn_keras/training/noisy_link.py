@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from arn_keras.channel.awgn import draw_uniform, traced_by_xla
 from arn_keras.errors import ConfigError
-from arn_keras.files import fit_in_memory
+from arn_keras.machine.files import fit_in_memory
 from arn_keras.training import arrays as whole
 from arn_keras.training import given
 from arn_keras.training.batches import EpochBatches, size

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.errors import DataError
-from arn_keras.files import empty_rows
+from arn_keras.machine.files import empty_rows
 from arn_keras.system import full_precision
 from arn_keras.training.taken import taken_by
 

@@ -84,9 +84,9 @@ def _files(place, sentinel):
     from arn_keras.export import runtime
     from arn_keras.export.signing import load_private_key
     from arn_keras.figures.draw import draw
-    from arn_keras.files import read_json
+    from arn_keras.machine.files import read_json
+    from arn_keras.machine.models import load
     from arn_keras.measure import journal
-    from arn_keras.models import load
     from arn_keras.pair.key_file import read_key
     from arn_keras.run.saved import SavedRun
 

@@ -15,7 +15,7 @@ from arn_keras.data.dataset import Split
 from arn_keras.errors import ConfigError, DataError, RunDirError
 from arn_keras.export import runtime
 from arn_keras.export.radio.frame import Layout, complex_symbols
-from arn_keras.files import checked_path
+from arn_keras.machine.files import checked_path
 from arn_keras.run.saved import SavedRun
 from arn_keras.task.signal import SIGNAL
 

@@ -8,7 +8,7 @@ from scipy.signal import upfirdn
 from arn_keras.errors import DataError, ExportError
 from arn_keras.export.radio.frame import HALF_PULSE, LEVEL, pulse
 from arn_keras.export.radio.recording import Recording
-from arn_keras.files import atomic_file
+from arn_keras.machine.files import atomic_file
 from arn_keras.measure.spectrum import occupied_bandwidth, papr_db, spectrum
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import db_to_ratio, ratio_to_db

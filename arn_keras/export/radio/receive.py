@@ -20,8 +20,8 @@ from arn_keras.errors import DataError, ExportError
 from arn_keras.export import runtime
 from arn_keras.export.radio.listen import received
 from arn_keras.export.radio.report import Rows, Tally
-from arn_keras.files import write_json
-from arn_keras.places import replace_directory, staging
+from arn_keras.machine.files import write_json
+from arn_keras.machine.places import replace_directory, staging
 from arn_keras.power import ratio_to_db
 from arn_keras.task.image import pixels
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from arn_keras.errors import DataError, ExportError
 from arn_keras.export.radio.frame import SAMPLES_PER_SYMBOL, Layout
-from arn_keras.files import atomic_file, checked, read_json
+from arn_keras.machine.files import atomic_file, checked, read_json
 
 DATATYPE = "cf32_le"
 #: What says that something else is there than samples, or elsewhere.

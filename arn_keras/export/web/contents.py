@@ -15,7 +15,7 @@ import numpy as np
 
 from arn_keras.export import runtime
 from arn_keras.export.web.kind import write_messages
-from arn_keras.files import atomic_file, write_json
+from arn_keras.machine.files import atomic_file, write_json
 from arn_keras.pair.key_schedule import keystream_bytes, unfolded
 from arn_keras.pair.keyed import key_input, rotation_of
 from arn_keras.power import ratio_to_db

@@ -9,8 +9,8 @@ import json
 import numpy as np
 
 from arn_keras.export.web.kind import Kind
-from arn_keras.files import atomic_file
 from arn_keras.link import constellation
+from arn_keras.machine.files import atomic_file
 
 
 class FrameKind(Kind):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arn_keras.export.web.kind import Kind
-from arn_keras.files import atomic_file
+from arn_keras.machine.files import atomic_file
 
 #: Grey pictures whose edge is darker than this, of 255, are like strokes on a dark ground.
 DARK = 64

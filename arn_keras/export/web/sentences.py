@@ -3,7 +3,7 @@
 import json
 
 from arn_keras.export.web.kind import Kind
-from arn_keras.files import atomic_file
+from arn_keras.machine.files import atomic_file
 
 
 class SentenceKind(Kind):

@@ -2,7 +2,7 @@
 import {same} from './check.js';
 import {fetched} from './files.js';
 
-const [PAD, END] = [0, 2]; // as arn_keras/tokens.py has them
+const [PAD, END] = [0, 2]; // as arn_keras/data/tokens.py has them
 /** TREC's coarse types, in words, and in words that fit under a bar. */
 const TYPES = {
   ABBR: ['abbreviation', 'abbr.'],

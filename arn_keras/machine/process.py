@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).absolute().parents[1]
+ROOT = pathlib.Path(__file__).absolute().parents[2]
 _PR_SET_PDEATHSIG = 1
 
 

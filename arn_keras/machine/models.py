@@ -6,7 +6,7 @@ that asks for more memory than the machine has costs what it can get before it i
 """
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import checked_path
+from arn_keras.machine.files import checked_path
 
 
 def load(path, error=RunDirError, what="a whole Keras model"):

@@ -1,0 +1,1 @@
+"""What lies outside a running program: files, folders, strangers' models, other processes."""
