@@ -20,6 +20,9 @@ the transmitter puts them out. SHA-256 finds damage, not a forger: against one, 
 `--sign` and load with `public_key` (then `cryptography` is needed too), by a copy of this file that
 you trust and keep outside the bundle: a judge that comes with the accused says what he wants.
 
+A bundle is a folder, a zip file of one, which is unpacked nowhere, or of the Hub, with
+`huggingface_hub`: `hf://owner/name[@revision][/folder]`.
+
     python runtime.py --selftest
     python runtime.py --new-key ../pair.key     # and ../pair.key.counter, ../pair.key.window
 """
@@ -31,13 +34,17 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
 import pathlib
+import re
 import stat
 import types
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -104,7 +111,8 @@ class Pair:
         """Loads and verifies a bundle.
 
         Args:
-            bundle: its directory; for one role, the files of the other may be missing.
+            bundle: its folder, a zip file of it, or `hf://owner/name[@revision][/folder]`; for one
+                role, the files of the other may be missing.
             precision: one of the bundle's; by default its first.
             role: "transmitter" or "receiver", where the device needs only that one.
             threads: threads of each module's interpreter.
@@ -490,9 +498,10 @@ def digest(manifest):
 
 def read_manifest(bundle, public_key=None):
     """The manifest of a bundle, whole, of a known format, and signed if a key is given."""
-    content = _read(pathlib.Path(bundle) / "manifest.json")
+    folder = _folder(bundle)
+    content = _read(folder / "manifest.json")
     if public_key is not None:
-        _check_signature(content, _read(pathlib.Path(bundle) / "manifest.json.sig"), public_key)
+        _check_signature(content, _read(folder / "manifest.json.sig"), public_key)
     try:
         manifest = json.loads(content)
         whole = manifest["digest"] == digest(manifest)
@@ -545,7 +554,7 @@ def read_file(bundle, entry):
     """The verified bytes of a file that the manifest lists."""
     if pathlib.PurePath(entry["file"]).name != entry["file"]:
         raise BundleError(f"manifest.json: expected files of the bundle, got {entry['file']!r}")
-    content = _read(pathlib.Path(bundle) / entry["file"], min(entry["bytes"], FILE_LIMIT_BYTES))
+    content = _read(_folder(bundle) / entry["file"], min(entry["bytes"], FILE_LIMIT_BYTES))
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise BundleError(f"{entry['file']}: damaged, or of another pair: its SHA-256 differs")
     return content
@@ -553,13 +562,67 @@ def read_file(bundle, entry):
 
 def _names(bundle):
     try:
-        return os.listdir(bundle)
+        return [each.name for each in _folder(bundle).iterdir()]
     except OSError as error:
         raise BundleError(f"{bundle}: expected a bundle: {error.strerror}") from None
 
 
+def _folder(bundle):
+    """The folder of a bundle: a path, of a disk or of a zip file."""
+    if str(bundle).startswith("hf://"):
+        return _downloaded(str(bundle))
+    path = pathlib.Path(bundle)
+    if not path.is_file():
+        return path
+    try:
+        if path.stat().st_size > FILE_LIMIT_BYTES:
+            raise BundleError(f"{path}: expected a zip file of at most {FILE_LIMIT_BYTES} bytes")
+        root = zipfile.Path(path)
+        inside = list(root.iterdir())
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        raise BundleError(
+            f"{path}: expected a bundle's folder, or a whole zip file of it"
+        ) from None
+    alone = len(inside) == 1 and inside[0].is_dir()  # as `zip -r pair.zip bundle` makes it
+    return inside[0] if alone else root
+
+
+@functools.cache
+def _downloaded(address):
+    """The folder of a model of the Hub, one revision of it as long as the process runs."""
+    match = re.fullmatch(r"hf://([^/@]+/[^/@]+)(?:@([^/@]+))?((?:/[^/@]+)*)/?", address)
+    model, revision, folder = match.groups() if match else ("", None, "")
+    parts = folder.split("/")[1:]
+    if not model or {".", ".."} & {*parts, *model.split("/")}:
+        raise BundleError(f"expected hf://owner/name[@revision][/folder], got {address}")
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise BundleError("expected the package huggingface_hub, for a bundle of the Hub") from None
+    within = "".join(f"{part}/" for part in parts)
+    try:
+        info = huggingface_hub.HfApi().model_info(model, revision=revision, files_metadata=True)
+        size = sum(each.size or 0 for each in info.siblings if each.rfilename.startswith(within))
+        if size > FILE_LIMIT_BYTES:
+            raise BundleError(f"{address}: expected at most {FILE_LIMIT_BYTES} bytes, got {size}")
+        kept = huggingface_hub.snapshot_download(
+            model,
+            revision=info.sha,
+            allow_patterns=[f"{within}*"],
+            ignore_patterns=[".gitattributes"],  # the Hub's own, in no manifest
+        )
+    except BundleError:
+        raise
+    except Exception as error:  # of the network, of the Hub, of names: each has its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BundleError(f"{address}: expected a bundle on the Hub: {reason[:200]}") from None
+    return pathlib.Path(kept, *parts)
+
+
 def _read(path, limit=LIMIT_BYTES):
     """At most `limit` bytes and one of a regular file; of a pipe or a device not one is read."""
+    if isinstance(path, zipfile.Path):
+        return _read_zipped(path, limit)
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(handle, "rb") as file:
@@ -571,6 +634,17 @@ def _read(path, limit=LIMIT_BYTES):
             return file.read(limit)
     except OSError as error:
         raise BundleError(f"{path}: expected a readable file: {error.strerror}") from None
+
+
+def _read_zipped(path, limit):
+    try:
+        with path.open("rb") as file:  # whatever size it promises
+            content = file.read(limit + 1)
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        raise BundleError(f"{path}: expected a readable file of a zip file") from None
+    if len(content) > limit:
+        raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
+    return content
 
 
 @contextlib.contextmanager
@@ -603,7 +677,7 @@ def keys_of(bundle, manifest, entry, messages, key=bytes(range(32))):
     """What a keyed module takes for messages 0, 1, ... under a key, by default everybody's.
 
     Args:
-        bundle: its directory.
+        bundle: its folder, a zip file of it, or an address of the Hub.
         manifest: of the bundle.
         entry: of the module in the manifest.
         messages: how many.
@@ -668,7 +742,7 @@ def new_key(bundle, path, public_key=None, labels=()):
     """Makes a key for a keyed bundle, Alice's counter and Bob's window; overwrites none.
 
     Args:
-        bundle: its directory.
+        bundle: its folder, a zip file of it, or an address of the Hub.
         path: of the key; `<path>.counter` and `<path>.window` are made too. For each label it is
             `<path>.<label>`, with its own counter and window, instead.
         public_key: PEM file of the Ed25519 key that must have signed the bundle.
@@ -700,7 +774,11 @@ def main(arguments=None):
     parser.add_argument(
         "--label", action="append", default=[], help="with --new-key, of a transmitter or direction"
     )
-    parser.add_argument("--bundle", default=pathlib.Path(__file__).parent, help="default: here")
+    parser.add_argument(
+        "--bundle",
+        default=pathlib.Path(__file__).parent,
+        help="folder, zip file or hf://owner/name[@revision][/folder] (default: here)",
+    )
     parser.add_argument("--public-key", help="PEM file of the key that must have signed the bundle")
     given = parser.parse_args(arguments)
     try:
