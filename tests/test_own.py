@@ -172,6 +172,23 @@ def test_a_link_trained_in_python_is_saved(own, tmp_path):
     assert rows[2]["mse"] == pytest.approx(expected["task_loss"], rel=0.1)  # other noise
 
 
+def test_rivals_who_learned_are_not_the_eve_that_a_saved_run_begins_with(own, tmp_path):
+    _, transmitter, receiver, eves, (train, test) = own
+    rivals = [keras.models.clone_model(eve) for eve in eves[:1]]
+    link = arn_keras.MinMaxLink(transmitter, receiver, rivals)
+    link.compile(keras.optimizers.Adam(4e-3))
+    link.fit(*train, epochs=1, batch_size=32, snr_db=10.0, psr_db=-7.0, verbose=0)
+    run = arn_keras.save_run(tmp_path / "run", link, train=train, test=test, say=None)
+    eve = keras.saving.load_model(run / "eve" / "classifier.keras")
+    signal, labels = transmitter.predict(test[0], verbose=0), np.ravel(test[1])
+    said = eve.predict(signal, verbose=0).argmax(-1)
+    assert np.mean(said == labels) > 0.8  # of what she hears, unprotected
+    assert read_json(run / "results.json")[0]["eve_accuracy"] > 0.8
+    for rival in link.eavesdroppers:
+        assert rival.predict(signal, verbose=0).shape == said.shape + eve.output_shape[1:]
+        assert not np.array_equal(rival.get_weights()[-1], eve.get_weights()[-1])
+
+
 def _refused(capsys, *options):
     shutil.rmtree("refused", ignore_errors=True)
     return _one_line(capsys, command, *options, "--run-dir", "refused")

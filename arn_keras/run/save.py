@@ -23,6 +23,7 @@ from arn_keras.training import arrays as whole
 from arn_keras.training import given
 from arn_keras.training.classes import labels_of
 from arn_keras.training.composite_step import inputs, outputs
+from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.secure_link import SecureLink
 from arn_keras.training.taken import taken_by
 
@@ -46,7 +47,8 @@ def save_run(
         path: directory, new or empty.
         link: `SecureLink` after `fit`; its pair counts as of white-box knowledge, since it was
             trained against the link's own eavesdroppers. Its channels and `keep_power` are the
-            run's.
+            run's. Rivals of a `MinMaxLink` have learned what the pair sends, so none of them is
+            the Eve of "before": one is trained, on the unprotected signals.
         train, test: (x, y) as `fit` takes them, arrays: y the private labels, or
             {"label": labels, "target": what Bob recovers}.
         name: what the data are called.
@@ -65,9 +67,10 @@ def save_run(
     low, high = np.asarray(link.snr_range_db, float)
     splits = {"train": _split("train", train, link), "test": _split("test", test, link)}
     air, preprocessing = options_of(link), _name(link.preprocessing)
+    eves = () if isinstance(link, MinMaxLink) else link.eavesdroppers
     with _given(pathlib.Path(path)) as folder:
         files = {"transmitter": link.transmitter, "receiver": link.receiver}
-        files |= {f"eve_{n}": eve for n, eve in enumerate(link.eavesdroppers)}
+        files |= {f"eve_{n}": eve for n, eve in enumerate(eves)}
         for file, model in files.items():
             model.save(folder / f"{file}.keras")
         for name_of, split in splits.items():
@@ -75,7 +78,7 @@ def save_run(
         own = Own(
             transmitter=str(folder / "transmitter.keras"),
             receiver=str(folder / "receiver.keras"),
-            eve=tuple(str(folder / f"eve_{n}.keras") for n in range(len(link.eavesdroppers))),
+            eve=tuple(str(folder / f"eve_{n}.keras") for n in range(len(eves))),
             data=tuple(str(folder / f"{split}.npz") for split in ("train", "test")),
             preprocessing=preprocessing,
         )
