@@ -14,7 +14,7 @@ that the factorisation throws away. For another implementation, all in float64:
     Q      = H_0 H_1 ... H_{n-2} diag(-s_0, ..., -s_{n-2}, s_{n-1})
 
 `tests/keystream_vectors.json` fixes it in numbers. The order of the sums is free: orthogonal steps
-do not amplify rounding, and two machines agree to 1e-12. Here `BLOCK` reflections at a time are one
+do not amplify rounding, and two machines agree to 1e-12. Here some reflections at a time are one
 product (Joffrain, Low, Quintana-Orti and van de Geijn, ACM TOMS 32, 2006): with U of rows u_i,
 scaled to |u_i|^2 = 2, it is I - U^T T^{-1} U, T the upper triangle of U U^T with a diagonal of 1.
 From the last block to the first they are applied to what the later ones made of the unit matrix,
@@ -27,9 +27,14 @@ import math
 
 import numpy as np
 
-#: Reflections that are one product: a product of three sizes of 128 and this is too small for a
-#: library's threads, which cost more than they help and on a busy machine wait for each other.
-BLOCK = 16
+
+def _block(n):
+    """Reflections that are one product.
+
+    A product of three sizes of 128 and 16 is too small for a library's threads, which cost more
+    than they help there and on a busy machine wait for each other; large ones want more work each.
+    """
+    return 16 if n <= 256 else 64
 
 
 def _pairs(n):
@@ -61,7 +66,8 @@ def haar_rotation(keystream, n):
     Returns:
         Orthogonal matrix, float64 [n, n].
     """
-    reflectors = np.zeros((-(-n // BLOCK) * BLOCK, n))
+    block = _block(n)
+    reflectors = np.zeros((-(-n // block) * block, n))
     used = reflectors[:n]
     used[_upper(n)] = normal_numbers(keystream, n * (n + 1) // 2)
     first = used.diagonal().copy()
@@ -71,12 +77,12 @@ def haar_rotation(keystream, n):
     used.flat[:: n + 1] += signs * norms
     used *= (1 / np.sqrt(norms * (norms + np.abs(first))))[:, None]
     used[-1] = 0.0
-    blocks = reflectors.reshape(-1, BLOCK, n)
-    triangles = np.triu(blocks @ blocks.transpose(0, 2, 1), 1) + np.eye(BLOCK)
+    blocks = reflectors.reshape(-1, block, n)
+    triangles = np.triu(blocks @ blocks.transpose(0, 2, 1), 1) + np.eye(block)
     solved = np.linalg.inv(triangles) @ blocks
     rotation, memory = np.eye(n), np.empty(n * n)  # pages once, not for each block
     for at in range(len(blocks) - 1, -1, -1):
-        start = at * BLOCK
+        start = at * block
         rest = rotation[start:, start:]
         change = memory[: rest.size].reshape(rest.shape)
         np.matmul(blocks[at, :, start:].T, solved[at, :, start:] @ rest, out=change)
