@@ -1,5 +1,6 @@
 """What several tests share: small trained-nothing links, data, and where prepared data sets are."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -9,6 +10,7 @@ import pytest
 from arn_keras.backend import load_tensorflow
 
 load_tensorflow()
+gc.freeze()  # what is loaded now stays: no collection walks through it again
 
 PREPARED = pathlib.Path(__file__).parents[2] / "shared" / "tensorflow_datasets"
 if PREPARED.exists():

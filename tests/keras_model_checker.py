@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.training.optimizer import FusedAdam
+
 
 @dataclasses.dataclass
 class Subject:
@@ -37,7 +39,7 @@ class Subject:
         """A new compiled link, always with the same weights."""
         keras.utils.set_random_seed(0)
         link, handed = self.build()
-        link.compile(keras.optimizers.Adam(1e-2), **{**self.compiled, **options})
+        link.compile(**{"optimizer": FusedAdam(1e-2), **self.compiled, **options})
         return link, handed
 
     def data(self, part=slice(None)):
@@ -86,7 +88,7 @@ def feeds(subject):
 
 def check_feeds(subject):
     """However it is fed, it learns from what was meant."""
-    link, _ = subject.link(run_eagerly=True)
+    link, _ = subject.link(run_eagerly=True, optimizer=keras.optimizers.SGD(1e-2))
     for how, arguments in feeds(subject).items():
         history = link.fit(**arguments, verbose=0).history
         assert np.isfinite(history["loss"]).all(), how
@@ -156,11 +158,12 @@ def check_callbacks(subject):
     assert equal(weights(link), weights(undisturbed))
 
 
-def check_compiled(subject, **options):
-    """The other ways in which Keras runs a step."""
-    link, _ = subject.link(**options)
-    link.fit(**subject.data(), batch_size=8, verbose=0)
+def check_compiled(subject, batch_size=8, **options):
+    """The other ways in which Keras runs a step; gives the link."""
+    link, _ = subject.link(optimizer=keras.optimizers.Adam(1e-2), **options)
+    link.fit(**subject.data(), batch_size=batch_size, verbose=0)
     assert np.isfinite(link.evaluate(**subject.data(), verbose=0, return_dict=True)["loss"])
+    return link
 
 
 def check_saved(subject, path):

@@ -11,10 +11,10 @@ import sys
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle
+from bundles import SHAPE, converted_here, tiny_bundle  # noqa: F401
 from test_runtime import mutated
 
-from arn_keras.export import bundle, conversion, manifest, runtime
+from arn_keras.export import bundle, manifest, runtime
 from arn_keras.export.__main__ import main
 from arn_keras.export.runtime import (
     BundleError,
@@ -560,18 +560,8 @@ def _config(run, protection):
 
 
 @pytest.mark.parametrize("protection", ["keyed", "arn+keyed"])
-def test_a_keyed_run_is_exported_and_proven(run, tmp_path, monkeypatch, capsys, protection):
+def test_a_keyed_run_is_exported_and_proven(run, converted_here, tmp_path, capsys, protection):
     _config(run, protection)
-    real = bundle._python
-
-    def python(*arguments, scratch):  # its own process would load TensorFlow once more
-        if "arn_keras.export.conversion" in arguments:
-            conversion.convert_run(**json.loads(arguments[-1]))
-        else:
-            real(*arguments, scratch=scratch)
-
-    monkeypatch.setattr(bundle, "_python", python)
-    monkeypatch.setattr(conversion, "PROOF_SIGNALS", 720)
     out = tmp_path / "bundle"
     asked = [] if protection == "keyed" else ["--precision", "float32"]
     assert main([str(run), "--out", str(out), *asked]) == 0

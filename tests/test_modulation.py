@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from bundles import converted_here  # noqa: F401
 from wiretaps import TINY
 
 from arn_keras.audit import __main__ as audit
@@ -86,7 +87,9 @@ def test_the_audit_says_what_the_keyed_pair_costs_bob_and_the_band(run, monkeypa
     }
 
 
-def test_the_pair_becomes_a_bundle_of_built_in_operators_within_its_tolerances(run, tmp_path):
+def test_the_pair_becomes_a_bundle_of_built_in_operators_within_its_tolerances(
+    run, converted_here, tmp_path
+):
     asked = ["float32", "int8"]
     _, manifest = bundle.export(run, precisions=asked, out=tmp_path / "bundle")
     assert manifest["measure"]["field"] == "symbol_mse"
