@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from key_ends import SECRET, SIGNS, ends, hkdf, taken  # noqa: F401
+from key_ends import SECRET, SIGNS, ends, taken  # noqa: F401
 
 from arn_keras.pair.key_ends import ReceiverKeys, TransmitterKeys
 from arn_keras.pair.key_schedule import Header, PairKey
