@@ -19,10 +19,10 @@ if PREPARED.exists():
 
 # What takes longest goes first, so that no worker is left alone with it at the end.
 LONG = (
-    *("sweep", "keras_models", "links", "cli", "stages", "own", "memory", "rooms", "keras_layers"),
-    *("min_max_link", "taken", "devices", "web_kinds", "modulation", "given", "plain_keras"),
-    *("web", "proof", "readme", "runtime", "own_inputs", "text", "torture", "keyed_bundle"),
-    *("frontier", "haar", "wrong_figures", "backend"),
+    *("sweep", "keras_models", "cli", "stages", "own", "memory", "rooms", "keras_layers"),
+    *("fitting", "links", "min_max_link", "taken", "devices", "web_kinds", "modulation", "given"),
+    *("plain_keras", "web", "proof", "readme", "runtime", "own_inputs", "text", "torture"),
+    *("keyed_bundle", "frontier", "haar", "wrong_figures", "backend"),
 )
 
 
