@@ -4,10 +4,31 @@ import json
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
 PRECISIONS = ("float32", "int8", "int8-io")
 SHAPE = (8,)
 SOURCES = 200
+
+
+@pytest.fixture
+def converted_here(monkeypatch):
+    """Exports of this test convert in this process, where TensorFlow is, and prove on few messages.
+
+    On ten thousand, and in a process of its own, `test_proof` has it.
+    """
+    from arn_keras.export import bundle, conversion
+
+    real = bundle._python
+
+    def python(*arguments, scratch):
+        if "arn_keras.export.conversion" in arguments:
+            conversion.convert_run(**json.loads(arguments[-1]))
+        else:
+            real(*arguments, scratch=scratch)
+
+    monkeypatch.setattr(bundle, "_python", python)
+    monkeypatch.setattr(conversion, "PROOF_SIGNALS", 720)
 
 
 def write_config(run, **fields):

@@ -1,5 +1,6 @@
 """What several tests share: small trained-nothing links, data, and where prepared data sets are."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -9,6 +10,7 @@ import pytest
 from arn_keras.backend import load_tensorflow
 
 load_tensorflow()
+gc.freeze()  # what is loaded now stays: no collection walks through it again
 
 PREPARED = pathlib.Path(__file__).parents[2] / "shared" / "tensorflow_datasets"
 if PREPARED.exists():
@@ -17,9 +19,10 @@ if PREPARED.exists():
 
 # What takes longest goes first, so that no worker is left alone with it at the end.
 LONG = (
-    *("sweep", "links", "keras_models", "web", "web_kinds", "readme", "cli", "own", "rooms"),
-    *("torture", "memory", "min_max_link", "own_inputs", "bundle", "text", "frontier"),
-    *("modulation", "optimizer", "devices"),
+    *("sweep", "keras_models", "cli", "stages", "own", "memory", "rooms", "keras_layers"),
+    *("fitting", "links", "min_max_link", "taken", "devices", "web_kinds", "modulation", "given"),
+    *("plain_keras", "web", "proof", "readme", "runtime", "own_inputs", "text", "torture"),
+    *("keyed_bundle", "frontier", "haar", "wrong_figures", "backend"),
 )
 
 

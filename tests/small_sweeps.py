@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from arn_keras.errors import ArnError
+from arn_keras.figures import draw
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep import points
@@ -73,6 +74,12 @@ def here(monkeypatch):
     for name in points.THREADS:
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(points, "_worker", functools.cache(points._Worker))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Sweeps that this process runs in this test draw nothing: what is asked is in the rows."""
+    monkeypatch.setattr(draw, "draw", lambda path: [])
 
 
 def measured(path):

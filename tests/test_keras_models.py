@@ -123,8 +123,7 @@ def test_it_trains_in_any_precision(subject, policy):
         keras.config.set_floatx("float64")
     keras.config.set_dtype_policy(policy)
     try:
-        check_compiled(subject, run_eagerly=True)
-        link, _ = subject.link(run_eagerly=True)
+        link = check_compiled(subject, batch_size=24, run_eagerly=True)
         found = link.predict(subject.x, verbose=0)
     finally:
         keras.config.set_floatx(floatx)

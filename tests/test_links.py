@@ -2,25 +2,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from weights import equal, weights_of
 
-from arn_keras import EavesdropperLink, SecureLink, SemanticLink, TrainingDiverged
-from arn_keras.data.preprocessing import unit_interval
+from arn_keras import EavesdropperLink, SecureLink, SemanticLink
 from arn_keras.loss.composite import mean_attack_power_loss
 from arn_keras.training.transmit import transmit
-
-
-def _weights(*models):
-    return [np.array(weight) for model in models for weight in model.get_weights()]
-
-
-def _same(before, after):
-    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.fixture
 def secure(models):
     link = SecureLink(*models, seed=3)
-    link.compile(keras.optimizers.Adam(1e-2))
+    link.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
     return link
 
 
@@ -29,12 +21,12 @@ def test_one_step_moves_all_weights_of_both_modules_and_plugging_out_gives_the_b
 ):
     base = SemanticLink(*models[:2], seed=0)
     before = base.predict(sources, verbose=0)
-    frozen = _weights(*models)
-    modules = _weights(secure.transmitter_arn, secure.receiver_arn)
+    frozen = weights_of(*models)
+    modules = weights_of(secure.transmitter_arn, secure.receiver_arn)
     secure.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
-    assert _same(frozen, _weights(*models))
+    assert equal(frozen, weights_of(*models))
     np.testing.assert_array_equal(before, base.predict(sources, verbose=0))
-    after = _weights(secure.transmitter_arn, secure.receiver_arn)
+    after = weights_of(secure.transmitter_arn, secure.receiver_arn)
     assert not any(np.array_equal(a, b) for a, b in zip(modules, after, strict=True))
 
 
@@ -87,119 +79,6 @@ def test_metrics_are_weighted_by_the_size_of_a_ragged_last_batch(secure, sources
     assert float(logs["task_loss"]) == pytest.approx(np.average(values, weights=sizes), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "how", ["numpy", "tf.data", "steps_per_execution", "jit_compile", "eager", "shards"]
-)
-def test_fit_learns_however_it_is_fed_and_compiled(models, sources, labels, how):
-    options = {
-        "steps_per_execution": {"steps_per_execution": 3},
-        "jit_compile": {"jit_compile": True},
-        "eager": {"run_eagerly": True},
-        "shards": {"shards": 2},
-    }.get(how, {})
-    link = SecureLink(*models, seed=1)
-    link.compile(keras.optimizers.Adam(1e-2), **options)
-    data = {"x": sources, "y": labels, "batch_size": 16}
-    if how == "tf.data":
-        data = {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)}
-    settings = {"psr_db": -60.0, "loss_weights": (1.0, 0.0, 0.0)}  # surely learnt: less power
-    history = link.fit(**data, epochs=10, verbose=0, **settings).history["loss"]
-    assert history[-1] < 0.5 * history[0]
-
-
-def test_a_batch_in_shards_moves_the_weights_as_a_whole_batch_does(models, sources, labels):
-    def trained(shards):
-        keras.utils.set_random_seed(0)
-        link = SecureLink(*models, seed=1)
-        link.compile(keras.optimizers.SGD(0.1), shards=shards)  # Adam would magnify rounding
-        history = link.fit(sources, labels, batch_size=20, verbose=0, snr_db=200.0, epochs=3)
-        return _weights(link.transmitter_arn, link.receiver_arn), history.history["loss"]
-
-    (whole, losses), (parts, losses_in_parts) = trained(1), trained(3)
-    np.testing.assert_allclose(losses_in_parts, losses, rtol=1e-5)
-    for one, other in zip(whole, parts, strict=True):
-        np.testing.assert_allclose(other, one, atol=1e-6)
-
-
-def test_a_batch_of_fewer_sources_than_shards_is_refused(models, sources, labels):
-    link = SecureLink(*models)
-    link.compile(shards=3)
-    with pytest.raises(Exception, match="expected batches of at least 3"):
-        link.fit(sources[:2], labels[:2], verbose=0)
-    with pytest.raises(ValueError, match="expected shards >= 1, got 0"):
-        link.compile(shards=0)
-
-
-def test_a_traced_step_serves_other_arrays_and_learns_from_them_alone(models, sources, labels):
-    def trained(*sizes):
-        link = SecureLink(*models, seed=1)
-        link.compile()
-        for size in sizes:
-            link.restart(2)
-            link.fit(sources[:size], labels[:size], batch_size=8, epochs=2, verbose=0)
-            steps.append(link.train_function)
-        return link, _weights(link.transmitter_arn, link.receiver_arn)
-
-    steps = []
-    _, first = trained(16, 32)
-    assert steps[0] is steps[1]
-    link, second = trained(32)
-    assert _same(first, second)
-    link.fit(sources, labels, batch_size=10, verbose=0)
-    assert link.train_function is not steps[-1]  # batches of another size are another trace
-
-
-def test_a_train_step_of_ones_own_is_given_batches(models, sources, labels):
-    class Own(SecureLink):
-        def train_step(self, data):
-            x, label = data
-            shapes.append((x["source"].shape[0], x["signal"].shape[0], label.shape[0]))
-            return super().train_step(data)
-
-    shapes = []
-    link = Own(*models)
-    link.compile()
-    link.fit(sources[:16], labels[:16], batch_size=8, verbose=0)
-    assert set(shapes) == {(8, 8, 8)}
-
-
-def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, labels):
-    losses = []
-    for data in (
-        {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)},
-        {"x": sources, "y": labels, "batch_size": 16, "shuffle": False},
-    ):
-        keras.utils.set_random_seed(0)
-        link = SecureLink(*models, seed=1)
-        link.compile()
-        losses.append(link.fit(**data, epochs=3, verbose=0).history["loss"])
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-
-
-def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
-    images = np.random.default_rng(1).integers(0, 256, (40, 6, 6, 1), "uint8")
-    losses = []
-    for array in (images, images.astype("float32") / 255):
-        keras.utils.set_random_seed(0)
-        link = SecureLink(*models, seed=1, preprocessing=unit_interval)
-        link.compile(run_eagerly=True)
-        losses.append(link.fit(array, labels, epochs=2, verbose=0).history["loss"])
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-
-
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, sources, labels):
-    def trained(seed):
-        keras.utils.set_random_seed(0)
-        link = SecureLink(*models, seed=seed)
-        link.compile()
-        link.fit(sources, labels, epochs=2, batch_size=16, verbose=0)
-        return _weights(link.transmitter_arn, link.receiver_arn)
-
-    first = trained(1)
-    assert _same(first, trained(1))
-    assert not _same(first, trained(2))
-
-
 def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
     secure.compile(keras.optimizers.Adam(1e-2), power_loss=mean_attack_power_loss)
     secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-40.0)
@@ -246,13 +125,13 @@ def test_batch_statistics_and_dropout_of_frozen_models_do_not_move(sources, labe
         [keras.Input((8,)), layers.BatchNormalization(), layers.Dense(36), layers.Reshape(shape)]
     )
     eve = keras.Sequential([keras.Input((8,)), layers.BatchNormalization(), layers.Dense(3)])
-    before = _weights(transmitter, receiver, eve)
+    before = weights_of(transmitter, receiver, eve)
     link = SecureLink(transmitter, receiver, eve)
     link.compile()
     batches = tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)
     link.fit(batches, epochs=2, verbose=0)
     link.fit(sources, labels, epochs=2, verbose=0)
-    assert _same(before, _weights(transmitter, receiver, eve))
+    assert equal(before, weights_of(transmitter, receiver, eve))
 
 
 def test_signals_of_any_shape_pass(sources, labels):
@@ -306,6 +185,7 @@ def test_several_eavesdroppers_count_alike(models, sources, labels):
 
 
 def test_the_snr_is_a_call_time_argument_and_costs_no_new_trace(secure, sources, labels):
+    secure.compile()
     traces = []
     step = secure.test_step
     secure.test_step = lambda data: traces.append(1) or step(data)
@@ -324,26 +204,7 @@ def test_snrs_of_a_range_are_uniform_for_each_source(secure):
     np.testing.assert_allclose(np.quantile(drawn, [0, 0.25, 0.5, 1]), [-5, 2.5, 10, 25], atol=0.5)
 
 
-def test_a_loss_that_becomes_nan_stops_and_keeps_the_last_good_weights(models, sources, labels):
-    link = SecureLink(*models)
-    poison = tf.Variable(1.0)
-    link.compile(task_loss=lambda s, e: poison * keras.ops.mean((s - e) ** 2))
-    kept = {}
-
-    def after(epoch, logs):
-        kept[epoch] = _weights(link.transmitter_arn, link.receiver_arn)
-        if epoch == 1:
-            poison.assign(float("nan"))
-
-    callback = keras.callbacks.LambdaCallback(on_epoch_end=after)
-    with pytest.raises(TrainingDiverged, match=r"task_loss became NaN or infinite in epoch 3"):
-        link.fit(sources, labels, epochs=5, verbose=0, callbacks=[callback])
-    assert sorted(kept) == [0, 1]
-    assert _same(kept[1], _weights(link.transmitter_arn, link.receiver_arn))
-
-
 def test_callbacks_and_validation_work(secure, sources, labels, tmp_path):
-    secure.compile(run_eagerly=True)
     history = secure.fit(
         sources,
         labels,

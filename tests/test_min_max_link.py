@@ -1,16 +1,13 @@
 import keras
 import numpy as np
 import pytest
+from weights import weights_of
 
 from arn_keras.errors import DeviceError
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.training.checkpoint import EpochCheckpoint
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.min_max_link import MinMaxLink
-
-
-def _weights(*models):
-    return [np.array(weight) for model in models for weight in model.get_weights()]
 
 
 def _moved(before, after):
@@ -38,22 +35,22 @@ def test_one_step_moves_both_modules_and_every_rival_and_nothing_else(
 ):
     link = new_link()
     link.compile(keras.optimizers.Adam(1e-2), **options)
-    frozen = _weights(*models[:2])
-    learning = _weights(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
+    frozen = weights_of(*models[:2])
+    learning = weights_of(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
     link.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
-    assert not any(_moved(frozen, _weights(*models[:2])))
-    after = _weights(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
+    assert not any(_moved(frozen, weights_of(*models[:2])))
+    after = weights_of(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
     assert all(_moved(learning, after))
 
 
 def test_a_renewed_rival_is_another_and_the_same_again_and_has_forgotten(new_link, sources, labels):
     link = new_link()
     link.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
-    trained, other = (_weights(rival) for rival in link.eavesdroppers)
+    trained, other = (weights_of(rival) for rival in link.eavesdroppers)
     link.renew(0, epoch=3)
-    new = _weights(link.eavesdroppers[0])
+    new = weights_of(link.eavesdroppers[0])
     assert any(_moved(trained, new))
-    assert not any(_moved(other, _weights(link.eavesdroppers[1])))
+    assert not any(_moved(other, weights_of(link.eavesdroppers[1])))
     forgotten, kept = (
         [np.any(np.array(v)) for v in o.variables if v.name != "learning_rate"]
         for o in link.rival_optimizers
@@ -61,9 +58,9 @@ def test_a_renewed_rival_is_another_and_the_same_again_and_has_forgotten(new_lin
     assert not any(forgotten)
     assert all(kept)
     link.renew(0, epoch=4)
-    assert any(_moved(new, _weights(link.eavesdroppers[0])))
+    assert any(_moved(new, weights_of(link.eavesdroppers[0])))
     link.renew(0, epoch=3)
-    assert not any(_moved(new, _weights(link.eavesdroppers[0])))
+    assert not any(_moved(new, weights_of(link.eavesdroppers[0])))
 
 
 def test_rivals_are_renewed_in_turn(new_link, sources, labels):
@@ -84,7 +81,7 @@ def test_a_resumed_game_ends_as_an_undisturbed_one(new_link, sources, labels, tm
             callbacks=[EpochCheckpoint(tmp_path, seconds=0.0)],
             verbose=0,
         )
-        return _weights(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
+        return weights_of(link.transmitter_arn, link.receiver_arn, *link.eavesdroppers)
 
     expected = play(new_link(), 3)
     for file in tmp_path.iterdir():

@@ -14,7 +14,13 @@ from arn_keras.link.modem import (
     build_transmitter,
 )
 from arn_keras.measure.modem_theory import es_n0_db, price_db, symbol_error_rate
-from arn_keras.measure.spectrum import as_complex, occupied_bandwidth, out_of_band, papr_db
+from arn_keras.measure.spectrum import (
+    as_complex,
+    occupied_bandwidth,
+    papr_db,
+    share_above,
+    spectrum,
+)
 from arn_keras.pulse import band_edge, band_filter, root_raised_cosine
 
 NAMES = tuple(constellation.MODULATIONS)
@@ -55,7 +61,7 @@ def test_every_frame_is_sent_with_power_one_and_stays_in_its_band(samples, each)
     signal = build_transmitter(NAMES, samples, each)(sent).numpy()
     assert signal.shape == (300, 2 * samples)
     np.testing.assert_allclose(np.mean(signal.astype(float) ** 2, axis=1), 1, atol=1e-5)
-    assert out_of_band(signal, band_edge(each)) < 1e-11
+    assert share_above(*spectrum(signal), band_edge(each)) < 1e-11
     # 99 % of a raised cosine: 0.5 % of its power is above f, each side.
     f = np.linspace(0, 1, 100_001)
     power = np.cos(np.pi / 2 * np.clip((f - 0.325) / 0.35, 0, 1)) ** 2
@@ -214,9 +220,11 @@ def test_peaks_and_bands_of_known_signals():
     assert occupied_bandwidth(signals[:1]) == pytest.approx(0.99 / n, rel=1e-4)
     assert occupied_bandwidth(signals[1:2]) == pytest.approx((10 + 0.99) / n, rel=1e-3)
     assert occupied_bandwidth(signals[2:]) == pytest.approx(0.99, rel=1e-6)
-    assert out_of_band(signals[:1], 4.5 / n) == pytest.approx(1)
-    assert out_of_band(signals[2:], 0.25) == pytest.approx(31 / 64)
-    assert occupied_bandwidth(np.zeros((1, 8))) == out_of_band(np.zeros((1, 8)), 0.1) == 0
+    assert share_above(*spectrum(signals[:1]), 4.5 / n) == pytest.approx(1)
+    assert share_above(*spectrum(signals[2:]), 0.25) == pytest.approx(31 / 64)
+    assert (
+        occupied_bandwidth(np.zeros((1, 8))) == share_above(*spectrum(np.zeros((1, 8))), 0.1) == 0
+    )
 
 
 def test_the_band_filter_passes_the_band_and_little_else():

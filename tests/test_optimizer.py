@@ -19,12 +19,18 @@ def _states(model):
     return [np.asarray(v) for v in (*model.trainable_variables, *model.optimizer.variables)]
 
 
-@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"jit_compile": True}])
-@pytest.mark.parametrize("arguments", [{}, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}])
-def test_it_is_adam_up_to_rounding(arguments, options):
+@pytest.fixture(scope="module", params=[{}, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}])
+def adam(request):
+    """Arguments, and what Keras's Adam makes of them."""
     decay = keras.optimizers.schedules.CosineDecay(1e-2, 64)
-    theirs = _states(_fitted(keras.optimizers.Adam(decay, **arguments), **options))
-    ours = _states(_fitted(FusedAdam(decay, **arguments), **options))
+    arguments = {"learning_rate": decay, **request.param}
+    return arguments, _states(_fitted(keras.optimizers.Adam(**arguments)))
+
+
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"jit_compile": True}])
+def test_it_is_adam_up_to_rounding(adam, options):
+    arguments, theirs = adam
+    ours = _states(_fitted(FusedAdam(**arguments), **options))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 

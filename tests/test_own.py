@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import own_link
 import pytest
-from small_sweeps import here  # noqa: F401
+from bundles import converted_here  # noqa: F401
+from small_sweeps import here, undrawn  # noqa: F401
 
 import arn_keras
 from arn_keras.data import arrays
@@ -71,7 +72,7 @@ def _same(model, file):
         np.testing.assert_array_equal(before, after)
 
 
-def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run):
+def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run, converted_here):
     place, manifest = arn_keras.export(run, precisions=["float32"])
     assert place == run / "bundle"
     assert (manifest["scenario"], manifest["protection"]) == ("own", "arn+keyed")
@@ -79,7 +80,7 @@ def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run):
 
 
 def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
-    own, run, here, capsys
+    own, run, here, capsys, request
 ):
     words = [str(run), "--snr-db", "0", "10", "--knowledge", "white", "--eve", "frozen", "frozen_2"]
     assert sweep.main([*words, "--dry-run"]) == 0
@@ -93,6 +94,7 @@ def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
     _same(own[2], base / "link" / "receiver.keras")
     _same(own[3][1], base / "eve_2" / "classifier.keras")
     before = (run / "sweep" / "rows.jsonl").read_bytes()
+    request.getfixturevalue("undrawn")
     assert sweep.main(words) == 0
     assert "done " not in capsys.readouterr().out
     assert (run / "sweep" / "rows.jsonl").read_bytes() == before

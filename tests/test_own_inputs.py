@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from bundles import converted_here  # noqa: F401
 from keras import layers
 from small_sweeps import here  # noqa: F401
 from wiretaps import TINY
@@ -90,7 +91,7 @@ def test_it_is_trained_and_both_eves_are_measured(run):
     assert min(row["eve_accuracy"] for row in rows[::3]) > 0.4  # a quarter is guessing
 
 
-def test_its_pair_is_exported_and_proven(run, capsys):
+def test_its_pair_is_exported_and_proven(run, converted_here, capsys):
     assert export.main([str(run), "--precision", "float32"]) == 0
     assert "Bob acc." in capsys.readouterr().out
     manifest = read_json(run / "bundle" / "manifest.json")

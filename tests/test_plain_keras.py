@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from weights import equal, weights_of
 
 from arn_keras import (
     AWGN,
@@ -24,14 +25,6 @@ from arn_keras.training.transmit import transmit
 
 layers = keras.layers
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def _weights(*models):
-    return [np.array(weight) for model in models for weight in model.get_weights()]
-
-
-def _same(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _secure(models, **options):
@@ -276,12 +269,12 @@ def test_a_pair_still_trains_after_it_protected_an_eavesdroppers_link(models, so
     link = _secure(models)
     spy = EavesdropperLink(models[2], protection=link.transmitter_arn)
     spy.compile(loss=LOGITS, run_eagerly=True)
-    before = _weights(link.transmitter_arn)
+    before = weights_of(link.transmitter_arn)
     spy.fit(transmit(models[0], sources), labels, verbose=0)
-    assert _same(before, _weights(link.transmitter_arn))
+    assert equal(before, weights_of(link.transmitter_arn))
     link.fit(sources, labels, verbose=0)
     assert not any(
-        np.array_equal(a, b) for a, b in zip(before, _weights(link.transmitter_arn), strict=True)
+        np.array_equal(a, b) for a, b in zip(before, weights_of(link.transmitter_arn), strict=True)
     )
 
 
@@ -362,9 +355,9 @@ def test_a_restart_gives_the_optimiser_its_beginning_whatever_that_is(
     for _ in range(2):
         link.restart(7)
         link.fit(sources, labels, batch_size=20, epochs=2, verbose=0)
-        found.append(_weights(link.transmitter_arn, link.receiver_arn))
+        found.append(weights_of(link.transmitter_arn, link.receiver_arn))
     assert np.isfinite(found[0][0]).all()
-    assert _same(*found)
+    assert equal(*found)
 
 
 def test_modules_that_cannot_be_made_anew_are_refused_with_the_reason(models):
@@ -383,7 +376,7 @@ def test_after_a_nan_the_link_trains_on(models, sources, labels):
     poison.assign(float("nan"))
     with pytest.raises(TrainingDiverged, match="in epoch 2"):
         link.fit(sources, labels, epochs=3, verbose=0)
-    assert _same(before, [np.array(v) for v in link.moving_variables()])
+    assert equal(before, [np.array(v) for v in link.moving_variables()])
     poison.assign(1.0)
     assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
 

@@ -10,7 +10,7 @@ from arn_keras.eve.radio import build_iq_eavesdropper, build_symbol_eavesdropper
 from arn_keras.export.litert import convert_all, operators
 from arn_keras.link.constellation import MODULATIONS
 from arn_keras.link.modem import build_transmitter
-from arn_keras.measure.spectrum import as_complex, out_of_band
+from arn_keras.measure.spectrum import as_complex, share_above, spectrum
 from arn_keras.pair.in_band import in_band_residual
 from arn_keras.pulse import band_edge
 
@@ -33,8 +33,8 @@ def test_a_perturbation_stays_in_the_modems_band_whatever_the_weights(each):
     module = _module(samples_per_symbol=each)
     change = module(noise).numpy() - noise
     assert np.mean(change**2) > 0.01
-    assert out_of_band(change, band_edge(each)) < 1e-3
-    assert out_of_band(noise, band_edge(each)) > 0.5
+    assert share_above(*spectrum(change), band_edge(each)) < 1e-3
+    assert share_above(*spectrum(noise), band_edge(each)) > 0.5
 
 
 def test_the_filter_of_a_module_is_not_trained_and_all_symbols_are_treated_alike():

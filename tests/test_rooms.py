@@ -4,11 +4,13 @@ import json
 import shutil
 
 import pytest
+from bundles import converted_here  # noqa: F401
 from wiretaps import TINY
 
 from arn_keras.audit import RUNGS, effort, ladder
 from arn_keras.audit import __main__ as audit
 from arn_keras.errors import ConfigError
+from arn_keras.export.bundle import export
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep
@@ -57,14 +59,15 @@ def test_the_audit_climbs_on_it(run, monkeypatch, capsys):
     assert "report" in capsys.readouterr().out
 
 
-def test_a_protection_from_outside_is_measured_and_exported(run, tmp_path):
+def test_a_protection_from_outside_is_measured_and_exported(run, converted_here, tmp_path):
     config = json.loads((run / "config.json").read_text())
     config["config"]["protection"] = "flipped"
     for stage in ("link", "logistic"):
         shutil.copytree(run / stage, tmp_path / "flipped" / stage)
     (tmp_path / "flipped" / "config.json").write_text(json.dumps(config))
     options = ["--protection", "flipped", "--spread", "2", "--run-dir", str(tmp_path / "flipped")]
-    assert command.main([*SHORT, *options]) == 0
+    assert command.main([*SHORT, *options, "--no-export"]) == 0
+    export(tmp_path / "flipped")
     original, alone, both = json.loads((tmp_path / "flipped" / "results.json").read_text())
     assert both["largest_error"] == pytest.approx(original["largest_error"], rel=0.05)
     assert alone["largest_error"] > 2 * original["largest_error"]

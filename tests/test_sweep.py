@@ -20,6 +20,7 @@ from small_sweeps import (  # noqa: F401
     measured,
     shared_only,
     start,
+    undrawn,
     workers,
 )
 
@@ -72,7 +73,7 @@ def test_one_base_serves_all_points_and_every_pair_is_kept(local):
     assert not list(local.rglob(".partial*"))
 
 
-def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, capsys):
+def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, undrawn, capsys):
     before = (local / "rows.jsonl").read_bytes(), (local / "rows.sqlite").read_bytes()
     assert sweep.main([*GRID, "--out", str(local)]) == 0
     assert "done" not in capsys.readouterr().out
@@ -93,7 +94,7 @@ def test_the_same_command_again_does_nothing_and_the_figures_are_redrawn(local, 
     }
 
 
-def test_a_point_of_a_warm_worker_equals_that_of_a_fresh_one(local, shared_only, here):
+def test_a_point_of_a_warm_worker_equals_that_of_a_fresh_one(local, shared_only, here, undrawn):
     one = [*SMALL, "--snr-db", "10", "--psr-db", "-5", "--knowledge", "black"]
     assert sweep.main([*one, "--out", str(shared_only), "--quiet"]) == 0
     alone = measured(shared_only)
@@ -104,7 +105,7 @@ def test_a_point_of_a_warm_worker_equals_that_of_a_fresh_one(local, shared_only,
 
 
 def test_a_killed_sweep_goes_on_with_no_row_lost_or_doubled(
-    local, shared_only, workers, capfd, monkeypatch
+    local, shared_only, workers, undrawn, capfd, monkeypatch
 ):
     process = start(*GRID, "--jobs", "2", "--out", str(shared_only))
     await_rows(shared_only, 3, process)
@@ -164,7 +165,7 @@ def test_other_points_join_a_directory_and_another_configuration_is_refused(
 
 
 def test_a_directory_of_before_there_were_journals_goes_on_and_measures_nothing_again(
-    local, shared_only, capsys
+    local, shared_only, undrawn, capsys
 ):
     lines = (local / "rows.jsonl").read_bytes().splitlines(keepends=True)
     (shared_only / "rows.jsonl").write_bytes(b"".join(lines) + lines[0][:30])

@@ -7,13 +7,15 @@ import collections
 
 import numpy as np
 
-# Okabe and Ito's palette: told apart by colour-blind readers too; markers and dashes say it again.
+from arn_keras.palette import BLUE, GREEN, GREY, ORANGE, PURPLE
+
+# Markers and dashes say it again.
 _CASES = {
-    "original": ("original, no modules", "#555555"),
-    "transmitter_only": ("transmitter module only", "#D55E00"),
-    "paired": ("both modules", "#0072B2"),
-    "random_noise": ("random noise, same power", "#CC79A7"),
-    "fgsm": ("FGSM, same power", "#009E73"),
+    "original": ("original, no modules", GREY),
+    "transmitter_only": ("transmitter module only", ORANGE),
+    "paired": ("both modules", BLUE),
+    "random_noise": ("random noise, same power", PURPLE),
+    "fgsm": ("FGSM, same power", GREEN),
 }
 
 

@@ -49,21 +49,17 @@ def band_of(frequency, power, share=0.99):
     return float(high - low)
 
 
-def out_of_band(signals, edge):
-    """Share of the power at frequencies above `edge` (in units of the sampling rate) either way.
+def share_above(frequency, power, edge):
+    """Share of a spectrum's power at frequencies above an edge either way: what is out of band.
 
     Args:
-        signals: interleaved, [frames, 2 n].
+        frequency: in units of the sampling rate, [n].
+        power: at each frequency, [n].
         edge: see `pulse.band_edge`.
 
     Returns:
         From 0 to 1; 0 for silence.
     """
-    return share_above(*spectrum(signals), edge)
-
-
-def share_above(frequency, power, edge):
-    """`out_of_band` of a spectrum."""
     total = power.sum()
     return float(power[np.abs(frequency) > edge].sum() / total) if total else 0.0
 
