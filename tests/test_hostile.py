@@ -25,7 +25,9 @@ from arn_keras.export.web.server import server
 from arn_keras.figures import __main__ as figures
 from arn_keras.machine import files
 from arn_keras.machine.models import load
+from arn_keras.machine.places import lock
 from arn_keras.measure import journal
+from arn_keras.run.directory import RunDirectory
 
 ROOT = pathlib.Path(__file__).parents[1]
 WHY = "not a regular file|at most|[Cc]annot|whole|magic string"
@@ -68,6 +70,15 @@ def test_pipes_devices_folders_and_terabytes_are_refused_unread(special, reader)
             reader(path)
         assert "\n" not in str(refusal.value)
         assert str(path) in str(refusal.value)
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(special, tmp_path):
+    with pytest.raises(OSError, match="No such device"):
+        lock(special[0])
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / ".lock")
+    with pytest.raises(RunDirError, match="expected a writable directory: No such device"):
+        RunDirectory(tmp_path / "run", {}, {})
 
 
 def test_metadata_of_a_terabyte_are_refused_unread(special, tmp_path):

@@ -27,7 +27,8 @@ def lock(path, error=RunDirError):
     import fcntl
 
     how = os.O_RDONLY if os.path.isdir(path) else os.O_WRONLY | os.O_CREAT
-    handle, until = os.open(path, how), time.monotonic() + _SECONDS_TO_END
+    handle = os.open(path, how | os.O_NONBLOCK)  # or a pipe in its place would be waited for
+    until = time.monotonic() + _SECONDS_TO_END
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
