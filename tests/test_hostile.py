@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -28,7 +29,7 @@ from arn_keras.export.web.server import server
 from arn_keras.figures import __main__ as figures
 from arn_keras.machine import files
 from arn_keras.machine.models import load
-from arn_keras.machine.places import lock
+from arn_keras.machine.places import lock, staging
 from arn_keras.measure import journal
 from arn_keras.run.directory import RunDirectory
 
@@ -94,6 +95,39 @@ def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(special, tmp_path):
     os.mkfifo(tmp_path / "run" / ".lock")
     with pytest.raises(RunDirError, match="expected a writable directory: No such device"):
         RunDirectory(tmp_path / "run", {}, {})
+
+
+def test_nothing_is_emptied_or_written_behind_a_stranger_s_link(tmp_path):
+    run, mine = tmp_path / "run", tmp_path / "mine"
+    (mine / "checkpoint").mkdir(parents=True)
+    (mine / "thesis").write_text("mine")
+    before = sorted(mine.rglob("*"))
+
+    def stage(name):
+        with RunDirectory(run, {}, {}) as directory:
+            directory.partial(name)
+            directory.finish(name)
+
+    def stand_in(_):
+        with staging(run / "bundle"):
+            pass
+
+    for link, use, name in (
+        (".partial.bundle", stand_in, ""),
+        (".partial.link", stage, "link"),
+        ("arn", stage, "arn/white"),
+        (".made", stage, "link"),
+        (".scratch", stage, "link"),
+    ):
+        run.mkdir()
+        (run / "config.json").write_text('{"config": {}}')
+        (run / link).symlink_to(mine)
+        with pytest.raises(RunDirError, match=f"/{link}: expected a directory of its own, got a l"):
+            use(name)
+        (run / link).unlink()
+        assert sorted(mine.rglob("*")) == before
+        use(name)
+        shutil.rmtree(run)
 
 
 def test_metadata_of_a_terabyte_are_refused_unread(special, tmp_path):

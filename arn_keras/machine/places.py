@@ -45,6 +45,20 @@ def lock(path, error=RunDirError):
         raise error(f"{folder}: {reason}")
 
 
+def own_directory(folder, error=RunDirError):
+    """Makes a directory if there is none; what may be a stranger's link to another is not taken.
+
+    What works in a directory also empties it.
+
+    Raises:
+        OSError: if it cannot be made.
+        error: if it is a link.
+    """
+    if folder.is_symlink():
+        raise error(f"{folder}: expected a directory of its own, got a link")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextlib.contextmanager
 def staging(place, error=RunDirError):
     """A directory beside a place, for what is to stand there: locked, and gone afterwards.
@@ -61,7 +75,7 @@ def staging(place, error=RunDirError):
     """
     folder = place.with_name(f".partial.{place.name}")
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        own_directory(folder, error)
         held = lock(folder, error)
         if _is_open_at(held, folder):
             break
