@@ -50,7 +50,6 @@ class RunDirectory:
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
         try:
             self._sweep()
-            own_directory(self.path / records.FOLDER)
             own_directory(self.scratch)
             # Libraries leave temporary files where they are killed: here they are found again.
             tempfile.tempdir = str(self.scratch)
