@@ -63,6 +63,66 @@ def test_a_zip_file_is_held_to_its_manifest(tiny, tmp_path):
         Pair.load(zipped(tmp_path / "fewer.zip", files))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("/evil.py", "//evil.py", "/", "", "./evil.py", "folder/evil.py"),
+        *("runtime.py/evil.py", "RUNTIME.PY", "evil\npy", "a/" * 30_000),
+    ],
+)
+def test_a_zip_file_has_no_name_that_a_bundle_could_not_have(tiny, tmp_path, name):
+    archive = zipped(tmp_path / "pair.zip", contents(tiny.path))
+    with zipfile.ZipFile(archive, "a") as more:
+        entry = zipfile.ZipInfo()
+        entry.filename = name  # as it is: the constructor would mend it
+        more.writestr(entry, b"1")
+    with pytest.raises(BundleError, match=r"^.{0,120}: expected only files that the manifest lis"):
+        Pair.load(archive)
+
+
+def test_a_zip_file_has_each_name_once_and_no_list_that_takes_the_memory(tiny, tmp_path):
+    archive = zipped(tmp_path / "pair.zip", contents(tiny.path, "bundle/"))
+    with zipfile.ZipFile(archive, "a") as more, pytest.warns(UserWarning, match="Duplicate"):
+        more.writestr("bundle/runtime.py", b"print('mine')")
+    with pytest.raises(BundleError, match="expected each file of a bundle once"):
+        Pair.load(archive)
+    many = {f"micro/{number}": b"" for number in range(20_000)}
+    with pytest.raises(BundleError, match="a whole zip file of it: it lists too much"):
+        Pair.load(zipped(tmp_path / "many.zip", {**contents(tiny.path), **many}))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_file_is_unpacked_by_no_method_whose_memory_it_chooses(tiny, tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "pair.zip", "w", method) as archive:
+        for name, content in contents(tiny.path).items():
+            archive.writestr(name, content)
+    with pytest.raises(
+        BundleError, match=r"manifest\.json: expected a file that is deflated or st"
+    ):
+        Pair.load(tmp_path / "pair.zip")
+
+
+def test_five_hundred_damaged_zip_files_are_refused_or_give_the_same_bundle(tiny, tmp_path):
+    whole = zipped(tmp_path / "pair.zip", contents(tiny.path)).read_bytes()
+    random, answer, said = np.random.default_rng(0), runtime.read_manifest(tiny.path), []
+    headers = whole.index(b"PK\x01\x02"), len(whole)  # where most is said of what is in it
+    for number in range(500):
+        changed = bytearray(whole)
+        changed[random.integers(*(headers if number % 2 else (0, len(whole))))] ^= 1 << number % 8
+        (tmp_path / "bad.zip").write_bytes(changed)
+        try:
+            found = runtime.read_manifest(tmp_path / "bad.zip")
+            runtime.check_listed(tmp_path / "bad.zip", found)
+            for entry in found["files"]:
+                runtime.read_file(tmp_path / "bad.zip", entry)
+        except BundleError as error:
+            said.append(str(error))
+        else:
+            assert found == answer
+    assert len(said) > 100
+    assert not [each for each in said if "\n" in each]
+
+
 def test_a_zip_file_that_promises_much_is_not_unpacked(tiny, tmp_path):
     bomb = {**contents(tiny.path), "manifest.json": bytes(runtime.LIMIT_BYTES + 1)}
     with pytest.raises(BundleError, match="expected at most 16777216 bytes"):

@@ -6,6 +6,10 @@ import http.client
 import json
 import os
 import pathlib
+import re
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -25,7 +29,9 @@ from arn_keras.export.web.server import server
 from arn_keras.figures import __main__ as figures
 from arn_keras.machine import files
 from arn_keras.machine.models import load
+from arn_keras.machine.places import lock, staging
 from arn_keras.measure import journal
+from arn_keras.run.directory import RunDirectory
 
 ROOT = pathlib.Path(__file__).parents[1]
 WHY = "not a regular file|at most|[Cc]annot|whole|magic string"
@@ -33,6 +39,18 @@ TEXT = {
     **dict.fromkeys(("data_dir", "limit", "text", "label")),
     **{"length": 4, "vocabulary": 9},
 }
+
+
+def test_each_kind_of_file_that_may_be_a_stranger_s_names_tests_that_are_there():
+    page = (ROOT / "docs/threat-model.md").read_text()
+    table = page.partition("from a stranger")[2].partition("\n## ")[0]
+    _, _, *rows = (line.strip("| ") for line in table.splitlines() if line.startswith("|"))
+    kinds = {row.split(" | ")[0]: re.findall(r"`(test_\w+)(?:::(\w+))?`", row) for row in rows}
+    assert "request to the page's server" in kinds
+    for kind, named in kinds.items():
+        assert named, kind
+        for file, test in named:
+            assert f"def {test}" in (ROOT / "tests" / f"{file}.py").read_text(), (kind, test)
 
 
 @pytest.fixture
@@ -68,6 +86,48 @@ def test_pipes_devices_folders_and_terabytes_are_refused_unread(special, reader)
             reader(path)
         assert "\n" not in str(refusal.value)
         assert str(path) in str(refusal.value)
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(special, tmp_path):
+    with pytest.raises(OSError, match="No such device"):
+        lock(special[0])
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / ".lock")
+    with pytest.raises(RunDirError, match="expected a writable directory: No such device"):
+        RunDirectory(tmp_path / "run", {}, {})
+
+
+def test_nothing_is_emptied_or_written_behind_a_stranger_s_link(tmp_path):
+    run, mine = tmp_path / "run", tmp_path / "mine"
+    (mine / "checkpoint").mkdir(parents=True)
+    (mine / "thesis").write_text("mine")
+    before = sorted(mine.rglob("*"))
+
+    def stage(name):
+        with RunDirectory(run, {}, {}) as directory:
+            directory.partial(name)
+            directory.finish(name)
+
+    def stand_in(_):
+        with staging(run / "bundle"):
+            pass
+
+    for link, use, name in (
+        (".partial.bundle", stand_in, ""),
+        (".partial.link", stage, "link"),
+        ("arn", stage, "arn/white"),
+        (".made", stage, "link"),
+        (".scratch", stage, "link"),
+    ):
+        run.mkdir()
+        (run / "config.json").write_text('{"config": {}}')
+        (run / link).symlink_to(mine)
+        with pytest.raises(RunDirError, match=f"/{link}: expected a directory of its own, got a l"):
+            use(name)
+        (run / link).unlink()
+        assert sorted(mine.rglob("*")) == before
+        use(name)
+        shutil.rmtree(run)
 
 
 def test_metadata_of_a_terabyte_are_refused_unread(special, tmp_path):
@@ -217,7 +277,7 @@ def _asked(serving, path, host):
     return connection.getresponse().status
 
 
-def test_a_page_is_served_to_this_host_alone_and_nothing_outside_it(tmp_path):
+def test_a_page_is_served_to_this_host_alone_and_nothing_outside_it(tmp_path, capfd):
     page, secret = tmp_path / "page", tmp_path / "secret.txt"
     (page / "models").mkdir(parents=True)
     (page / "index.html").write_text("page")
@@ -235,7 +295,14 @@ def test_a_page_is_served_to_this_host_alone_and_nothing_outside_it(tmp_path):
         for path in ("/link.txt", "/up/secret.txt", "/../secret.txt", "/%2e%2e/secret.txt"):
             assert _asked(serving, path, f"127.0.0.1:{port}") in (403, 404)
         assert _asked(serving, "/models/", f"127.0.0.1:{port}") == 404  # no lists
+        for path in ("/%00", "/index.html%00", "/link.txt%00"):
+            assert _asked(serving, path, f"127.0.0.1:{port}") in (403, 404)
+        with socket.create_connection(serving.server_address) as gone:  # before the answer
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.send(b"GET / HTTP/1.0\r\nHost: localhost\r\n")
+        assert _asked(serving, "/", f"localhost:{port}") == 200
         serving.shutdown()
+    assert capfd.readouterr().err == ""
 
 
 def test_what_a_system_refuses_is_one_line_and_status_2(capsys):
@@ -333,3 +400,16 @@ def test_a_user_without_a_home_and_a_name_trains_all_the_same():
     )
     environment = {name: os.environ[name] for name in ("PATH",)}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, env=environment)
+
+
+def test_a_command_without_a_home_says_nothing_of_where_matplotlib_keeps_what():
+    program = (
+        "from arn_keras.arguments import exit_status\n"
+        "def draw():\n"
+        "    import matplotlib.figure\n"
+        "raise SystemExit(exit_status('x', draw))\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": "/dev/null/nobody"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, env=environment)
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -4,6 +4,7 @@ import pathlib
 import random
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -185,6 +186,38 @@ def test_killed_at_any_moment_it_keeps_what_was_finished(tmp_path):
     assert not list(tmp_path.glob("*.damaged"))
 
 
+def _names_another(path, other):
+    """A rollback's record of nothing that ends in another file's name (SQLite's file format)."""
+    magic, name = bytes.fromhex("d9d505f920a163d7"), str(other).encode()
+    (size,) = struct.unpack(">H", path.read_bytes()[16:18])
+    pages = path.stat().st_size // size
+    header = magic + struct.pack(">5I", 0, 1, pages, 512, size)
+    end = struct.pack(">I", (1 << 30) // size + 1) + name + struct.pack(">2I", len(name), sum(name))
+    path.with_name(f"{path.name}-journal").write_bytes(header.ljust(512, b"\0") + end + magic)
+
+
+@pytest.mark.parametrize("reader", [journal.read, opened])
+def test_a_journal_of_a_stranger_removes_no_file_of_mine(path, tmp_path, reader):
+    (tmp_path / "thesis").write_text("mine")
+    _names_another(path, tmp_path / "thesis")
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(path)
+    for each in (path, link):
+        with pytest.raises(RunDirError, match=r"finished\.sqlite-journal names another file$"):
+            reader(each)
+    assert (tmp_path / "thesis").read_text() == "mine"
+
+
+@pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
+def test_pipes_beside_a_journal_are_not_waited_for(path, end):
+    os.mkfifo(f"{path}{end}")
+    for reader in (journal.read, opened):
+        with pytest.raises(
+            RunDirError, match=r"not a regular file|expected no .*-(wal|shm) beside"
+        ):
+            reader(path)
+
+
 def test_what_was_being_added_when_a_kill_came_is_cut_off_and_said(path, tmp_path):
     """The state in the middle of a commit, copied while SQLite is in it."""
     caught = tmp_path / "caught" / path.name
@@ -263,7 +296,7 @@ def test_a_full_disk_is_one_clear_line_and_what_was_finished_stays(tmp_path):
 
 def test_what_may_not_be_written_is_one_clear_line(path, monkeypatch):
     file = opened(path)
-    monkeypatch.setattr(journal, "_opened", _read_only(journal._opened))
+    monkeypatch.setattr(journal, "opened", _read_only(journal.opened))
     with pytest.raises(RunDirError, match="cannot be read or written: attempt to write a readonly"):
         file.add({"more": 1})
     assert file.records == RECORDS

@@ -1,5 +1,6 @@
 """Message numbers under crashes, damage and forks: none is ever given twice."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,7 @@ from counters import PAIR, path, take  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arn_keras.pair import owned_file
 from arn_keras.pair.message_number import MessageCounter, ReplayWindow
 from arn_keras.pair.refusal import END, KeyingError
 
@@ -33,6 +35,22 @@ def test_opening_alone_uses_no_number(path):
     for _ in range(3):
         MessageCounter(path, PAIR).close()
     assert take(path, 1) == [0]
+
+
+@pytest.mark.parametrize("how", [fcntl.LOCK_EX, fcntl.LOCK_SH])
+def test_a_folder_that_somebody_else_holds_stops_neither_end_for_ever(path, how, monkeypatch):
+    monkeypatch.setattr(owned_file, "_SECONDS", 0.05)
+    ReplayWindow.create(path.with_name("window"), PAIR)
+    window = ReplayWindow(path=path.with_name("window"), pair=PAIR)
+    with MessageCounter(path, PAIR) as counter, window:
+        holder = os.open(path.parent, os.O_RDONLY)  # who may read the folder can lock it
+        fcntl.flock(holder, how)
+        for use in (counter.next, lambda: window.accept(0)):
+            with pytest.raises(KeyingError, match="expected a folder nobody else uses, got one in"):
+                use()
+        os.close(holder)
+        assert counter.next() == 0
+        window.accept(0)
 
 
 def test_a_killed_transmitter_never_gives_a_number_twice(path):

@@ -331,6 +331,7 @@ def _not_finite(path):
 BAD = {
     "another type": (lambda path: _with(path, datatype="ci16_le"), "expected cf32_le"),
     "two channels": (lambda path: _with(path, num_channels=2), "in 1 channel, got"),
+    "elsewhere": (lambda path: _with(path, dataset="../other.bin"), "samples and nothing else"),
     "a header": (lambda path: _with(path, trailing_bytes=8), "samples and nothing else"),
     "another rate": (lambda path: _with(path, sample_rate=2.4e6), "expected a sample rate of"),
     "truncated": (_data(lambda content: content[:-8000]), "truncated"),

@@ -143,6 +143,53 @@ def test_a_huge_signal_is_refused_and_a_large_one_is_still_a_signal(tiny):
                     run(_with(value))
 
 
+@pytest.mark.parametrize("end", ["alice", "bob"])
+def test_what_integers_cannot_stand_for_is_refused_not_cut_off(tiny, end):
+    given = {"alice": tiny.signal, "bob": tiny.received}[end]
+    with Pair.load(tiny.path, "int8") as pair:
+        run = getattr(getattr(pair, end), "protect" if end == "alice" else "clean")
+        run(given)
+        for factor in (100, 1e4):
+            with pytest.raises(SignalError, match=r"expected values below (32|128), mean square"):
+                run(np.float32(factor) * given)
+
+
+def test_only_float32_becomes_int8_and_only_of_a_module_of_int8(tiny):
+    with Pair.load(tiny.path, "int8-io") as pair:
+        for wrong in (tiny.signal.astype(complex), tiny.signal.astype(object), None, [1.0]):
+            with pytest.raises(SignalError, match="expected an array of float32, got"):
+                pair.alice.quantize(wrong)
+            with pytest.raises(SignalError, match="expected an array of int8, got"):
+                pair.alice.dequantize(wrong)
+    with Pair.load(tiny.path, "int8") as pair:
+        for scale in (pair.bob.quantize, pair.bob.dequantize):
+            with pytest.raises(SignalError, match="expected a module of int8, got one of float32"):
+                scale(tiny.signal)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_forked_process_ends_as_it_should_whatever_it_does_with_the_pair(tiny, threads):
+    code = f"""
+import os, sys, numpy
+from arn_keras.export.runtime import Pair
+for number in range(3):
+    pair = Pair.load({str(tiny.path)!r}, threads={threads})
+    pair.alice.protect(numpy.ones(8, "float32"))
+    child = os.fork()
+    if not child:
+        if number == 0:
+            sys.exit(0)
+        if number == 1:
+            del pair
+        else:
+            pair.close()
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"] * 3
+
+
 def test_a_closed_pair_says_so(tiny):
     with Pair.load(tiny.path) as pair:
         pass
@@ -267,11 +314,12 @@ def test_a_file_that_the_manifest_does_not_list_is_refused(copy, name, capsys):
     assert name in capsys.readouterr().err
 
 
-def test_a_signed_bundle_has_no_compiled_code_beside_it(copy, keys):
+@pytest.mark.parametrize("name", ["__pycache__", "micro"])
+def test_a_signed_bundle_has_no_code_beside_it_that_nobody_signed(copy, keys, name):
     folder, private = keys
     (copy / "manifest.json.sig").write_bytes(private.sign((copy / "manifest.json").read_bytes()))
-    (copy / "__pycache__").mkdir()
-    with pytest.raises(BundleError, match="__pycache__: expected only files that the manifest"):
+    (copy / name).mkdir()
+    with pytest.raises(BundleError, match=f"{name}: expected only files that the manifest"):
         Pair.load(copy, public_key=folder / "public")
 
 
@@ -325,7 +373,9 @@ def test_the_client_needs_numpy_and_litert_only():
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module.partition(".")[0])
-    assert found - sys.stdlib_module_names == {"numpy", "ai_edge_litert", "cryptography"}
+    assert found - sys.stdlib_module_names == {
+        *("numpy", "ai_edge_litert", "cryptography", "huggingface_hub")
+    }
 
 
 def mutated(random_, files, theirs):

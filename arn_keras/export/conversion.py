@@ -200,7 +200,7 @@ def _key_facts(module):
 
 
 def _write(bundle, name, module, model, precision="float32"):
-    from arn_keras.export.litert import operators, output_names
+    from arn_keras.export.litert import facts, output_names
 
     (bundle / f"{name}.tflite").write_bytes(model)
     return {
@@ -209,7 +209,7 @@ def _write(bundle, name, module, model, precision="float32"):
         "output": output_names(module)[0],
         "signal_shape": list(module.inputs[0].shape[1:]),
         "dtype": answer(PRECISIONS, precision).ends,
-        "operators": operators(model),
+        **facts(model),
     }
 
 

@@ -34,6 +34,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 import argparse
 import contextlib
+import ctypes
 import functools
 import hashlib
 import io
@@ -43,8 +44,8 @@ import pathlib
 import re
 import stat
 import types
+import weakref
 import zipfile
-import zlib
 
 import numpy as np
 
@@ -57,15 +58,31 @@ CODE = (
 )
 #: What a manifest and its signature have at most, and any other file, whatever a manifest says.
 LIMIT_BYTES, FILE_LIMIT_BYTES = 1 << 24, 1 << 30
+#: What is read at once of a zip file, and what its list of files has at most.
+PIECE_BYTES = 1 << 20
+#: What may lie beside a bundle's files where nobody vouches for them: what export.micro writes, and
+#: what Python writes where runtime.py is imported from the bundle itself.
+FOLDERS = ("micro", "__pycache__")
 #: Least mean square of a signal that is scaled to 1.
 LEAST_POWER = 1e-8
-#: For each first byte of a float32 value, whether it is one of 2^19 and more, NaN or infinity; the
-#: eighth bit is the sign. Looking it up takes a third of numpy.isfinite's time, which counts at
-#: int8 speed.
-_IS_HUGE = bytes(byte & 0x7F >= 0x49 for byte in range(256))
+#: Largest value of a signal that is of mean square 1 or nearly.
+LARGEST = 2.0**19
 _ARRAY = np.ndarray
 # Of each float32, the byte with its sign.
 _FIRST_BYTES = slice(3 if sys.byteorder == "little" else 0, None, 4)
+
+
+_INTERPRETERS = weakref.WeakSet()
+
+
+def _keep_interpreters():
+    # In a forked process: LiteRT's threads are not there, and freeing what waits for them crashes.
+    for interpreter in _INTERPRETERS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(interpreter))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_interpreters)
 
 
 class BundleError(ValueError):
@@ -196,6 +213,7 @@ class _Module:
         self._given, self._taken = given["index"], taken["index"]
         self._keys = keys[0]["index"] if keys else None
         self._idle = [self._calls(interpreter)]
+        self._largest, self._is_huge = _limit(entry.get("largest", LARGEST))
 
     def _interpreter(self):
         from ai_edge_litert.interpreter import Interpreter
@@ -207,6 +225,7 @@ class _Module:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{self._file}: LiteRT cannot run it: {error}") from None
+        _INTERPRETERS.add(interpreter)
         return interpreter
 
     @staticmethod
@@ -218,16 +237,17 @@ class _Module:
         """Whether it is one signal, not a batch; SignalError unless `run` takes it."""
         # A type of numbers is nearly always the one object that stands for it: the short way.
         if type(signal) is not _ARRAY or signal.dtype is not self._dtype:
-            self._check_type(signal)
+            _check_type(signal, self._dtype)
         single = signal.shape == self.shape
         if not single and (signal.ndim == 0 or signal.shape[1:] != self.shape):
             raise SignalError(f"expected shape {self.shape} or a batch of it, got {signal.shape}")
-        if self._real and 1 in signal.tobytes()[_FIRST_BYTES].translate(_IS_HUGE):
+        if self._real and 1 in signal.tobytes()[_FIRST_BYTES].translate(self._is_huge):
             bad = np.count_nonzero(~np.isfinite(signal))
             if bad:
                 raise SignalError(f"expected finite values, got {bad} NaN or infinite")
             raise SignalError(
-                f"expected values below {2**19}, mean square 1, got {np.max(np.abs(signal)):.3g}"
+                f"expected values below {self._largest:g}, mean square 1, "
+                f"got {np.max(np.abs(signal)):.3g}"
             )
         return single
 
@@ -242,13 +262,13 @@ class _Module:
         except IndexError:
             calls = self._calls(self._interpreter())
         put, invoke, get = calls
-        if single:
-            put(self._given, signal[None])
-            if keys is not None:
-                put(self._keys, keys(0)[None])
-            invoke()
-            output = get(self._taken)[0]
-        else:
+        try:
+            if single:
+                put(self._given, signal[None])
+                if keys is not None:
+                    put(self._keys, keys(0)[None])
+                invoke()
+                return get(self._taken)[0]
             output = np.empty(signal.shape, self._dtype)
             for row in range(len(signal)):
                 put(self._given, signal[row : row + 1])
@@ -256,21 +276,18 @@ class _Module:
                     put(self._keys, keys(row)[None])
                 invoke()
                 output[row] = get(self._taken)[0]
-        self._idle.append(calls)
-        return output
-
-    def _check_type(self, signal):
-        if not isinstance(signal, _ARRAY) or signal.dtype != self._dtype:
-            kind = getattr(signal, "dtype", type(signal).__name__)
-            raise SignalError(f"expected an array of {self._dtype}, got {kind}")
+            return output
+        finally:
+            self._idle.append(calls)
 
     def quantize(self, signal):
         """float32 to the module's int8 input (precision "int8-io").
 
         Raises:
-            SignalError: NaN, or beyond four times what it was calibrated for: no signal of its own.
+            SignalError: another type, NaN, or beyond four times what it was calibrated for: no
+                signal of its own.
         """
-        scale, zero = self.quantization[0]
+        scale, zero = self._quantization(signal, np.float32)[0]
         largest, limit = np.max(np.abs(signal), initial=0), 4 * 256 * scale
         if not largest <= limit:
             raise SignalError(f"expected values within {limit:.3g}, got {largest:.3g}")
@@ -278,13 +295,38 @@ class _Module:
 
     def dequantize(self, signal):
         """The module's int8 output to float32 (precision "int8-io")."""
-        scale, zero = self.quantization[1]
+        scale, zero = self._quantization(signal, np.int8)[1]
         return (signal.astype(np.float32) - zero) * np.float32(scale)
+
+    def _quantization(self, signal, kind):
+        if self.quantization is None:
+            raise SignalError(f"{self._file}: expected a module of int8, got one of {self._dtype}")
+        _check_type(signal, np.dtype(kind))
+        return self.quantization
 
     def close(self):
         """Frees the interpreters."""
         self._model = None
         self._idle.clear()
+
+
+def _limit(largest):
+    """The least bound, of 2, 8, 32, ..., 2^19, that is not below a value, and what is beyond it.
+
+    That is, for each first byte of a float32 value, whether it is one of the bound and more, NaN or
+    infinity; the eighth bit is the sign. Looking it up takes a third of numpy.isfinite's time,
+    which counts at int8 speed.
+    """
+    byte = next(
+        each for each in range(0x40, 0x4A) if largest <= 2.0 ** (2 * each - 127) or each == 0x49
+    )
+    return 2.0 ** (2 * byte - 127), bytes(each & 0x7F >= byte for each in range(256))
+
+
+def _check_type(signal, expected):
+    if not isinstance(signal, _ARRAY) or signal.dtype != expected:
+        kind = getattr(signal, "dtype", type(signal).__name__)
+        raise SignalError(f"expected an array of {expected}, got {kind}")
 
 
 class Alice(_Module):
@@ -473,20 +515,20 @@ def _run_code(package, contents):
 def check_listed(bundle, manifest, public_key=None):
     """Refuses a bundle with a file that the manifest does not list: nothing vouches for it.
 
-    Beside them may be `micro`, which export.micro writes, and without a public key `__pycache__`,
-    which Python writes where runtime.py is imported from the bundle itself.
+    Without a public key there may be `FOLDERS` beside them.
 
     Raises:
         BundleError: with the file's name.
     """
     entries = [*manifest["files"], *manifest.get("keyed", {}).values()]
     entries += [entry for of_role in manifest["modules"].values() for entry in of_role.values()]
-    known = {"manifest.json", "manifest.json.sig", "micro", *(entry["file"] for entry in entries)}
+    known = {"manifest.json", "manifest.json.sig", *(entry["file"] for entry in entries)}
     if public_key is None:
-        known.add("__pycache__")
+        known.update(FOLDERS)
     unlisted = sorted(set(_names(bundle)) - known)
     if unlisted:
-        raise BundleError(f"{unlisted[0]}: expected only files that the manifest lists")
+        shown = repr(unlisted[0])[1:-1][:100]  # a stranger's name, of any length and with any sign
+        raise BundleError(f"{shown}: expected only files that the manifest lists")
 
 
 def digest(manifest):
@@ -498,10 +540,9 @@ def digest(manifest):
 
 def read_manifest(bundle, public_key=None):
     """The manifest of a bundle, whole, of a known format, and signed if a key is given."""
-    folder = _folder(bundle)
-    content = _read(folder / "manifest.json")
+    content = _content(bundle, "manifest.json")
     if public_key is not None:
-        _check_signature(content, _read(folder / "manifest.json.sig"), public_key)
+        _check_signature(content, _content(bundle, "manifest.json.sig"), public_key)
     try:
         manifest = json.loads(content)
         whole = manifest["digest"] == digest(manifest)
@@ -554,37 +595,78 @@ def read_file(bundle, entry):
     """The verified bytes of a file that the manifest lists."""
     if pathlib.PurePath(entry["file"]).name != entry["file"]:
         raise BundleError(f"manifest.json: expected files of the bundle, got {entry['file']!r}")
-    content = _read(_folder(bundle) / entry["file"], min(entry["bytes"], FILE_LIMIT_BYTES))
+    content = _content(bundle, entry["file"], min(entry["bytes"], FILE_LIMIT_BYTES))
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise BundleError(f"{entry['file']}: damaged, or of another pair: its SHA-256 differs")
     return content
 
 
 def _names(bundle):
+    """Names of all that a bundle holds; of a zip file with their folders, but for `FOLDERS`."""
+    folder = _folder(bundle)
     try:
-        return [each.name for each in _folder(bundle).iterdir()]
+        if not folder.is_file():
+            return [each.name for each in folder.iterdir()]
+        with _zipped(folder) as (_, inside):
+            parts = [each.partition("/") for each in inside]
+            return [
+                top if slash and top in FOLDERS else top + slash + rest
+                for top, slash, rest in parts
+            ]
     except OSError as error:
         raise BundleError(f"{bundle}: expected a bundle: {error.strerror}") from None
 
 
 def _folder(bundle):
-    """The folder of a bundle: a path, of a disk or of a zip file."""
+    """The folder of a bundle, or its zip file."""
     if str(bundle).startswith("hf://"):
         return _downloaded(str(bundle))
-    path = pathlib.Path(bundle)
-    if not path.is_file():
-        return path
+    return _path(bundle, "a bundle")
+
+
+def _path(given, of, error=BundleError):
     try:
-        if path.stat().st_size > FILE_LIMIT_BYTES:
-            raise BundleError(f"{path}: expected a zip file of at most {FILE_LIMIT_BYTES} bytes")
-        root = zipfile.Path(path)
-        inside = list(root.iterdir())
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        if b"\0" not in os.fsencode(given):
+            return pathlib.Path(os.fsdecode(given))
+    except (TypeError, ValueError):
+        pass
+    raise error(f"expected the path of {of}, got {given!r}")
+
+
+class _Piecewise(io.BufferedReader):
+    """A file of which no more than a piece is read at once, whatever it says of itself."""
+
+    def read(self, size=-1):
+        if size is not None and size > PIECE_BYTES:
+            raise zipfile.BadZipFile("it lists too much")
+        return super().read(size)
+
+
+@contextlib.contextmanager
+def _zipped(path):
+    """A zip file of a bundle, and its entries by name: of the bundle, or of the folder it is in.
+
+    The list is at most a piece of the file. `zipfile.Path` makes folders of the names that it finds
+    there, which are a stranger's: some take gigabytes, or for ever.
+    """
+    try:
+        with _regular(path, FILE_LIMIT_BYTES, _Piecewise) as file, zipfile.ZipFile(file) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            if len(entries) != len(archive.infolist()):
+                raise BundleError(f"{path}: expected each file of a bundle once")
+            folder, slash, _ = next(iter(entries), "").partition("/")
+            alone = slash and all(each.startswith(folder + slash) for each in entries)
+            start = folder + slash if alone else ""  # as `zip -r pair.zip bundle` makes it
+            if alone:
+                entries.pop(start, None)
+            yield archive, {name[len(start) :]: entry for name, entry in entries.items()}
+    except BundleError:
+        raise
+    except Exception as error:  # zip, struct, zlib and others each raise their own
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise BundleError(
-            f"{path}: expected a bundle's folder, or a whole zip file of it"
+            f"{path}: expected a bundle's folder, or a whole zip file of it: {reason}"
         ) from None
-    alone = len(inside) == 1 and inside[0].is_dir()  # as `zip -r pair.zip bundle` makes it
-    return inside[0] if alone else root
 
 
 @functools.cache
@@ -619,32 +701,46 @@ def _downloaded(address):
     return pathlib.Path(kept, *parts)
 
 
+def _content(bundle, name, limit=LIMIT_BYTES):
+    """At most `limit` bytes of a file of a bundle."""
+    folder = _folder(bundle)
+    if not folder.is_file():
+        return _read(folder / name, limit)
+    with _zipped(folder) as (archive, inside):
+        entry = inside.get(name)
+        if entry is None:
+            raise BundleError(f"{folder}/{name}: expected a readable file of a zip file")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError(f"{folder}/{name}: expected a file that is deflated or stored")
+        content = bytearray()
+        with archive.open(entry) as file:  # whatever size it promises
+            while len(content) <= limit and (piece := file.read(PIECE_BYTES)):
+                content += piece
+    if len(content) > limit:
+        raise BundleError(f"{folder}/{name}: damaged: expected at most {limit} bytes")
+    return bytes(content)
+
+
 def _read(path, limit=LIMIT_BYTES):
-    """At most `limit` bytes and one of a regular file; of a pipe or a device not one is read."""
-    if isinstance(path, zipfile.Path):
-        return _read_zipped(path, limit)
+    """At most `limit` bytes of a regular file."""
+    with _regular(path, limit) as file:
+        return file.read(limit)
+
+
+@contextlib.contextmanager
+def _regular(path, limit, reader=io.BufferedReader):
+    """A regular file of at most `limit` bytes; of a pipe or a device not one byte is read."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(handle, "rb") as file:
+        with reader(io.FileIO(handle)) as file:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise BundleError(f"{path}: expected a readable file: not a regular file")
             if found.st_size > limit:
                 raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
-            return file.read(limit)
+            yield file
     except OSError as error:
         raise BundleError(f"{path}: expected a readable file: {error.strerror}") from None
-
-
-def _read_zipped(path, limit):
-    try:
-        with path.open("rb") as file:  # whatever size it promises
-            content = file.read(limit + 1)
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
-        raise BundleError(f"{path}: expected a readable file of a zip file") from None
-    if len(content) > limit:
-        raise BundleError(f"{path}: damaged: expected at most {limit} bytes")
-    return content
 
 
 @contextlib.contextmanager
@@ -666,7 +762,7 @@ def _check_signature(content, signature, public_key):
     except ImportError:
         raise BundleError("expected the package cryptography, to check a signature") from None
     try:
-        load_pem_public_key(_read(pathlib.Path(public_key))).verify(signature, content)
+        load_pem_public_key(_read(_path(public_key, "a public key"))).verify(signature, content)
     except (ValueError, TypeError, AttributeError):  # not PEM; a key of another kind
         raise BundleError(f"{public_key}: expected an Ed25519 public key in PEM") from None
     except InvalidSignature:
@@ -758,7 +854,8 @@ def new_key(bundle, path, public_key=None, labels=()):
         code = load_code(bundle, manifest) if is_keyed else None
     if not is_keyed:
         raise KeyingError("expected a bundle with keyed modules, got one without")
-    if pathlib.Path(bundle).resolve() in pathlib.Path(path).resolve().parents:
+    path = _path(path, "a new key", KeyingError)
+    if _folder(bundle).resolve() in path.resolve().parents:
         raise KeyingError("expected a place outside the bundle, which is copied to others")
     labels = tuple(labels) or ("",)
     with _keying(code):
@@ -793,7 +890,7 @@ def main(arguments=None):
         for name, worst in selftest(given.bundle, given.public_key):
             print(f"{name:<8} ok, largest difference {worst:.1e}")
     except (BundleError, KeyingError, OSError) as error:
-        print(f"runtime.py: error: {error}", file=sys.stderr)
+        print(f"runtime.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 

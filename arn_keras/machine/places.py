@@ -27,7 +27,8 @@ def lock(path, error=RunDirError):
     import fcntl
 
     how = os.O_RDONLY if os.path.isdir(path) else os.O_WRONLY | os.O_CREAT
-    handle, until = os.open(path, how), time.monotonic() + _SECONDS_TO_END
+    handle = os.open(path, how | os.O_NONBLOCK)  # or a pipe in its place would be waited for
+    until = time.monotonic() + _SECONDS_TO_END
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,6 +43,20 @@ def lock(path, error=RunDirError):
         os.close(handle)
         folder = path if how == os.O_RDONLY else os.path.dirname(path)
         raise error(f"{folder}: {reason}")
+
+
+def own_directory(folder, error=RunDirError):
+    """Makes a directory if there is none; what may be a stranger's link to another is not taken.
+
+    What works in a directory also empties it.
+
+    Raises:
+        OSError: if it cannot be made.
+        error: if it is a link.
+    """
+    if folder.is_symlink():
+        raise error(f"{folder}: expected a directory of its own, got a link")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -60,7 +75,7 @@ def staging(place, error=RunDirError):
     """
     folder = place.with_name(f".partial.{place.name}")
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        own_directory(folder, error)
         held = lock(folder, error)
         if _is_open_at(held, folder):
             break

@@ -8,19 +8,16 @@ file alone loses what is in it. It holds no secret and no signature: who forges 
 sum is believed.
 """
 
-import contextlib
 import hashlib
 import json
 import pathlib
 import shutil
-import sqlite3
 
 from arn_keras.errors import RunDirError
-from arn_keras.machine.files import atomic_file, checked_path
+from arn_keras.machine.database import fetched, opened, rollback
+from arn_keras.machine.files import atomic_file
 
 _TABLE = "CREATE TABLE records (number INTEGER PRIMARY KEY, key TEXT, value TEXT, digest BLOB)"
-# What says nothing of the file's content: busy, locked, memory, rights, device, room, name.
-_OUTSIDE = {3, 5, 6, 7, 8, 10, 13, 14, 22}
 
 
 def hashable(key):
@@ -70,7 +67,7 @@ class Journal:
             self._records = {}
             self._write({hashable(key): value for key, value in (first or {}).items()})
             return
-        interrupted = _rollback(self._path).exists()
+        interrupted = rollback(self._path).exists()
         self._records, damage = _scan(self._path)
         if damage:
             aside = self._set_aside()
@@ -108,7 +105,7 @@ class Journal:
         if not self._records.keys().isdisjoint(records):
             raise ValueError("expected keys that are not there yet, got one of them again")
         rows = _rows(records, len(self._records))
-        with _opened(self._path) as connection:
+        with opened(self._path) as connection:
             connection.execute("PRAGMA synchronous = EXTRA")  # FULL, and of the folder too
             connection.execute("BEGIN IMMEDIATE")
             [(count,)] = connection.execute("PRAGMA user_version")
@@ -135,12 +132,12 @@ class Journal:
         rows = _rows(records)
         try:
             with atomic_file(self._path) as temporary:
-                with _opened(temporary, "rwc") as connection:
+                with opened(temporary, "rwc") as connection:
                     connection.execute("BEGIN IMMEDIATE")
                     connection.execute(_TABLE)
                     _insert(connection, rows)
                     connection.execute("COMMIT")
-                _rollback(self._path).unlink(missing_ok=True)  # or it is played back into the new
+                rollback(self._path).unlink(missing_ok=True)  # or it is played back into the new
         except OSError as error:
             raise RunDirError(f"{self._path}: cannot be written: {error.strerror}") from None
         self._records = _values(rows)
@@ -183,39 +180,20 @@ def _insert(connection, rows):
         connection.execute(f"PRAGMA user_version = {rows[-1][0]}")
 
 
-def _rollback(path):
-    """SQLite's own record of a transaction that is not finished."""
-    return path.with_name(f"{path.name}-journal")
-
-
-@contextlib.contextmanager
-def _opened(path, mode="rw"):
-    """A connection for one transaction: a file replaced or removed meanwhile is not written to."""
-    try:
-        if path.exists():
-            checked_path(path)
-        address = f"{path.absolute().as_uri()}?mode={mode}"
-        with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as opened:
-            opened.text_factory = bytes
-            yield opened
-    except (sqlite3.Error, OSError) as error:
-        raise RunDirError(f"{path}: cannot be read or written: {error}") from None
-
-
 def _scan(path):
     """Whole records, {key: value}, and what is damaged, in words; nothing if nothing is."""
-    with _opened(path) as connection:
+    with opened(path) as connection:
         connection.execute("BEGIN")  # all of one state: another process may be adding
         # Lets a file be read whose end is missing; what is read is checked all the same.
         connection.execute("PRAGMA writable_schema = ON")
-        schema, error = _fetched(connection, "SELECT sql FROM sqlite_schema")
+        schema, error = fetched(connection, "SELECT sql FROM sqlite_schema")
         if schema != [(_TABLE.encode(),)]:
             return {}, f"no record of it can be read ({error or 'it is no journal'})"
-        [(count,)], _ = _fetched(connection, "PRAGMA user_version")
-        structure, error = _fetched(connection, "PRAGMA quick_check(1)")
+        [(count,)], _ = fetched(connection, "PRAGMA user_version")
+        structure, error = fetched(connection, "PRAGMA quick_check(1)")
         rows = {}
         for order in ("", " DESC"):  # what is unreadable in the middle does not hide the end
-            found, broken = _fetched(connection, f"SELECT * FROM records ORDER BY number{order}")
+            found, broken = fetched(connection, f"SELECT * FROM records ORDER BY number{order}")
             rows |= {number: (number, *row) for number, *row in found}
             if not broken:
                 break
@@ -245,15 +223,3 @@ def _lost(numbers, count):
     if count < last:
         words.append(f"its count of records is damaged: {count}, and {last} are there")
     return "; ".join(words)
-
-
-def _fetched(connection, query):
-    """Rows of a query as far as they can be read, and the error that ended them, or None."""
-    rows = []
-    try:
-        rows.extend(connection.execute(query))
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF in _OUTSIDE:
-            raise
-        return rows, error
-    return rows, None

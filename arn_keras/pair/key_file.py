@@ -120,7 +120,7 @@ def read_key(path, modules=b"", label=""):
 
 def _content(path):
     # Under a second name the old key would stay when this one is stepped.
-    content = read_small(real_path(path), "a key file", links=1)
+    content = read_small(real_path(path), "a key file")
     mode = stat.S_IMODE(os.stat(path).st_mode)
     if mode & 0o077:
         warnings.warn(
@@ -200,7 +200,7 @@ class KeyFile:
                 self._step(epoch)
 
     def _step(self, epoch):
-        content = read_small(self.path, "a key file", links=1)
+        content = read_small(self.path, "a key file")
         if hashlib.sha256(content).digest() != self._digest:
             raise KeyingError(
                 f"expected this end's own key file, got one that another end has stepped: "

@@ -1,14 +1,13 @@
 """A small file that one process owns, and replaces durably: Alice's counter, Bob's window.
 
 It holds one line: a word, the pair's identity, a number, how far the key was stepped then, a
-checksum. Who opens it holds a lock on
-`<path>.lock` for as long. A lock can be removed, a file renamed or linked while it is open; so each
-time before the number is raised, under a lock on the folder that nobody can remove, the file must
-hold what this process wrote there last, under one name, and the lock must still be the one at its
-path. Whoever loses that race is refused; no number is reserved twice.
+checksum. Who opens it holds a lock on `<path>.lock` for as long. A lock can be removed, a file
+renamed or linked while it is open; so each time before the number is raised, under a lock on the
+folder that nobody can remove, the file must hold what this process wrote there last, under one
+name, and the lock must still be the one at its path. Whoever loses that race is refused.
 
 Left out: a file restored from a backup, or copied to another machine, is not told from the real
-one. A number of a ratcheted key that is behind the key is (`key_file`). Locks are POSIX's `flock`.
+one, but for a number behind a ratcheted key (`key_file`). Locks are POSIX's `flock`.
 """
 
 import contextlib
@@ -16,9 +15,12 @@ import os
 import re
 import stat
 import threading
+import time
 import zlib
 
 from .refusal import KeyingError, checked_identity
+
+_SECONDS = 10.0  # a folder is held for a write; who holds it for longer must not stop Alice
 
 
 class OwnedFile:
@@ -61,11 +63,7 @@ class OwnedFile:
 
     @classmethod
     def create(cls, path, pair, word):
-        """Writes a new file that begins at 0, once, together with a new key.
-
-        Raises:
-            KeyingError: the file exists, or another process holds it.
-        """
+        """Writes a new file that begins at 0, once, together with a new key; else KeyingError."""
         path, record = real_path(path), _record(word, checked_identity(pair), 0, 0)
         with _locked(path, word):
             if os.path.lexists(path):
@@ -114,7 +112,7 @@ class OwnedFile:
         )
 
     def _read(self):
-        content = read_small(self.path, f"a message {self.word}'s file", links=1)
+        content = read_small(self.path, f"a message {self.word}'s file")
         # The first format had no epoch.
         pattern = rb"arn-keras-%b-[12] ([0-9a-f]{16}) (\d{20})(?: (\d{20}))? [0-9a-f]{8}\n"
         match = re.fullmatch(pattern % self.word.encode(), content)
@@ -134,14 +132,12 @@ class OwnedFile:
         return (*numbers, 0)[:2]
 
 
-def read_small(path, what, links=None, limit=4096):
-    """The bytes of a small regular file; of a device or a pipe not one is read.
+def read_small(path, what):
+    """The bytes of a small regular file under one name; of a device or a pipe not one is read.
 
     Args:
         path: the file.
         what: it is, for the error.
-        links: names that it may have, or None for any number.
-        limit: bytes; of a larger file one more is returned.
 
     Raises:
         KeyingError: with what was found.
@@ -154,10 +150,10 @@ def read_small(path, what, links=None, limit=4096):
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise KeyingError(f"expected {what}, got no regular file: {path}")
-        if links is not None and found.st_nlink > links:
+        if found.st_nlink > 1:
             raise KeyingError(f"expected {what} under one name, got {found.st_nlink}: {path}")
         with open(handle, "rb", closefd=False) as file:
-            return file.read(limit + 1)
+            return file.read(4096)
     finally:
         os.close(handle)
 
@@ -207,25 +203,28 @@ def _record(word, pair, *numbers):
 
 
 def _stat(path):
-    try:
+    with contextlib.suppress(OSError):
         return os.stat(path, follow_symlinks=False)
-    except OSError:
-        return None
 
 
-def _flock(file, word, path, wait=False):
+def _flock(file, word, path, until=0.0):
     try:
         import fcntl
     except ImportError:
         raise KeyingError(f"expected a system with POSIX locks for a {word}, got none") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        raise KeyingError(f"expected a {word} nobody else uses, got one in use: {path}") from None
-    except OSError as error:
-        raise KeyingError(
-            f"expected a file system with working locks for a {word}, got {error.strerror}"
-        ) from None
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reason = f"a {word} nobody else uses, got one in use: {path}"
+        except OSError as error:
+            until, reason = (
+                0,
+                f"a file system with working locks for a {word}, got {error.strerror}",
+            )
+        if time.monotonic() >= until:
+            raise KeyingError(f"expected {reason}")
+        time.sleep(0.001)
 
 
 def _locked(path, word):
@@ -252,7 +251,7 @@ def _locked(path, word):
 def _locked_folder(folder):
     handle = os.open(folder, os.O_RDONLY)
     try:
-        _flock(handle, "folder", folder, wait=True)
+        _flock(handle, "folder", folder, time.monotonic() + _SECONDS)
         yield
     finally:
         os.close(handle)

@@ -16,7 +16,7 @@ import tempfile
 from arn_keras.errors import RunDirError
 from arn_keras.machine import models
 from arn_keras.machine.files import TEMPORARY, flush, read_bytes, read_json, write_json
-from arn_keras.machine.places import lock, replace_directory
+from arn_keras.machine.places import lock, own_directory, replace_directory
 from arn_keras.run import records
 
 _SOURCES = ".from.json"  # of an unfinished stage: sums of what it is made from
@@ -50,12 +50,15 @@ class RunDirectory:
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
         try:
             self._sweep()
-            self.scratch.mkdir()
+            own_directory(self.scratch)
             # Libraries leave temporary files where they are killed: here they are found again.
             tempfile.tempdir = str(self.scratch)
             if not (self.path / "config.json").exists():
                 content = {"config": identity, "versions": versions, **(notes or {})}
                 write_json(self.path / "config.json", content)
+        except RunDirError:
+            self.__exit__()
+            raise
         except OSError as error:
             self.__exit__()
             raise RunDirError(f"{path}: expected a writable directory: {error.strerror}") from None
@@ -118,7 +121,9 @@ class RunDirectory:
     def partial(self, stage):
         """The directory in which an unfinished stage works; what it holds survives a kill."""
         partial = self._partial(stage)
-        partial.mkdir(parents=True, exist_ok=True)
+        if partial.parent != self.path:
+            own_directory(partial.parent)
+        own_directory(partial)
         return partial
 
     def begin(self, stage, sources=(), say=print):

@@ -17,6 +17,7 @@ import zipfile
 
 from arn_keras.errors import RunDirError
 from arn_keras.machine.files import checked, read_json, write_json
+from arn_keras.machine.places import own_directory
 
 FOLDER = ".made"
 #: What an audit found, of the stages that it was measured on.
@@ -36,7 +37,8 @@ def write(run, stage, files, sources):
         sources: {stage: sum} of what it was made from, as `digests` gives them.
     """
     file = _file(run, stage)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (pathlib.Path(run) / FOLDER, file.parent):
+        own_directory(folder)
     sums = {str(name): file_digest(each) for name, each in sorted(files.items())}
     write_json(file, {"files": sums, "from": sources})
 

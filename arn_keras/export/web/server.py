@@ -8,6 +8,7 @@ followed.
 import functools
 import http.server
 import os
+import sys
 
 _HOSTS = ("127.0.0.1", "localhost")
 
@@ -25,7 +26,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def send_head(self):
         """As the base class's, of files inside the directory, asked for by a name of this host."""
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        root, path = map(os.path.realpath, (self.directory, self.translate_path(self.path)))
+        asked = self.translate_path(self.path)
+        root = os.path.realpath(self.directory)
+        path = "/" if "\0" in asked else os.path.realpath(asked)
         if host not in _HOSTS or os.path.commonpath((root, path)) != root:
             self.send_error(http.HTTPStatus.FORBIDDEN)
             return None
@@ -43,6 +46,13 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Says nothing of each request."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Says nothing of who went away before the answer was there."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(directory, port=0):
     """A server of a directory on the loopback address.
 
@@ -57,4 +67,4 @@ def server(directory, port=0):
         OSError: if the port is taken.
     """
     handler = functools.partial(_Handler, directory=str(directory))
-    return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    return _Server(("127.0.0.1", port), handler)
