@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from arn_keras.channel.awgn import refuse_complex
+from arn_keras.pair.told import tell
 from arn_keras.power import with_power_of
 
 
@@ -57,8 +58,8 @@ def forward(
         receiver: semantic receiver, y_clean -> s_hat.
         bob_channel: layer (signal, snr_db) -> Bob's received signal.
         eve_channel: the same for Eve, with a noise of its own.
-        transmitter_module: y -> z, or None for none.
-        receiver_module: y_bob -> y_clean, or None for none.
+        transmitter_module: y -> z, told the SNR if it names it (`pair.told`); None for none.
+        receiver_module: y_bob -> y_clean, likewise; None for none.
         training: whether the modules run in training mode.
         keep_power: whether z is scaled to the power of y, source by source, before it is sent.
 
@@ -68,14 +69,14 @@ def forward(
     signal = full_precision(signal)
     sent, perturbation = signal, None
     if transmitter_module is not None:
-        sent = full_precision(transmitter_module(signal, training=training))
+        sent = full_precision(tell(transmitter_module, signal, snr_db, training))
         sent = with_power_of(signal, sent) if keep_power else sent
         perturbation = sent - signal
     received = bob_channel(sent, snr_db=snr_db)
     overheard = eve_channel(sent, snr_db=snr_db)
     cleaned = received
     if receiver_module is not None:
-        cleaned = full_precision(receiver_module(received, training=training))
+        cleaned = full_precision(tell(receiver_module, received, snr_db, training))
     estimate = full_precision(receiver(cleaned, training=False))
     return Signals(sent, perturbation, received, overheard, cleaned, estimate)
 

@@ -42,15 +42,19 @@ def test_each_case_knowledge_and_training_is_a_curve_of_its_own():
             for training in ([x, x], [0.0, 10.0], [20.0, 20.0]):
                 rows.append(row("paired", x, knowledge=knowledge, training=training))
                 rows.append(row("fgsm", x, knowledge=knowledge, training=training))
+            told = row("paired", x, knowledge=knowledge, training=[0.0, 10.0])
+            rows.append({**told, "snr_aware": True})
     found = curves._curves(rows, "snr_db")
-    assert len({(case, variant) for case, variant, _ in found}) == len(found) == 1 + 6 + 2
+    assert len({(case, variant) for case, variant, _ in found}) == len(found) == 1 + 8 + 2
     assert {len(points) for *_, points in found} == {3}
-    assert found[0][:2] == ("original", (None, None, ""))
-    assert ("paired", ("black", "single", "trained over 0 to 10 dB")) in [f[:2] for f in found]
+    assert found[0][:2] == ("original", (None, None, "", ""))
+    over = "black", "single", "trained over 0 to 10 dB"
+    assert {("paired", (*over, "")), ("paired", (*over, "told the SNR"))} < {f[:2] for f in found}
     labels = [handle.get_label() for handle in curves._legend(found)]
     assert "original, no modules" in labels
     assert "black box, trained at 20 dB" in labels
-    assert len(labels) == len(set(labels)) == 3 + 6
+    assert "white box, trained over 0 to 10 dB, told the SNR" in labels
+    assert len(labels) == len(set(labels)) == 3 + 8
 
 
 def test_a_single_point_on_an_axis_is_no_curve():

@@ -78,7 +78,8 @@ def climb(
                 continue
             chosen, how = None, effort
             if name == "planted":
-                chosen = weakened(Protection("planted", *leaks), signals[1], PLANTED_PSR_DB)
+                leaking = Protection("planted", *leaks).at(snr_db)
+                chosen = weakened(leaking, signals[1], PLANTED_PSR_DB)
                 how = dataclasses.replace(
                     effort, restarts=1, recordings=(), looks=effort.looks[-1:]
                 )

@@ -68,7 +68,7 @@ class Wiretap:
         self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
         self.unprotected = signals
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
-        self.protection = protection
+        self.protection = protection = protection.at(snr_db)
         self.clean = {} if clean is None else clean
         self.shape = tuple(signals[0].shape[1:])
         self.classes = self.dataset.classes

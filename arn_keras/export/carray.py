@@ -58,7 +58,7 @@ const {type} kGiven[{macro}_SIGNAL_SIZE] = {{
 const {type} kAnswer[{macro}_SIGNAL_SIZE] = {{
 {answer_values}
 }};
-{keys}
+{further}
 }}  // namespace
 
 int main() {{
@@ -69,7 +69,7 @@ int main() {{
 
   // Per signal: copy {given} in, invoke, read {taken} out.
   std::memcpy(interpreter.input(0)->data.data, kGiven, sizeof(kGiven));
-{copy_keys}  if (interpreter.Invoke() != kTfLiteOk) return 2;
+{copy_further}  if (interpreter.Invoke() != kTfLiteOk) return 2;
   const {type}* answer = static_cast<const {type}*>(interpreter.output(0)->data.data);
 
   for (int i = 0; i < {macro}_SIGNAL_SIZE; ++i) {{
@@ -81,18 +81,20 @@ int main() {{
 """
 
 
-_KEYS = """\
-// Of the test vectors' message 0, whose key everybody knows; a device draws each message's own.
-const float {array}[{size}] = {{
+_FURTHER = """\
+// Of the test vectors' message 0, {of}.
+const {type} {array}[{size}] = {{
 {values}
 }};
 """
-_COPY_KEYS = """\
+_A_KEY = "whose key everybody knows; a device draws each message's own"
+_AN_SNR = "as the module takes it: {entry[snr_db][0]:g} to {entry[snr_db][1]:g} dB"
+_COPY_FURTHER = """\
   std::memcpy(interpreter.input(1)->data.data, {array}, sizeof({array}));
 """
 
 
-def sources(name, model, entry, arena, signal, answer, tolerance, keys=None):
+def sources(name, model, entry, arena, signal, answer, tolerance, further=None):
     """C++ sources of one module.
 
     Args:
@@ -103,7 +105,7 @@ def sources(name, model, entry, arena, signal, answer, tolerance, keys=None):
         signal: one input, as the module takes it.
         answer: LiteRT's output for it.
         tolerance: largest difference of a right answer.
-        keys: of a keyed module, its second input.
+        further: a module's second input, if it has one: a key, or the SNR that it is told.
 
     Returns:
         {file name: text}.
@@ -127,14 +129,21 @@ def sources(name, model, entry, arena, signal, answer, tolerance, keys=None):
         "count": len(adds),
         "adds": "\n".join(adds),
         "tolerance": f"{tolerance:.9e}",
-        "keys": "",
-        "copy_keys": "",
+        "further": "",
+        "copy_further": "",
     }
-    if keys is not None:
-        values = _lines([_number(value) for value in keys.ravel()])
-        array = f"k{entry['key_input'].capitalize()}"
-        words["keys"] = _KEYS.format(array=array, size=keys.size, values=values)
-        words["copy_keys"] = _COPY_KEYS.format(array=array)
+    if further is not None:
+        array, of = "kSnrDb", _AN_SNR
+        if "key_input" in entry:
+            array, of = f"k{entry['key_input'].capitalize()}", _A_KEY
+        shown = {
+            "of": of.format(entry=entry),
+            "type": "int8_t" if further.dtype == "int8" else "float",
+            "size": further.size,
+            "values": _lines([_number(value) for value in further.ravel()]),
+        }
+        words["further"] = _FURTHER.format(array=array, **shown)
+        words["copy_further"] = _COPY_FURTHER.format(array=array)
     return {
         f"{name}.h": _HEADER.format(**words),
         f"{name}.cc": _ARRAY.format(**words),

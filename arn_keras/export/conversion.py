@@ -5,18 +5,17 @@ one without TensorFlow. Calibration signals are noisy signals of the training so
 test sources are only ever handed over to the proof.
 """
 
-import dataclasses
 import json
 import math
 import pathlib
 import sys
-from typing import Any
 
 import numpy as np
 
 from arn_keras.backend import own_process
 from arn_keras.errors import ArnError
 from arn_keras.export import PRECISIONS
+from arn_keras.export.keras_ends import Ends
 from arn_keras.export.runtime import ROLES
 from arn_keras.rooms import answer, load_plugins
 from arn_keras.run.saved import SavedRun
@@ -26,66 +25,6 @@ CALIBRATION_SIGNALS = 2000
 PROOF_SIGNALS = 10_000
 #: Bytes of arrays that the proof is handed, at most: of large sources it has fewer.
 PROOF_BYTES = 1 << 30
-#: Keys that the proof draws.
-KEYS = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class Ends:
-    """What stands at Alice's and at Bob's end, as Keras models.
-
-    Attributes:
-        arns: (transmitter ARN, receiver ARN), or None.
-        keyed: the keyed modules, (transmitter, receiver), or None.
-    """
-
-    arns: Any = None
-    keyed: Any = None
-
-    def protect(self, signal, keys):
-        """Signal y to z; without keyed modules the keys are not looked at."""
-        if self.arns:
-            signal = _applied(self.arns[0], signal)
-        return _keyed(self.keyed[0], signal, keys) if self.keyed else signal
-
-    def unkey(self, received, keys):
-        """What the receiver ARN is given of y_bob."""
-        return _keyed(self.keyed[1], received, keys) if self.keyed else received
-
-    def clean(self, received, keys):
-        """Received y_bob to y_clean."""
-        received = self.unkey(received, keys)
-        return _applied(self.arns[1], received) if self.arns else received
-
-    def draw_keys(self, seed):
-        """Keys that nobody knows, for `KEYS` messages, [KEYS, *shape]; without keyed modules one 0.
-
-        Message i has the key of number i modulo `KEYS`: a rotation may be 64 kB.
-        """
-        if not self.keyed:
-            return np.zeros(1, np.float32)
-        from arn_keras.pair.keyed import key_input, rotation_of
-
-        module = self.keyed[0]
-        shape = tuple(key_input(module).shape[1:])
-        return np.asarray(rotation_of(module).random_keys(KEYS, shape, seed % 2**31), np.float32)
-
-
-def _applied(module, signal):
-    from arn_keras.training.transmit import in_batches
-
-    return in_batches(lambda batch: module(batch, training=False), signal)
-
-
-def _keyed(module, signal, keys):
-    from keras import ops
-
-    from arn_keras.training.transmit import in_batches
-
-    def run(batch):
-        return module([batch, ops.convert_to_tensor(keys[: len(batch)])], training=False)
-
-    return in_batches(run, signal, batch_size=len(keys))
 
 
 def convert_run(run_dir, pair, data_dir, bundle, handover):
@@ -97,9 +36,10 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
             "precisions" of the public ones}.
         data_dir: where prepared data sets are, or None.
         bundle: directory for the `.tflite` files.
-        handover: directory for `signal`, `label`, `target`, `keys`, `sent` (per test source),
-            `bob_noise`, `eve_noise`, `cleaned` (per transmission and test source), all `.npy`;
-            `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest says of the modules.
+        handover: directory for `signal`, `label`, `target`, `keys`, `snr_db`, `sent` (per test
+            source), `bob_noise`, `eve_noise`, `cleaned` (per transmission and test source), all
+            `.npy`; `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest says of the
+            modules.
 
     Raises:
         ArnError: if run directory, data or modules cannot be used.
@@ -117,15 +57,21 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     def seed(purpose):
         return stage_seed(config.seed, f"bundle/{purpose}")
 
+    def drawn_snr_db(purpose, sources):
+        rng = np.random.default_rng(seed(purpose))
+        return rng.uniform(*config.snr_db, size=sources).astype(np.float32)
+
     def noise(sent, draw, listener):
-        return _noise(sent, problem.channels[f"{listener}_channel"], config.snr_db, seed(draw))
+        return _noise(sent, problem.channels[f"{listener}_channel"], snr_db, seed(draw))
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
     signal = problem.transmit(dataset.train.part(np.sort(chosen[:CALIBRATION_SIGNALS])))
     keys = ends.draw_keys(seed("calibration keys"))
-    sent = ends.protect(signal, keys)
+    snr_db = drawn_snr_db("calibration SNR", len(signal))
+    sent = ends.protect(signal, keys, snr_db)
     heard = ends.unkey(sent + noise(sent, "calibration", "bob"), keys)
-    modules = write_modules(bundle, ends, pair["precisions"], (signal, heard))
+    given = [[each, snr_db[:, np.newaxis]] for each in (signal, heard)]
+    modules = write_modules(bundle, ends, pair["precisions"], given, config.snr_db)
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
     facts["pauses"] = problem.scenario.pauses
     (handover / "facts.json").write_text(json.dumps(facts))
@@ -133,14 +79,15 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     sources, draws = proof_size(len(dataset.test), target.nbytes, signal[0].size)
     test = dataset.test.part(slice(sources))
     signal = problem.transmit(test)
-    keys = ends.draw_keys(seed("keys"))
-    sent = ends.protect(signal, keys)
+    keys, snr_db = ends.draw_keys(seed("keys")), drawn_snr_db("SNR", len(signal))
+    sent = ends.protect(signal, keys, snr_db)
     eve = next(iter(problem.scenario.judges.values()))
     write_handover(
         handover,
         ends,
         (problem.receiver, problem.classifier(eve)),
         keys=keys,
+        snr_db=snr_db,
         target=np.asarray(dataset.targets(test)),
         label=test.label,
         signal=signal,
@@ -159,25 +106,29 @@ def proof_size(sources, target_bytes, symbols):
     return sources, max(1, draws)
 
 
-def write_modules(bundle, ends, precisions, calibration):
+def write_modules(bundle, ends, precisions, calibration, snr_range_db):
     """Writes the `.tflite` files of a bundle; what the manifest says of them.
 
     Args:
         bundle: its directory.
         ends: `Ends`; keyed modules are converted to float32 alone.
         precisions: of the ARNs.
-        calibration: signals that the transmitter ARN is given, and that the receiver ARN is.
+        calibration: what the transmitter ARN is given, and what the receiver ARN is: signals, and
+            their SNRs [sources, 1], of which one that is not told them is given the signals alone.
+        snr_range_db: (low, high) that an ARN may be told.
 
     Returns:
         {"modules": of the ARNs, for each role and precision; "keyed": for each role, if any}.
     """
     from arn_keras.export.litert import convert, convert_all
+    from arn_keras.pair.told import told_inputs
 
     facts = {"modules": {}}
     for role, arn, given in zip(ROLES, ends.arns or (), calibration, strict=bool(ends.arns)):
+        told = {name: list(snr_range_db) for name in told_inputs(arn)}
         facts["modules"][role] = {
-            precision: _write(bundle, f"{role}_arn.{precision}", arn, model, precision)
-            for precision, model in convert_all(arn, precisions, given).items()
+            precision: _write(bundle, f"{role}_arn.{precision}", arn, model, precision) | told
+            for precision, model in convert_all(arn, precisions, given[: 1 + len(told)]).items()
         }
     if ends.keyed:
         facts["keyed"] = {
@@ -213,7 +164,7 @@ def _write(bundle, name, module, model, precision="float32"):
     }
 
 
-def write_handover(handover, ends, observers, *, keys, **arrays):
+def write_handover(handover, ends, observers, *, keys, snr_db, **arrays):
     """Writes what the proof needs: the arrays, and what Keras makes of them.
 
     Args:
@@ -221,6 +172,7 @@ def write_handover(handover, ends, observers, *, keys, **arrays):
         ends: `Ends`.
         observers: (semantic receiver, Eve), Keras models.
         keys: of the test sources, `Ends.draw_keys`.
+        snr_db: of each test source, array.
         arrays: `target`, `label`, `signal`, `sent`, and for each transmission `bob_noise` and
             `eve_noise`.
     """
@@ -229,13 +181,14 @@ def write_handover(handover, ends, observers, *, keys, **arrays):
     for name, model in zip(("receiver", "eve"), observers, strict=True):
         (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
     heard = (arrays["sent"] + noise for noise in arrays["bob_noise"])
-    cleaned = np.stack([ends.clean(each, keys) for each in heard])
-    for name, array in {**arrays, "keys": keys, "cleaned": cleaned}.items():
+    cleaned = np.stack([ends.clean(each, keys, snr_db) for each in heard])
+    arrays |= {"keys": keys, "snr_db": snr_db, "cleaned": cleaned}
+    for name, array in arrays.items():
         np.save(handover / f"{name}.npy", array)
 
 
-def _noise(sent, channel, snr_range_db, seed):
-    """What a channel adds to a signal, z_hat - z; its SNR drawn for each source as in training.
+def _noise(sent, channel, snr_db, seed):
+    """What a channel adds to a signal, z_hat - z, at the SNR of each source.
 
     What a module on a device sends differs from `sent` by its precision alone, so that this is what
     the channel adds to that too.
@@ -244,8 +197,7 @@ def _noise(sent, channel, snr_range_db, seed):
 
     from arn_keras.channel.listener import ear
 
-    snr_db = np.random.default_rng(seed).uniform(*snr_range_db, size=len(sent))
-    heard = ear(channel, seed, "channel")(sent, snr_db=tf.constant(snr_db, tf.float32))
+    heard = ear(channel, seed, "channel")(sent, snr_db=tf.constant(snr_db))
     return heard.numpy() - sent
 
 

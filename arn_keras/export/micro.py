@@ -28,13 +28,13 @@ ROOM = 10
 STEPS = 2
 
 
-def run(model, signals, keys=None):
+def run(model, signals, further=None):
     """Runs a module on the microcontrollers' interpreter.
 
     Args:
         model: bytes of a `.tflite` file.
         signals: inputs, [signals, ...].
-        keys: of each signal, for a keyed module.
+        further: the second input of each signal: its key, or the SNR that the module is told.
 
     Returns:
         (answers, shaped like the signals; arena bytes).
@@ -52,14 +52,14 @@ def run(model, signals, keys=None):
     with captured_stderr(held):
         try:
             # Room enough; what is taken of it is measured. A rotation is larger than its model.
-            given = [signals[:1], *([] if keys is None else [np.asarray(keys[0])])]
+            given = [signals[:1], *([] if further is None else [np.asarray(further[0])])]
             room = ROOM * (len(model) + sum(each.nbytes for each in given))
             interpreter = micro.Interpreter.from_bytes(model, arena_size=room)
             answers = []
             for row, signal in enumerate(signals):
                 interpreter.set_input(signal[None], 0)
-                if keys is not None:
-                    interpreter.set_input(keys[row][None], 1)
+                if further is not None:
+                    interpreter.set_input(further[row][None], 1)
                 interpreter.invoke()
                 answers.append(interpreter.get_output(0)[0])
             interpreter.print_allocations()
@@ -97,13 +97,14 @@ def export(bundle, precision=None, out=None):
     rows, sources = [], {}
     for name, ends, model, entry in _modules(bundle, manifest, precision):
         given, expected = (vectors[end] for end in ends)
-        keys, values = None, expected.astype(float)
+        further, values = None, expected.astype(float)
         if "key_input" in entry:
-            keys = runtime.keys_of(bundle, manifest, entry, len(given))
+            further = runtime.keys_of(bundle, manifest, entry, len(given))
             step = manifest["selftest_tolerance"]["keyed"] / STEPS
         else:
             step = float(np.diff(np.unique(values)).min())
-        answers, arena = run(model, given, keys)
+            further = _levels(model, entry, given, vectors)
+        answers, arena = run(model, given, further)
         steps = float(np.max(np.abs(answers - values))) / step
         if not steps <= STEPS + 0.01:
             raise ExportError(
@@ -128,7 +129,7 @@ def export(bundle, precision=None, out=None):
             given[0],
             expected[0],
             STEPS * step,
-            None if keys is None else keys[0],
+            None if further is None else further[0],
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -161,6 +162,14 @@ def _modules(bundle, manifest, precision):
         if keyed:
             names = [f"{end}.keyed" for end in ends]
             yield f"{role}_keyed", names, *runtime.read_entry(bundle, manifest, keyed[role])
+
+
+def _levels(model, entry, signals, vectors):
+    """The SNR of each test vector as the module takes it; None for one that is not told it."""
+    if "snr_db" not in entry:
+        return None
+    of_row = runtime.Alice(model, entry, 1).levels(signals, vectors["snr_db"])
+    return list(map(of_row, range(len(signals))))
 
 
 def _vectors(bundle, manifest):

@@ -4,7 +4,6 @@ The units are those people care about: Bob's measure, Eve's accuracy, the pertur
 real test set, its noise and Keras's signals come as arrays, the frozen ends as `.tflite` files.
 """
 
-import functools
 import importlib.util
 import json
 import pathlib
@@ -13,6 +12,7 @@ import sys
 import numpy as np
 
 from arn_keras.export import PRECISIONS
+from arn_keras.export.device_ends import Ends, vectors_of
 from arn_keras.machine.files import read_json
 from arn_keras.power import mean_power, ratio_to_db
 from arn_keras.rooms import answer, load_plugins
@@ -21,7 +21,6 @@ from arn_keras.task.image import IMAGE
 
 VECTORS = 8
 CHUNK = 1000
-_ENDS = ("signal", "received", "sent", "cleaned")
 
 
 class Measurement:
@@ -35,8 +34,8 @@ class Measurement:
 
     def __init__(self, handover, task, pauses=False):
         self._task, self._pauses = task, pauses
-        arrays = ("target", "label", "signal", "keys", "sent", "bob_noise", "eve_noise", "cleaned")
-        for name in arrays:
+        arrays = ("target", "label", "signal", "keys", "snr_db", "sent", "cleaned")
+        for name in (*arrays, "bob_noise", "eve_noise"):
             setattr(self, name, np.load(handover / f"{name}.npy"))
         self._receiver = _bare(handover / "receiver.tflite")
         self._eve = _bare(handover / "eve.tflite")
@@ -99,19 +98,20 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
     manifest = runtime.read_manifest(bundle)
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
     received = task.sent + task.bob_noise
+    of_each = task.keys, task.snr_db
     difference = {
-        precision: _largest([each.clean(draw, task.keys) for draw in received] - task.cleaned)
+        precision: _largest([each.clean(draw, *of_each) for draw in received] - task.cleaned)
         for precision, each in ends.items()
     }
     rows = []
     for at_alice, alice in ends.items():
-        sent = alice.protect(task.signal, task.keys)
+        sent = alice.protect(task.signal, *of_each)
         at_the_air = {
             **task.at_the_air(sent),
             "sent_max_abs_difference": _largest(sent - task.sent),
         }
         for at_bob, bob in ends.items():
-            cleaned = [bob.clean(sent + noise, task.keys) for noise in task.bob_noise]
+            cleaned = [bob.clean(sent + noise, *of_each) for noise in task.bob_noise]
             quality = task.quality(cleaned)
             rows.append(
                 {
@@ -128,7 +128,10 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
                 }
             )
     vectors, tolerance = {}, {}
-    for name, arrays in _vectors(ends, task.signal[:VECTORS], received[0, :VECTORS]):
+    few = (each[:VECTORS] for each in (task.signal, received[0], task.snr_db))
+    if any(each.told for each in ends.values()):
+        vectors["snr_db"] = task.snr_db[:VECTORS]
+    for name, arrays in vectors_of(ends, *few):
         vectors |= {f"{end}.{name}": array for end, array in arrays.items()}
         tolerance[name] = max(_tolerance(name, arrays[end]) for end in ("sent", "cleaned"))
     np.savez_compressed(handover / "vectors.npz", **vectors)
@@ -141,63 +144,6 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
         "parity": rows,
         "selftest_tolerance": tolerance,
     }
-
-
-class Ends:
-    """A bundle's modules in one precision, on floats; keyed ones under any keys.
-
-    Args:
-        runtime: the bundle's own `runtime.py`, as a module.
-        bundle: its directory.
-        precision: of the ARNs.
-    """
-
-    def __init__(self, runtime, bundle, precision):
-        manifest = runtime.read_manifest(bundle)
-        self._keys = functools.partial(runtime.keys_of, bundle, manifest)
-        self._keyed = manifest.get("keyed", {})
-        self.alice, self.bob = (
-            runtime.load_modules(bundle, manifest, role, precision) for role in runtime.ROLES
-        )
-
-    def keys(self, messages):
-        """Keys of the first messages, under the key of the test vectors, which everybody knows."""
-        return self._keys(next(iter(self._keyed.values())), messages)
-
-    def protect(self, signal, keys):
-        """Signal y to z: the ARN, then the rotation, as far as they are there."""
-        return _through(self.alice, signal, keys)
-
-    def clean(self, received, keys):
-        """Received y_bob to y_clean: the other way round."""
-        return _through(self.bob[::-1], received, keys)
-
-
-def _through(modules, signal, keys):
-    for module in modules:
-        if module.key_shape:
-            signal = module.run(signal, lambda row: keys[row % len(keys)])
-        elif module.quantization:
-            signal = module.dequantize(module.run(module.quantize(signal)))
-        else:
-            signal = module.run(signal)
-    return signal
-
-
-def _vectors(ends, signal, received):
-    """Inputs and the bundle's answers of each module, with its precision or "keyed"."""
-    for precision, each in ends.items():
-        for alice, bob in zip(each.alice, each.bob, strict=True):
-            if alice.key_shape:
-                if precision != next(iter(ends)):
-                    continue  # one file for all of them
-                name, given, keys = "keyed", (signal, received), each.keys(VECTORS).__getitem__
-            else:
-                name, given, keys = precision, (signal, received), None
-                if alice.quantization:
-                    given = alice.quantize(signal), bob.quantize(received)
-            answers = alice.run(given[0], keys), bob.run(given[1], keys)
-            yield name, dict(zip(_ENDS, (*given, *answers), strict=True))
 
 
 def _change(value, before):

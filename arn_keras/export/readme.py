@@ -92,6 +92,12 @@ window, nor restore them from a backup: a message number used twice gives the me
 new key then.
 Other runtimes derive the input `{key_input}` themselves: `key_schedule.py` says how."""
 
+_TOLD = """
+
+The pair is told the SNR: give `protect` and `clean` `snr_db=` too, Bob's average SNR in dB as he
+estimates it, from {:g} to {:g}, one or one for each signal of a batch; beyond, the nearer end. Both
+ends are told the same."""
+
 _RETRAINS = """\
 An eavesdropper who retrains on the protected signal is another matter: this pair does not keep her
 out."""
@@ -162,7 +168,7 @@ def text(manifest, table):
         bob=" -> ".join(f"[receiver_{name}]" for name in chain[::-1]),
         training=_training(manifest),
         packages="numpy ai-edge-litert" + " cryptography" * bool(keyed),
-        calls=_CALLS.format(precision=first) if not keyed else _keyed_calls(keyed),
+        calls=_calls(first, keyed) + _told(ends),
         retrains=retrains(manifest),
         chance=manifest["chance"],
         files="\n".join(files),
@@ -177,13 +183,22 @@ def text(manifest, table):
     )
 
 
-def _keyed_calls(keyed):
+def _calls(precision, keyed):
+    if not keyed:
+        return _CALLS.format(precision=precision)
     (name,) = {entry["key_input"] for entry in keyed.values()}
     return _KEYED_CALLS.replace("{key_input}", name)
+
+
+def _told(ends):
+    """What of the pair's modules is told the SNR, if any is."""
+    ranges = [entry["snr_db"] for entry in ends if "snr_db" in entry]
+    return _TOLD.format(*ranges[0]) if ranges else ""
 
 
 def _signature(entry):
     keys = ""
     if "key_input" in entry:
         keys = f" and `{entry['key_input']}` {tuple(entry['key_shape'])}"
+    keys += " and `snr_db` (1,)" * ("snr_db" in entry)
     return f"`{entry['input']}`{keys} to `{entry['output']}`"

@@ -15,6 +15,9 @@ message, in the clear:
     with Pair.load("bundle", role="receiver", key="b.key", window="b.key.window") as pair:
         cleaned = pair.bob.clean(received, header)
 
+A pair that is told the SNR takes it with each signal, in dB, one or one for each of a batch:
+`pair.alice.protect(signal, snr_db=7.5)`, `pair.bob.clean(received, snr_db=7.5)`.
+
 Signals are float32, one (`signal_shape`) or a batch of them, with mean square 1 per real symbol as
 the transmitter puts them out. SHA-256 finds damage, not a forger: against one, export with
 `--sign` and load with `public_key` (then `cryptography` is needed too), by a copy of this file that
@@ -184,11 +187,11 @@ class _Module:
     """One module; calls from several threads run side by side, each on an interpreter of its own.
 
     `shape` of a signal; `key_input` and `key_shape`, name and shape of what a keyed module takes
-    for one message, else None; `quantization`: (scale, zero point) of input and of output where
-    they are int8, else None.
+    for one message, else None; `told`: (lowest, highest) SNR in dB that it may be told, else None;
+    `quantization`: (scale, zero point) of input and of output where they are int8, else None.
     """
 
-    key_input = key_shape = None
+    key_input = key_shape = told = None
 
     def __init__(self, model, entry, threads):
         self.shape, self._dtype = tuple(entry["signal_shape"]), np.dtype(entry["dtype"])
@@ -203,15 +206,20 @@ class _Module:
             self.key_input, self.key_shape = entry["key_input"], tuple(entry["key_shape"])
             names.append(self.key_input)
             asked.insert(1, ((1, *self.key_shape), np.float32))
+        if "snr_db" in entry:
+            self.told = tuple(entry["snr_db"])
+            names.append("snr_db")
+            asked.insert(1, ((1, 1), self._dtype.type))
         # The signature has its names in their own order, the ends are in the module's.
         if (ends, signature) != (asked, {"inputs": sorted(names), "outputs": [entry["output"]]}):
             raise BundleError(
                 f"{self._file}: expected what the manifest says, got {ends}, {signature}"
             )
-        given, *keys = inputs
+        given, *further = inputs
         self.quantization = None if self._real else (given["quantization"], taken["quantization"])
         self._given, self._taken = given["index"], taken["index"]
-        self._keys = keys[0]["index"] if keys else None
+        self._further = further[0]["index"] if further else None
+        self._level_quantization = further[0]["quantization"] if further else None
         self._idle = [self._calls(interpreter)]
         self._largest, self._is_huge = _limit(entry.get("largest", LARGEST))
 
@@ -251,11 +259,15 @@ class _Module:
             )
         return single
 
-    def run(self, signal, keys=None):
+    def run(self, signal, further=None):
         """Checks a signal, or a batch of them, and runs the module on it.
 
-        A keyed module asks `keys`, a function of the row, for its second input, once for each row.
+        A keyed module, or one that is told the SNR, asks `further`, a function of the row, for its
+        second input, once for each row.
         """
+        if (further is None) is not (self._further is None):
+            wanted = "another input" if further is None else "the signal alone"
+            raise SignalError(f"{self._file}: expected {wanted}")
         single = self.check(signal)
         try:
             calls = self._idle.pop()  # one operation: no other thread gets the same
@@ -265,15 +277,15 @@ class _Module:
         try:
             if single:
                 put(self._given, signal[None])
-                if keys is not None:
-                    put(self._keys, keys(0)[None])
+                if further is not None:
+                    put(self._further, further(0)[None])
                 invoke()
                 return get(self._taken)[0]
             output = np.empty(signal.shape, self._dtype)
             for row in range(len(signal)):
                 put(self._given, signal[row : row + 1])
-                if keys is not None:
-                    put(self._keys, keys(row)[None])
+                if further is not None:
+                    put(self._further, further(row)[None])
                 invoke()
                 output[row] = get(self._taken)[0]
             return output
@@ -309,6 +321,37 @@ class _Module:
         self._model = None
         self._idle.clear()
 
+    def at(self, signal, snr_db=None):
+        """`run` of a module that may be told the SNR, in dB: one, or one for each of a batch.
+
+        Raises:
+            SignalError: for no SNR where the module is told it, one where it is not, or one that is
+                no number or beyond those that the pair was trained for.
+        """
+        if self.told is None:
+            if snr_db is not None:
+                raise SignalError("expected no snr_db: the module is not told it")
+            return self.run(signal)
+        return self.run(signal, self.levels(signal, snr_db))
+
+    def levels(self, signal, snr_db):
+        """The module's second input, a function of the row; see `at`."""
+        low, high = self.told
+        try:
+            levels = np.asarray(snr_db, np.float32)
+        except (TypeError, ValueError):
+            levels = np.array(np.nan)
+        batch = () if self.check(signal) else (len(signal),)
+        if levels.shape not in ((), batch):
+            raise SignalError(f"expected one snr_db, or one a signal, got shape {levels.shape}")
+        if not np.all((levels >= low) & (levels <= high)):
+            raise SignalError(f"expected snr_db from {low:g} to {high:g}, got {snr_db!r:.40}")
+        if not self._real:
+            scale, zero = self._level_quantization
+            levels = np.clip(np.rint(levels / scale) + zero, -128, 127)
+        levels = np.broadcast_to(levels.astype(self._dtype), batch or (1,))
+        return lambda row: levels[row : row + 1]
+
 
 def _limit(largest):
     """The least bound, of 2, 8, 32, ..., 2^19, that is not below a value, and what is beyond it.
@@ -332,13 +375,13 @@ def _check_type(signal, expected):
 class Alice(_Module):
     """The transmitter's module; `protect` takes y, one or a batch, and gives z = y + delta."""
 
-    protect = _Module.run
+    protect = _Module.at
 
 
 class Bob(_Module):
     """The receiver's module; `clean` takes y_bob, one or a batch, and gives y_bob - r."""
 
-    clean = _Module.run
+    clean = _Module.at
 
 
 class _KeyedEnd:
@@ -355,6 +398,13 @@ class _KeyedEnd:
         self._code, self._keys, self._modules, self._held = code, keys, modules, held
         self._needs = self._rotation.key_input, self._rotation.key_shape
 
+    def _through_arn(self, signal, snr_db):
+        if self._arn is not None:
+            return self._arn.at(signal, snr_db)
+        if snr_db is not None:
+            raise SignalError("expected no snr_db: no module is told it")
+        return signal
+
     def close(self):
         """Frees the interpreters, and the counter's file for another process."""
         for each in (*self._modules, *self._held):
@@ -364,8 +414,12 @@ class _KeyedEnd:
 class KeyedAlice(_KeyedEnd):
     """The transmitter's end of a keyed pair."""
 
-    def protect(self, signal):
+    def protect(self, signal, snr_db=None):
         """Protects y, one or a batch, each under a message number never used before.
+
+        Args:
+            signal: y.
+            snr_db: of a pair whose ARN is told it.
 
         Returns:
             (header, z): the message's 32 bytes, to be sent with it; of a batch a list of them.
@@ -381,8 +435,7 @@ class KeyedAlice(_KeyedEnd):
             headers.append(header.pack())
             return drawn
 
-        if self._arn is not None:
-            signal = self._arn.run(signal)
+        signal = self._through_arn(signal, snr_db)
         single = self._rotation.check(signal)
         for each in signal[None] if single else signal:
             # A signal that cannot be scaled to power 1 would be seen to be weak, or be no number.
@@ -397,8 +450,13 @@ class KeyedAlice(_KeyedEnd):
 class KeyedBob(_KeyedEnd):
     """The receiver's end of a keyed pair."""
 
-    def clean(self, received, header):
+    def clean(self, received, header, snr_db=None):
         """Cleans y_bob, one with its header, or a batch with a list of them; in any order.
+
+        Args:
+            received: y_bob.
+            header: of the message, 32 bytes.
+            snr_db: of a pair whose ARN is told it.
 
         Raises:
             RefusedMessageError: forged, a replay, too old, or another pair's; nothing of a batch is
@@ -418,8 +476,7 @@ class KeyedBob(_KeyedEnd):
             cleaned = self._rotation.run(
                 received, lambda row: self._keys.keys(headers[row], *self._needs)
             )
-            if self._arn is not None:
-                cleaned = self._arn.run(cleaned)
+            cleaned = self._through_arn(cleaned, snr_db)
             self._keys.accept(headers)  # last: what fails above takes no message
         return cleaned
 
@@ -814,7 +871,12 @@ def _selftest(bundle, public_key):
             of_row, of_each = None, [None] * len(signals)
             if keyed:
                 keys = keys_of(bundle, manifest, manifest["keyed"][role], len(signals))
-                of_row, of_each = keys.__getitem__, [lambda _, one=one: one for one in keys]
+                of_row = keys.__getitem__
+            elif module.told:
+                of_row = module.levels(signals, vectors["snr_db"])
+            if of_row:
+                drawn = map(of_row, range(len(signals)))
+                of_each = [lambda _, one=one: one for one in drawn]
             singles = [module.run(*each) for each in zip(signals, of_each, strict=True)]
             differences += [module.run(signals, of_row) - answers, singles - answers]
             module.close()

@@ -106,10 +106,11 @@ def _legend(curves):
 
 
 def _curves(rows, axis):
-    """The curves of rows, in a fixed order: [(case, (knowledge, black box, training), rows)]."""
+    """The curves of rows, in a fixed order: [(case, variant, rows)]."""
     groups = collections.defaultdict(list)
     for row in rows:
-        variant = (row["knowledge"], row["black_box"], _training(row))
+        told = "told the SNR" if row.get("snr_aware") else ""
+        variant = (row["knowledge"], row["black_box"], _training(row), told)
         if variant[2] and row["case"] in ("random_noise", "fgsm"):
             continue  # the power of another pair, and else the same
         groups[row["case"], variant].append(row)
@@ -123,17 +124,18 @@ def _curves(rows, axis):
     return found
 
 
-def _style(knowledge, black_box, training):
+def _style(knowledge, black_box, training, told):
     """(line style, marker) of a curve."""
     style, marker = {None: ("-", "o"), "white": ("-", "s"), "black": ("--", "^")}[knowledge]
     if black_box == "ensemble":
         marker = "v"
+    marker = "D" if told else marker
     return ({"-": "-.", "--": ":"}[style] if training else style), marker
 
 
-def _name(knowledge, black_box, training):
+def _name(knowledge, black_box, training, told):
     box = f"{knowledge} box" + (" (ensemble)" if black_box == "ensemble" else "")
-    return f"{box}, {training}" if training else box
+    return ", ".join(filter(None, (box, training, told)))
 
 
 def _training(row):

@@ -26,11 +26,16 @@ KEY = (
     "snr_db",
     "eve",
 )
+# What does, too, where it is another than in all rows of before there was the field.
+ADDED = {"snr_aware": False}
 
 
-def key(row, fields=KEY):
+def key(row, fields=KEY, added=ADDED):
     """What identifies a row, hashable; of other rows, by their own fields."""
-    return hashable([row[name] for name in fields])
+    found = [row[name] for name in fields]
+    more = {name: row.get(name, before) for name, before in added.items()}
+    found += [[name, each] for name, each in more.items() if each != added[name]]
+    return hashable(found)
 
 
 def read_rows(directory):

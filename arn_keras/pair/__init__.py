@@ -27,3 +27,9 @@ ROTATIONS = {
 
 #: Names that a module's input drawn from the keystream may have.
 KEY_INPUTS = ("signs", "rotation")
+
+#: Names that a module's first input may have: what it adds something to, or takes it from.
+SIGNAL_INPUTS = ("signal", "received")
+
+#: Names that a module's input may have that says how good the link is, `pair.told`.
+TOLD_INPUTS = ("snr_db",)

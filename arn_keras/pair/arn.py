@@ -15,6 +15,7 @@ from keras import layers, ops
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS
+from arn_keras.pair.film import embedded, scaled
 from arn_keras.rooms import answer
 
 
@@ -28,13 +29,26 @@ def nearly_zero():
 
 
 def _build_arn(
-    signal_shape, hidden, block, options, *, merge, name, input_name, output_name, pauses=False
+    signal_shape,
+    hidden,
+    block,
+    options,
+    *,
+    merge,
+    name,
+    input_name,
+    output_name,
+    snr_db=None,
+    pauses=False,
 ):
     residual_of = answer(BLOCKS, block)
     if hidden is not None:
         options = {"hidden": hidden, **options}
     # By what the block itself says it takes, so that one from outside needs no list here.
     known = list(inspect.signature(residual_of).parameters)[1:]
+    if snr_db is not None and "told" not in known:
+        raise ConfigError(f"expected a block that may be told the SNR, got {block}")
+    known = [each for each in known if each != "told"]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ConfigError(
@@ -42,13 +56,18 @@ def _build_arn(
         )
     if not isinstance(signal_shape, list | tuple):
         raise ConfigError(f"expected signal_shape as a tuple of lengths, got {signal_shape!r}")
-    signal = keras.Input(tuple(signal_shape), name=input_name)
-    residual = residual_of(signal, **options)
+    inputs = signal = keras.Input(tuple(signal_shape), name=input_name)
+    if snr_db is None:
+        residual = residual_of(signal, **options)
+    else:
+        inputs = [signal, keras.Input((1,), name="snr_db")]
+        told = embedded(inputs[1], *snr_db)
+        residual = scaled(residual_of(signal, told=told, **options), told)
     if pauses:
         # 1 above an amplitude of 0.006, 0 in silence: of operators that are quantised well.
         loudest = ops.max(ops.abs(signal), axis=-1, keepdims=True)
         residual = residual * (ops.relu6(1000.0 * loudest) / 6.0)
-    return keras.Model(signal, merge(name=output_name)([signal, residual]), name=name)
+    return keras.Model(inputs, merge(name=output_name)([signal, residual]), name=name)
 
 
 def build_transmitter_arn(
@@ -56,6 +75,7 @@ def build_transmitter_arn(
     hidden: tuple[int, ...] | None = None,
     *,
     block: str = "dense",
+    snr_db: tuple[float, float] | None = None,
     pauses: bool = False,
     **options: Any,
 ) -> keras.Model:
@@ -65,15 +85,19 @@ def build_transmitter_arn(
         signal_shape: shape of one source's signal, for example (128,) or (8, 8, 16).
         hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
         block: name of the block F_A, one of `pair.BLOCKS`.
+        snr_db: (low, high), the SNRs in dB that the module is made for and is told (`pair.film`);
+            None for a module that is told nothing.
         pauses: whether places of the signal that are all zeros get no perturbation: what is silent
             stays silent.
         **options: of the block: `width`, `depth` and what else it has.
 
     Returns:
-        Model from y, [batch, *signal_shape], to z of the same shape.
+        Model from y, [batch, *signal_shape], to z of the same shape; one that is told the SNR is of
+        a list of two, y and `snr_db` [batch, 1].
 
     Raises:
-        ConfigError: for an unknown block or option, or signals that the block is not made for.
+        ConfigError: for an unknown block or option, signals that the block is not made for, SNRs
+            that are no range, or one that cannot be told.
     """
     return _build_arn(
         signal_shape,
@@ -84,6 +108,7 @@ def build_transmitter_arn(
         name="transmitter_arn",
         input_name="signal",
         output_name="sent",
+        snr_db=snr_db,
         pauses=pauses,
     )
 
@@ -93,6 +118,7 @@ def build_receiver_arn(
     hidden: tuple[int, ...] | None = None,
     *,
     block: str = "dense",
+    snr_db: tuple[float, float] | None = None,
     **options: Any,
 ) -> keras.Model:
     """Bob's module, Eq. (12), (17), (18): y_clean = y_bob - r, r = F_B(y_bob).
@@ -103,13 +129,15 @@ def build_receiver_arn(
         signal_shape: shape of one source's signal, for example (128,) or (8, 8, 16).
         hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
         block: name of the block F_B, one of `pair.BLOCKS`.
+        snr_db: as of Alice's module.
         **options: of the block: `width`, `depth` and what else it has.
 
     Returns:
-        Model from y_bob, [batch, *signal_shape], to y_clean of the same shape.
+        Model from y_bob, [batch, *signal_shape], to y_clean of the same shape; likewise.
 
     Raises:
-        ConfigError: for an unknown block or option, or signals that the block is not made for.
+        ConfigError: for an unknown block or option, signals that the block is not made for, SNRs
+            that are no range, or one that cannot be told.
     """
     return _build_arn(
         signal_shape,
@@ -120,4 +148,5 @@ def build_receiver_arn(
         name="receiver_arn",
         input_name="received",
         output_name="cleaned",
+        snr_db=snr_db,
     )

@@ -15,25 +15,17 @@ from keras import ops
 from arn_keras.pair import KEY_INPUTS, PROTECTIONS
 from arn_keras.pair.keyed import is_keyed, key_input, rotation_of
 from arn_keras.pair.rotation import FAST
+from arn_keras.pair.told import signal_input, told
 from arn_keras.power import db_to_ratio
 from arn_keras.rooms import answer
 
 #: Bytes of the keys that are drawn at a time.
 KEY_MEMORY = 1 << 28
-#: Names that a module's first input may have: what it adds something to, or takes it from.
-SIGNAL_INPUTS = ("signal", "received")
 
 
 @functools.cache
 def _receiver(rotation, signal_shape):
     return rotation.build_receiver(signal_shape)
-
-
-def _signal_input(module):
-    """The input that carries the signal, by its name; the only one where there is one."""
-    named = [each for each in module.inputs if each.name in SIGNAL_INPUTS]
-    (found,) = named or module.inputs
-    return found
 
 
 def compose(*modules):
@@ -45,12 +37,12 @@ def compose(*modules):
     further, (first, *_) = {}, modules
     for module in modules:
         for each in module.inputs:
-            if each is not _signal_input(module) and each.name not in further:
+            if each is not signal_input(module) and each.name not in further:
                 further[each.name] = keras.Input(each.shape[1:], name=each.name)
-    start = _signal_input(next(filter(is_keyed, modules), first))
-    value = signal = keras.Input(_signal_input(first).shape[1:], name=start.name)
+    start = signal_input(next(filter(is_keyed, modules), first))
+    value = signal = keras.Input(signal_input(first).shape[1:], name=start.name)
     for module in modules:
-        own = _signal_input(module)
+        own = signal_input(module)
         given = [value if each is own else further[each.name] for each in module.inputs]
         value = module(given if len(given) > 1 else given[0])
     name = next(filter(is_keyed, modules), first).name
@@ -78,27 +70,29 @@ def with_fresh_keys(modules, messages, seed):
         seed: integer seed of the keys, which nobody has.
 
     Returns:
-        A list of functions of (signal, training), as `system.forward` takes them; further inputs
-        that a module names are arguments of that name.
+        A list of functions of (signal, training), or of a list of the other inputs that a module
+        names, as `system.forward` takes them.
     """
     keyed = [module for module in modules if is_keyed(module)]
     if not keyed:
         return list(modules)
     keys = rotation_of(keyed[0]).random_keys(messages, key_input(keyed[0]).shape[1:], seed)
 
-    def under_keys(module):
-        own = _signal_input(module)
+    return [_UnderKeys(module, keys) if is_keyed(module) else module for module in modules]
 
-        def run(signal, training=False, **further):
-            given = [
-                signal if each is own else keys if each.name in KEY_INPUTS else further[each.name]
-                for each in module.inputs
-            ]
-            return module(given, training=training)
 
-        return run
+class _UnderKeys:
+    """A keyed module with its keys put in; its `inputs` are the others."""
 
-    return [under_keys(module) if is_keyed(module) else module for module in modules]
+    def __init__(self, module, keys):
+        self._module, self._keys = module, keys
+        self.inputs = [each for each in module.inputs if each.name not in KEY_INPUTS]
+
+    def __call__(self, given, training=False):
+        others = iter(given if isinstance(given, list) else [given])
+        names = (each.name for each in self._module.inputs)
+        given = [self._keys if name in KEY_INPUTS else next(others) for name in names]
+        return self._module(given, training=training)
 
 
 class RandomKeys(keras.layers.Layer):
@@ -155,6 +149,11 @@ class Protection:
     def rounds(self):
         """R of a fast rotation, else 0."""
         return self.rotation.rounds if self.rotation else 0
+
+    def at(self, snr_db):
+        """The same with modules that are told this SNR in dB, as far as they name one."""
+        alice, bob = (told(each, snr_db) for each in (self.transmitter_arn, self.receiver_arn))
+        return dataclasses.replace(self, transmitter_arn=alice, receiver_arn=bob)
 
     def keys(self, signal_shape, **how):
         """A `RandomKeys` for signals of this shape, or None."""

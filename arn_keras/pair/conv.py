@@ -10,9 +10,10 @@ from keras import layers
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair.arn import nearly_zero
+from arn_keras.pair.film import modulated
 
 
-def conv_residual(signal, width=48, depth=3, kernel=3):
+def conv_residual(signal, width=48, depth=3, kernel=3, told=None):
     """F(y): `depth` convolutions with ReLU, and a linear one back to the signal's channels.
 
     Args:
@@ -20,6 +21,7 @@ def conv_residual(signal, width=48, depth=3, kernel=3):
         width: filters of a hidden convolution.
         depth: hidden convolutions.
         kernel: places that a filter spans, odd; in both directions if there are two.
+        told: what scales and shifts each hidden layer, `film.embedded`; None for nothing.
 
     Returns:
         Residual, shaped like the signal.
@@ -39,9 +41,11 @@ def conv_residual(signal, width=48, depth=3, kernel=3):
         residual = layers.Reshape((shape[0] // each, each), name="symbols")(signal)
     channels = residual.shape[-1]
     for index in range(1, depth + 1):
-        residual = convolution(
-            width, kernel, padding="same", activation="relu", name=f"hidden_{index}"
-        )(residual)
+        name = f"hidden_{index}"
+        residual = convolution(width, kernel, padding="same", activation="relu", name=name)(
+            residual
+        )
+        residual = modulated(residual, told, name)
     residual = convolution(
         channels, kernel, padding="same", kernel_initializer=nearly_zero(), name="residual"
     )(residual)

@@ -11,12 +11,13 @@ from keras import layers
 
 from arn_keras.errors import ConfigError, lengths
 from arn_keras.pair.arn import nearly_zero
+from arn_keras.pair.film import modulated
 
 #: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
 MOST_PARAMETERS = 20_000_000
 
 
-def dense_residual(signal, width=256, depth=2, hidden=None):
+def dense_residual(signal, width=256, depth=2, hidden=None, told=None):
     """F(y) = W_d relu(... relu(W_0 y + b_0) ...) + b_d.
 
     Args:
@@ -24,6 +25,7 @@ def dense_residual(signal, width=256, depth=2, hidden=None):
         width: neurons of a hidden layer.
         depth: hidden layers.
         hidden: neurons of each hidden layer, instead of width and depth.
+        told: what scales and shifts each hidden layer, `film.embedded`; None for nothing.
 
     Returns:
         Residual, shaped like the signal.
@@ -44,7 +46,9 @@ def dense_residual(signal, width=256, depth=2, hidden=None):
         )
     residual = layers.Flatten(name="flatten")(signal) if len(shape) > 1 else signal
     for index, neurons in enumerate(hidden, start=1):
-        residual = layers.Dense(neurons, activation="relu", name=f"hidden_{index}")(residual)
+        name = f"hidden_{index}"
+        residual = layers.Dense(neurons, activation="relu", name=name)(residual)
+        residual = modulated(residual, told, name)
     residual = layers.Dense(symbols, kernel_initializer=nearly_zero(), name="residual")(residual)
     if len(shape) > 1:
         residual = layers.Reshape(shape, name="signal_shape")(residual)

@@ -11,10 +11,13 @@ import numpy as np
 from keras import layers
 
 from arn_keras.errors import ConfigError
+from arn_keras.pair.film import modulated
 from arn_keras.pulse import SAMPLES_PER_SYMBOL, band_filter, symbols_of
 
 
-def in_band_residual(signal, width=96, depth=2, kernel=3, samples_per_symbol=SAMPLES_PER_SYMBOL):
+def in_band_residual(
+    signal, width=96, depth=2, kernel=3, samples_per_symbol=SAMPLES_PER_SYMBOL, told=None
+):
     """F(y): `depth` convolutions with ReLU over symbol times, a linear one, and the band's filter.
 
     Args:
@@ -23,6 +26,7 @@ def in_band_residual(signal, width=96, depth=2, kernel=3, samples_per_symbol=SAM
         depth: hidden convolutions.
         kernel: symbol times that a filter spans, odd.
         samples_per_symbol: of the modem; divides n.
+        told: what scales and shifts each hidden layer, `film.embedded`; None for nothing.
 
     Returns:
         Residual, [batch, 2 n].
@@ -37,7 +41,9 @@ def in_band_residual(signal, width=96, depth=2, kernel=3, samples_per_symbol=SAM
     symbols = symbols_of(count // 2, samples_per_symbol)
     residual = layers.Reshape((symbols, 2 * samples_per_symbol), name="symbol_times")(signal)
     for index in range(1, depth + 1):
-        residual = _circular(residual, width, kernel, f"hidden_{index}", activation="relu")
+        name = f"hidden_{index}"
+        residual = _circular(residual, width, kernel, name, activation="relu")
+        residual = modulated(residual, told, name)
     residual = _circular(
         residual,
         2 * samples_per_symbol,

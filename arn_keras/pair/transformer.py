@@ -13,13 +13,14 @@ from keras import layers
 from arn_keras.errors import ConfigError
 from arn_keras.link.attention import attended, embedded
 from arn_keras.pair.arn import nearly_zero
+from arn_keras.pair.film import modulated
 
 #: Tokens that a signal is cut into, at most, where the patch is not given: the work of attention
 #: grows with the square of their number.
 MOST_TOKENS = 64
 
 
-def transformer_residual(signal, width=48, depth=2, heads=4, patch=None):
+def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, told=None):
     """F(y): patches as tokens, `depth` layers of attention and of two dense layers each, and back.
 
     Args:
@@ -28,6 +29,8 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None):
         depth: layers.
         heads: attention heads of a layer; a divisor of the width.
         patch: see `cut`.
+        told: what scales and shifts the features behind each layer, `film.embedded`; None for
+            nothing.
 
     Returns:
         Residual, shaped like the signal.
@@ -36,7 +39,7 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None):
         ConfigError: for signals of another rank, or a patch or heads that do not divide.
     """
     tokens, patch = cut(signal, patch)
-    features = encode(tokens, width, depth, heads)
+    features = encode(tokens, width, depth, heads, told)
     residual = layers.Dense(tokens.shape[-1], kernel_initializer=nearly_zero(), name="residual")(
         features
     )
@@ -77,7 +80,7 @@ def cut(signal, patch=None):
     return layers.Reshape((count, math.prod(shape) // count), name="tokens")(signal), patch
 
 
-def encode(tokens, width, depth, heads):
+def encode(tokens, width, depth, heads, told=None):
     """Tokens embedded with learnt positions, through pre-norm layers, normalised.
 
     Args:
@@ -85,6 +88,7 @@ def encode(tokens, width, depth, heads):
         width: features of a token.
         depth: layers of attention and of two dense layers.
         heads: attention heads of a layer.
+        told: as of `transformer_residual`.
 
     Returns:
         [batch, count, width].
@@ -94,22 +98,23 @@ def encode(tokens, width, depth, heads):
     """
     if width % heads:
         raise ConfigError(f"expected heads that divide the width {width}, got {heads}")
-    return pre_norm_layers(embedded(tokens, width), depth, heads)
+    return pre_norm_layers(embedded(tokens, width), depth, heads, told)
 
 
-def pre_norm_layers(features, depth, heads):
+def pre_norm_layers(features, depth, heads, told=None):
     """Layers of attention and of two dense layers each, normalised before each part and at the end.
 
     Args:
         features: of tokens, symbolic, [batch, count, width].
         depth: layers.
         heads: attention heads of a layer.
+        told: as of `transformer_residual`.
 
     Returns:
         [batch, count, width].
     """
     for index in range(1, depth + 1):
-        features = attended(features, index, heads)
+        features = modulated(attended(features, index, heads), told, f"layer_{index}")
     return layers.LayerNormalization(name="norm")(features)
 
 

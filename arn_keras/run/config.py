@@ -97,6 +97,12 @@ class Config:
     )
     block_width: int | None = option(None, "its neurons, filters or features (default: its own)")
     block_depth: int | None = option(None, "its hidden layers (default: its own)")
+    snr_aware: bool = option(
+        False,
+        "tell both ARNs the SNR: one pair for a range of --snr-db, each source's task loss weighed "
+        "by the base link's own at its SNR",
+        added=True,
+    )
     epochs: int | None = option(None, "epochs of the ARN stage (default: 30, more for small data)")
     link_epochs: int | None = option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = option(None, "epochs of Eve and of the substitute (default: 6)")
@@ -134,6 +140,8 @@ class Config:
                 raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
+        if self.snr_aware and low == high:
+            raise ConfigError(f"--snr-aware: expected a range, --snr-db LOW HIGH, got {low:g}")
         counts = ("epochs", "link_epochs", "eve_epochs", "batch_size", "limit", "devices")
         for name in (*counts, "block_width", "block_depth", "pilots"):
             value = getattr(self, name)
@@ -147,6 +155,8 @@ class Config:
             value, choices = getattr(self, field.name), choices_of(field)
             if choices and value is not None and value not in choices:
                 raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
+        if self.snr_aware and not answer(PROTECTIONS, self.protection).arns:
+            raise ConfigError(f"--snr-aware: expected a pair of ARNs, got {self.protection}")
         if self.problem is None:
             object.__setattr__(self, "problem", answer(SCENARIOS, self.scenario)())
 
@@ -203,11 +213,15 @@ class Config:
         return (low,) if low == high else (low, (low + high) / 2, high)
 
     def identity(self):
-        """The fields that decide what is trained: a run directory belongs to one such set."""
+        """The fields that decide what is trained: a run directory belongs to one such set.
+
+        One that was `added` when there were run directories already is there where it is asked for.
+        """
         fields = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if not field.metadata.get("free")
+            and (getattr(self, field.name) != field.default or not field.metadata.get("added"))
         }
         return {**fields, "options": self.problem.identity()}
 

@@ -17,7 +17,7 @@ from arn_keras.run import channels, stages
 from arn_keras.run.given import check_tokens
 from arn_keras.run.stages import ARN, LINK, MODULES
 from arn_keras.task import TASKS
-from arn_keras.training import algorithm_1
+from arn_keras.training import algorithm_1, reach
 from arn_keras.training.transmit import transmit
 
 
@@ -54,6 +54,12 @@ class Problem:
         other = copy.copy(self)
         other.config = dataclasses.replace(self.config, eve_snr_offset_db=eve_snr_offset_db)
         other.channels = channels.channels(other.config)
+        return other
+
+    def with_pairs_told(self, snr_range_db):
+        """This problem with all that is trained of it but the pairs, which are told the SNR."""
+        other = copy.copy(self)
+        other.config = dataclasses.replace(self.config, snr_db=snr_range_db, snr_aware=True)
         return other
 
     @property
@@ -201,6 +207,7 @@ class Problem:
         if config.block in (None, self.scenario.block):
             options = {**self.scenario.block_options, **options}
         how = {"block": config.block or self.scenario.block, **options}
+        how |= {"snr_db": config.snr_db} if config.snr_aware else {}
         silent = {"pauses": self.scenario.pauses}
         shape = self.signal_shape
         return build_transmitter_arn(shape, **silent, **how), build_receiver_arn(shape, **how)
@@ -227,6 +234,7 @@ class Problem:
             weights=self.scenario.loss_weights,
             pauses=self.scenario.pauses,
             ensemble_weights=self.scenario.ensemble_weights,
+            reach=reach.UNKNOWN if self.config.snr_aware else None,
             **self.channels,
         )
 

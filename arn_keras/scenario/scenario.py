@@ -25,7 +25,8 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
     Args:
         default: its default.
         help: a sentence.
-        **metadata: `nargs`, as argparse has it; `free`: it does not decide what is trained.
+        **metadata: `nargs`, as argparse has it; `free`: it does not decide what is trained;
+            `added`: by default it changes nothing of what was trained before there was the option.
     """
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
 

@@ -24,7 +24,7 @@ FIGURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One trained pair, or (the last four None) the plain link.
+    """One trained pair, or (without knowledge and what follows) the plain link.
 
     Attributes:
         dataset: name of the data set.
@@ -33,6 +33,7 @@ class Point:
         black_box: "single" or "ensemble"; None unless `knowledge` is "black".
         training_snr_db: (low, high), drawn uniformly for each source in training.
         psr_db: budget P of Eq. (20).
+        snr_aware: whether the pair is told the SNR.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class Point:
     black_box: str | None = None
     training_snr_db: tuple[float, float] | None = None
     psr_db: float | None = None
+    snr_aware: bool = False
 
     @property
     def name(self):
@@ -50,7 +52,7 @@ class Point:
         low, high = self.training_snr_db
         snr = f"{low:g}" if low == high else f"{low:g}..{high:g}"
         box = f"{self.knowledge},{self.black_box}" if self.black_box else self.knowledge
-        return f"{box},snr={snr},psr={self.psr_db:g}"
+        return f"{box},snr={snr},psr={self.psr_db:g}" + ",aware" * self.snr_aware
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Grid:
         snrs_db: SNRs in dB to measure at.
         psrs_db: budgets in dB.
         trainings: the SNR in training: "matched" (each SNR has its own pair), "range" (one pair
-            for all, over the span of `snrs_db`) or a number (one pair for all, at that SNR).
+            for all, over the span of `snrs_db`), "aware" (likewise, and the pair is told the SNR)
+            or a number (one pair for all, at that SNR).
         cases: of `CASES`.
         eves: of `eve.EVE_STAGES`.
 
@@ -86,6 +89,8 @@ class Grid:
         for field in dataclasses.fields(self):
             if getattr(self, field.name) == ():
                 raise ConfigError(f"expected at least one of {field.name}, got an empty list")
+        if "aware" in self.trainings and len(set(self.snrs_db)) < 2:
+            raise ConfigError("--training-snr-db aware: expected two SNRs or more to measure at")
         numbers = [training for training in self.trainings if not isinstance(training, str)]
         for name, values in (
             ("--snr-db", self.snrs_db),
@@ -121,13 +126,13 @@ class Grid:
             for psr_db in self.psrs_db:
                 for training in self.trainings:
                     for low, high, measured in self._training(training):
-                        snr_db = (float(low), float(high))
-                        yield Point(dataset, seed, knowledge, box, snr_db, float(psr_db)), measured
+                        trained = (float(low), float(high)), float(psr_db), training == "aware"
+                        yield Point(dataset, seed, knowledge, box, *trained), measured
 
     def _training(self, training):
         if training == "matched":
             return [(snr_db, snr_db, (snr_db,)) for snr_db in self.snrs_db]
-        if training == "range":
+        if training in ("range", "aware"):
             return [(min(self.snrs_db), max(self.snrs_db), self.snrs_db)]
         return [(training, training, self.snrs_db)]
 
@@ -165,6 +170,7 @@ def identity(point, case, eve, snr_db):
         "black_box": point.black_box,
         "training_snr_db": point.training_snr_db and list(point.training_snr_db),
         "psr_db": point.psr_db,
+        "snr_aware": point.snr_aware,
         "snr_db": snr_db,
         "eve": eve,
     }

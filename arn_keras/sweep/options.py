@@ -66,7 +66,8 @@ def parse(arguments=None):
         "--training-snr-db",
         type=_training,
         help="SNR in training: matched (a pair for each SNR), range (one pair for all, over the "
-        "span of --snr-db), or a number (one pair for all) (default: matched)",
+        "span of --snr-db), aware (one pair for all that is told the SNR), or a number (one pair "
+        "for all) (default: matched, or the run's)",
         **several,
     )
     parser.add_argument(
@@ -146,19 +147,21 @@ def _take(options, said):
     if not options.figure:
         options.snr_db = options.snr_db or list(config.evaluation_snrs_db)
         options.psr_db = options.psr_db or [config.psr_db]
+        if config.snr_aware and options.training_snr_db is None:
+            options.training_snr_db = ["aware"]
     options.problem, options.link_snr_db = config.problem, list(config.snr_db)
     options.dataset, options.seed = [config.dataset], [config.seed]
     options.out = options.out or saved.path / "sweep"
 
 
 def _training(text):
-    if text in ("matched", "range"):
+    if text in ("matched", "range", "aware"):
         return text
     try:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"expected matched, range or a number of dB, got {text!r}"
+            f"expected matched, range, aware or a number of dB, got {text!r}"
         ) from None
 
 

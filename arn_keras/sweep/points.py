@@ -155,6 +155,8 @@ class _Worker:
 
         from arn_keras.training.privacy import Privacy
 
+        if point.snr_aware:
+            problem = problem.with_pairs_told(point.training_snr_db)
         config = problem.config
         privacy = Privacy(point.knowledge, point.black_box or "single", config.privacy_loss)
         frozen = problem.frozen(privacy)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from arn_keras.loss.composite import PRIVACY_LOSSES, attack_power_loss, mean_attack_power_loss
+from arn_keras.training import reach
 from arn_keras.training.checkpoint import EpochCheckpoint
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.optimizer import FusedAdam
@@ -181,7 +182,7 @@ def build_pair_link(
         weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
         ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
             budget.
-        **how: `bob_channel`, `eve_channel` and `pauses` of `SecureLink`.
+        **how: `bob_channel`, `eve_channel`, `pauses` and `reach` of `SecureLink`.
 
     Returns:
         `SecureLink`.
@@ -245,9 +246,12 @@ def train_pair(
     """
     link.restart(stage_seed(seed, stage))
     labels = split.label if split.target is None else {"label": split.label, "target": split.target}
+    x = {"source": split.source, "signal": signals}
+    if link.reach is not None:
+        link.reach.assign(reach.measured(link, x, labels, snr_db))
     schedule.fit(
         link,
-        {"source": split.source, "signal": signals},
+        x,
         labels,
         snr_db=snr_db,
         psr_db=psr_db,

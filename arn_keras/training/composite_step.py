@@ -14,6 +14,7 @@ from arn_keras.system import Signals, forward, full_precision
 from arn_keras.training import given, losses
 from arn_keras.training.batches import in_shards
 from arn_keras.training.noisy_link import NoisyLink
+from arn_keras.training.reach import weighed, weights_at
 from arn_keras.training.taken import taken_by
 
 _TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
@@ -23,16 +24,30 @@ REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
 class CompositeStep(NoisyLink):
     """The steps of `SecureLink`, which has the parts, the losses and their weights."""
 
-    def signals(self, x: Any, training: bool = False) -> Signals:
-        """The named signals of the block diagram for sources x, `system.Signals`."""
+    def _setting(self, name, value):
+        setting = self.add_weight(
+            ops.shape(value), trainable=False, dtype="float32", autocast=False, name=name
+        )
+        setting.assign(value)
+        return setting
+
+    def signals(self, x: Any, training: bool = False, snr_db: Any = None) -> Signals:
+        """The named signals of the block diagram for sources x, `system.Signals`.
+
+        Args:
+            x: as of `fit`.
+            training: whether the modules run in training mode.
+            snr_db: of each source, [batch]; drawn by default.
+        """
         x = inputs(x)
         signal = x.get("signal")
         if signal is None:
             source = given.prepared_by(self.preprocessing, x["source"])
             signal = self.transmitter(taken_by(self.transmitter, source), training=False)
+        taken_by(self.receiver, signal)
         return forward(
             signal,
-            self.draw_snr_db(taken_by(self.receiver, signal)),
+            self.draw_snr_db(signal) if snr_db is None else snr_db,
             receiver=self.receiver,
             bob_channel=self.bob_channel,
             eve_channel=self.eve_channel,
@@ -45,18 +60,25 @@ class CompositeStep(NoisyLink):
     def _terms(self, data, training):
         x, y = data
         y, source = outputs(y), inputs(x)["source"]
-        target, signals = y.get("target"), self.signals(x, training)
+        snr_db = self.draw_snr_db(keras.tree.flatten(source)[0])
+        target, signals = y.get("target"), self.signals(x, training, snr_db)
         target = given.target_of(source, self.preprocessing) if target is None else target
         added = self.losses
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
         ]
+        perturbation, estimate = signals.perturbation, signals.estimate
+        if self.reach is not None:
+            weight = weights_at(self.reach, self.snr_range_db, snr_db)
+            *logits, perturbation, estimate = (
+                weighed(each, weight) for each in (*logits, perturbation, estimate)
+            )
         budget, over = db_to_ratio(self.psr_db), signals.sent if self.pauses else None
         if self.pauses:  # so much of the frame's mean is there to be perturbed
             budget *= sent_share(over)
-        power = self.power_loss(signals.perturbation, budget)
-        target = losses.fitted_target(self.task_loss, target, signals.estimate)
-        task = ops.mean(self.task_loss(target, signals.estimate))
+        power = self.power_loss(perturbation, budget)
+        target = losses.fitted_target(self.task_loss, target, estimate)
+        task = ops.mean(self.task_loss(target, estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
         weights = ops.cast(self.loss_weights, keras.config.floatx())
         hits = [keras.metrics.sparse_categorical_accuracy(y["label"], each) for each in logits]

@@ -132,6 +132,21 @@ def loss_weights(values):
     return weights
 
 
+def reach(values):
+    """Task losses at two or more SNRs as an array.
+
+    Raises:
+        ConfigError: if they are not finite numbers above 0.
+    """
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        found = np.array([])
+    if found.ndim != 1 or len(found) < 2 or not np.all(np.isfinite(found) & (found > 0)):
+        raise ConfigError(f"expected two or more finite losses above 0 as reach, got {values}")
+    return found
+
+
 def refuse_no_seed(seed):
     """Refuses what is no seed.
 

@@ -204,7 +204,7 @@ class NoisyLink(FrozenParts):
         return not self.jit_compile and self.distribute_strategy.num_replicas_in_sync == 1
 
     @contextlib.contextmanager
-    def _measuring(self, snr_db):
+    def measuring(self, snr_db):
         """What an evaluation sets is for it alone, also in the middle of a training."""
         kept = [(state, state.numpy()) for state in (*self._seed_states(), self.snr_range_db)]
         try:
@@ -221,12 +221,12 @@ class NoisyLink(FrozenParts):
         self, x: Any = None, y: Any = None, *args: Any, snr_db: SNR_DB = None, **kwargs: Any
     ) -> Any:
         """As `keras.Model.evaluate`, at an SNR for this call; the same noise at each call."""
-        with self._measuring(snr_db):
+        with self.measuring(snr_db):
             return super().evaluate(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, snr_db: SNR_DB = None, **kwargs: Any) -> Any:
         """As `keras.Model.predict`, at an SNR for this call; the same noise at each call."""
-        with self._measuring(snr_db):
+        with self.measuring(snr_db):
             return super().predict(whole.sources(x), *args, **kwargs)
 
     @given_batches

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.errors import ConfigError
+from arn_keras.pair.told import inputs_of, signal_input, told_inputs
 
 
 def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
@@ -36,8 +37,7 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
     takers = [("a receiver", receiver), *(("an eavesdropper", eve) for eve in eavesdroppers)]
     takers += [("a module", module) for module in modules if module is not None]
     for name, model in takers:
-        refuse_other_ends(name, model)
-        taken = _shape(model, "input_shape")
+        taken = _taken(name, model)
         if sent is None:
             sent = taken
         elif taken is not None and not agree(sent, taken):
@@ -52,6 +52,13 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
         if made is not None and not agree(sent, made):
             raise ConfigError(f"expected a module that gives signals shaped {sent}, got {made}")
     return sent
+
+
+def _taken(name, model):
+    """Shape of the signal that a model takes, None if it does not say it."""
+    several = len(inputs_of(model)) > 1 == len(inputs_of(model)) - len(told_inputs(model))
+    refuse_other_ends(name, model, several=several and name == "a module")
+    return tuple(signal_input(model).shape[1:]) if several else _shape(model, "input_shape")
 
 
 def refuse_other_ends(name, model, several=False):

@@ -1,10 +1,9 @@
 """The protected link of Section IV as a Keras model: the composite loss and its training step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
@@ -63,6 +62,9 @@ class SecureLink(CompositeStep):
             (`pair.power_kept.keep_power` makes the module that is deployed then).
         bob_channel, eve_channel: what each hears through, made anew; `AWGN()`, Eve's as Bob's.
         pauses: whether places of the signal that are all zeros are not sent, as padding is not.
+        reach: of a range of SNRs, the base link's own task loss at two or more, from the low end to
+            the high one, evenly: each source counts by what is reachable at its SNR
+            (`training.reach`); None for all alike.
 
     Raises:
         ConfigError: for models that do not fit, or an eavesdropper who ends in a softmax.
@@ -84,6 +86,7 @@ class SecureLink(CompositeStep):
         bob_channel: Listener | None = None,
         eve_channel: Listener | None = None,
         pauses: bool = False,
+        reach: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         given.refuse_no_flag(keep_power=keep_power, pauses=pauses)
@@ -105,15 +108,9 @@ class SecureLink(CompositeStep):
         self.eve_channel = ear(eve_channel or bob_channel, seed + 1, "eve_channel")
         self.psr_db = self._setting("psr_db", -10.0)
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
+        self.reach = None if reach is None else self._setting("reach", given.reach(reach))
         self.built = True  # every part is, and there is nothing else to build
         self._means = {name: keras.metrics.Mean(name) for name in REPORTED}
-
-    def _setting(self, name, value):
-        setting = self.add_weight(
-            ops.shape(value), trainable=False, dtype="float32", autocast=False, name=name
-        )
-        setting.assign(value)
-        return setting
 
     def trained(self) -> list[keras.Model]:
         """The two modules."""
@@ -179,7 +176,8 @@ class SecureLink(CompositeStep):
     def get_config(self) -> dict[str, Any]:
         """Configuration for saving."""
         own = {"keep_power": self.keep_power, "pauses": self.pauses}
-        return {**super().get_config(), **own}
+        reach = {} if self.reach is None else {"reach": self.reach.numpy().tolist()}
+        return {**super().get_config(), **own, **reach}
 
     def restart(self, seed: int) -> None:
         """Makes the link a new one of this seed: modules, optimiser and epochs as at the beginning.

@@ -144,6 +144,8 @@ def made(run_dir):
             f"{run_dir}: expected a bundle with a pair of ARNs, which the page compares with keys, "
             f"got one of protection {manifest['protection']}"
         )
+    if saved.config.snr_aware:
+        raise RunDirError(f"{run_dir}: expected a pair that is not told the SNR, for the page")
     return saved, manifest
 
 

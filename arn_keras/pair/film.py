@@ -1,0 +1,74 @@
+"""Feature modulation: how a block is told the SNR.
+
+    c = clip((SNR - middle) / half of the range, -1, 1),   e = relu(W c + b)
+    h' = h (1 + G e + g) + (B e + b)                       each feature h of a hidden layer
+
+The scales and shifts are of a small network of the SNR alone, one for all layers but for its last
+(G, B), which starts at zero: so a module begins as the block that is told nothing. Perez et al.,
+*FiLM: Visual Reasoning with a General Conditioning Layer*, AAAI 2018; for the SNR of a link Xu et
+al., *Wireless Image Transmission Using Deep Source Channel Coding With Attention Modules* (ADJSCC),
+2021, whose scales depend on the features too, which is left out. Beyond the range that a module was
+made for it does what it does at the range's end.
+"""
+
+import keras
+from keras import layers, ops
+
+from arn_keras.errors import ConfigError
+
+WIDTH = 32
+
+
+def embedded(snr_db, low_db, high_db, width=WIDTH):
+    """What a block is told, e: features of the SNR.
+
+    Args:
+        snr_db: symbolic, in dB, [batch, 1].
+        low_db, high_db: the range that the module is made for.
+        width: features.
+
+    Returns:
+        [batch, width].
+
+    Raises:
+        ConfigError: for a range that is none.
+    """
+    if not low_db < high_db:
+        raise ConfigError(f"expected snr_db=(low, high), a range, got {low_db:g} {high_db:g}")
+    middle, half = (low_db + high_db) / 2, (high_db - low_db) / 2
+    place = layers.Rescaling(1 / half, -middle / half, name="snr_place")(snr_db)
+    return layers.Dense(
+        width,
+        activation="relu",
+        bias_initializer=keras.initializers.RandomUniform(-1.0, 1.0),  # kinks all over the range
+        name="snr_features",
+    )(ops.clip(place, -1.0, 1.0))
+
+
+def modulated(features, told, name):
+    """Features h of a hidden layer as h', channel by channel; h where the block is told nothing.
+
+    Args:
+        features: symbolic, [batch, ..., channels].
+        told: e of `embedded`, or None.
+        name: of the hidden layer.
+    """
+    if told is None:
+        return features
+    scale, shift = (_of(told, features, f"{name}_{part}") for part in ("scale", "shift"))
+    return features * (1.0 + scale) + shift
+
+
+def scaled(residual, told):
+    """A residual times 1 + G e + g, one number a source."""
+    if told is None:
+        return residual
+    return residual * (1.0 + _of(told, residual[..., :1], "residual_scale"))
+
+
+def _of(told, features, name):
+    channels = features.shape[-1]
+    values = layers.Dense(channels, kernel_initializer="zeros", name=name)(told)
+    if len(features.shape) > 2:
+        values = layers.Reshape((*(1 for _ in features.shape[1:-1]), channels))(values)
+    return values

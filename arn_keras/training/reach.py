@@ -1,0 +1,78 @@
+"""What is reachable at each SNR: the base link's own task loss, by which a range's is weighed.
+
+At -5 dB the MSE of pictures is eight times that at 25 dB, and drowns it where one pair is trained
+for both. So the gradient of a source that is sent at an SNR s counts
+
+    w(s) = h / m(s)     m(s): the base link's mean L2 at s, without modules; h: so that mean(w) = 1
+
+times, in each term of Eq. (19): at one SNR the three stand to each other as the letter has them,
+and what a pair is to do there is what one trained for it alone is. The terms reported are as ever.
+The letter trains at one SNR and has none of this.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from arn_keras.system import forward
+from arn_keras.training import given, losses
+
+#: Of as many SNRs as that, from the range's low end to its high one, evenly.
+UNKNOWN = (1.0,) * 13
+SOURCES = 2048
+
+
+def measured(link, x, y, snr_range_db):
+    """m at evenly spaced SNRs, on training sources: array [levels].
+
+    Args:
+        link: compiled `SecureLink`; its channels and generators are left as they are.
+        x: {"source", "signal"}, arrays.
+        y: labels, or {"label", "target"}.
+        snr_range_db: (low, high).
+    """
+    first = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:SOURCES]), (x, y))
+    x, y = link.prepared(first)
+    target = y.get("target") if isinstance(y, dict) else None
+    target = given.target_of(x["source"], link.preprocessing) if target is None else target
+    found = []
+    with link.measuring(snr_range_db):
+        for snr_db in np.linspace(*snr_range_db, len(UNKNOWN)):
+            estimate = forward(
+                x["signal"],
+                snr_db,
+                receiver=link.receiver,
+                bob_channel=link.bob_channel,
+                eve_channel=link.eve_channel,
+            ).estimate
+            fitted = losses.fitted_target(link.task_loss, target, estimate)
+            found.append(float(ops.mean(link.task_loss(fitted, estimate))))
+    return np.array(found)
+
+
+def weights_at(reach, snr_range_db, snr_db):
+    """w of each source, [batch].
+
+    Args:
+        reach: m, tensor [levels], at SNRs from the range's low end to its high one.
+        snr_range_db: tensor (low, high).
+        snr_db: of each source, [batch], within it.
+    """
+    inverse, steps = tf.math.reciprocal(tf.convert_to_tensor(reach)), reach.shape[0] - 1
+    low, high = snr_range_db[0], snr_range_db[1]
+    place = (snr_db - low) / tf.maximum(high - low, 1e-6) * steps
+    below = tf.clip_by_value(tf.cast(place, "int32"), 0, steps - 1)
+    share = place - tf.cast(below, place.dtype)
+    found = (1 - share) * tf.gather(inverse, below) + share * tf.gather(inverse, below + 1)
+    return found / tf.reduce_mean(inverse)
+
+
+@tf.custom_gradient
+def weighed(tensor, weight):
+    """The tensor itself; its gradient is multiplied by the weight of each source, [batch]."""
+
+    def gradient(upstream):
+        return upstream * tf.reshape(weight, (-1,) + (1,) * (len(upstream.shape) - 1)), None
+
+    return tf.identity(tensor), gradient
