@@ -32,6 +32,8 @@ def make(bundle, name, symbols):
     from arn_keras.export import manifest
     from arn_keras.export.conversion import Ends, write_modules
     from arn_keras.pair.keyed import chosen_rotation
+    from arn_keras.run import channels
+    from arn_keras.run.config import Config
 
     bundle.mkdir()
     rotation, shape = chosen_rotation(name, (symbols,)), (symbols,)
@@ -39,7 +41,7 @@ def make(bundle, name, symbols):
     modules = write_modules(bundle, ends, (), ())
     facts = {"pair": "0" * 64, "protection": "keyed", "knowledge": None, "precisions": []}
     facts |= {"scenario": "letter", "dataset": "none", "seed": 0, "snr_db": [10.0, 10.0]}
-    facts |= {"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0, "psr_db": None}
+    facts |= {"air": channels.fields(Config()), "psr_db": None}
     manifest.copy_code(bundle, True)
     made = manifest.draft(bundle, facts | modules)
     manifest.write(bundle, made)

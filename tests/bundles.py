@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from arn_keras.run.config import Config
+
 PRECISIONS = ("float32", "int8", "int8-io")
 SHAPE = (8,)
 SOURCES = 200
@@ -95,12 +97,12 @@ def unproven_bundle(bundle, pair, **facts):
     """
     from arn_keras.export import manifest
     from arn_keras.export.conversion import Ends, write_modules
+    from arn_keras.run.channels import fields
 
     bundle.mkdir(parents=True)
     about = {
         **{"knowledge": "white", "pair": "0" * 64, "seed": 0, "snr_db": 10.0, "psr_db": -10.0},
-        **{"channel": "awgn", "csi": "perfect", "eve_snr_offset_db": 0.0},
-        **{"protection": "arn", "precisions": ["float32"], **facts},
+        **{"air": fields(Config()), "protection": "arn", "precisions": ["float32"], **facts},
     }
     modules = write_modules(bundle, Ends(pair, None), ("float32",), (None, None))
     manifest.copy_code(bundle, False)
@@ -123,21 +125,30 @@ class TinyBundle(NamedTuple):
     keys: Any
 
 
-def tiny_pair(seed, shape=SHAPE):
-    """Two ARNs with random weights of everyday size."""
+def tiny_pair(seed, shape=SHAPE, snr_db=None):
+    """Two ARNs with random weights of everyday size, told the SNR if there is a range of it."""
     import keras
 
     from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(seed)
-    pair = build_transmitter_arn(shape, (16,)), build_receiver_arn(shape, (16,))
+    builders = build_transmitter_arn, build_receiver_arn
+    pair = [build(shape, (16,), snr_db=snr_db) for build in builders]
     for module in pair:
         module.set_weights([generator.normal(0, 0.3, w.shape) for w in module.weights])
     assert keras.backend.backend() == "tensorflow"
     return pair
 
 
-def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn", rotation="fast"):
+def conversion(
+    bundle,
+    handover,
+    seed=0,
+    precisions=PRECISIONS,
+    protection="arn",
+    rotation="fast",
+    snr_range_db=None,
+):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.export.conversion import Ends, write_handover, write_modules
@@ -147,7 +158,7 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
     chosen = chosen_rotation(rotation, SHAPE)
     generator = np.random.default_rng(seed)
     ends = Ends(
-        tiny_pair(seed) if "arn" in protection else None,
+        tiny_pair(seed, snr_db=snr_range_db) if "arn" in protection else None,
         (chosen.build_transmitter(SHAPE), chosen.build_receiver(SHAPE))
         if "keyed" in protection
         else None,
@@ -158,8 +169,11 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
 
     signal, noise = normal(SOURCES, *SHAPE), 0.3 * normal(2, 1, SOURCES, *SHAPE)
     keys = ends.draw_keys(seed)
-    received = ends.protect(signal, keys) + noise[0, 0]
-    modules = write_modules(bundle, ends, precisions, (signal, ends.unkey(received, keys)))
+    snr_db = np.linspace(*(snr_range_db or (10, 10)), SOURCES, dtype="float32")
+    sent = ends.protect(signal, keys, snr_db)
+    received = sent + noise[0, 0]
+    calibration, levels = (signal, ends.unkey(received, keys)), (snr_db, snr_range_db)
+    modules = write_modules(bundle, ends, precisions, calibration, *levels)
     (handover / "facts.json").write_text(
         json.dumps({"dataset": "tiny", "task": "image", "pauses": False, **modules})
     )
@@ -168,24 +182,34 @@ def conversion(bundle, handover, seed=0, precisions=PRECISIONS, protection="arn"
         ends,
         (build_receiver((4, 4, 1), SHAPE[0], 16), build_eavesdropper(SHAPE, 3, (16,))),
         keys=keys,
+        snr_db=snr_db,
         target=generator.uniform(size=(SOURCES, 4, 4, 1)).astype("float32"),
         label=generator.integers(0, 3, SOURCES),
         signal=signal,
-        sent=ends.protect(signal, keys),
+        sent=sent,
         bob_noise=noise[0],
         eve_noise=noise[1],
     )
     return ends, signal, keys, received
 
 
-def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn", rotation="fast"):
+def tiny_bundle(
+    path,
+    seed=0,
+    precisions=PRECISIONS,
+    key=None,
+    protection="arn",
+    rotation="fast",
+    snr_range_db=None,
+):
     """A whole bundle, its figures measured by `export.proof`."""
     from arn_keras.export import manifest, proof, runtime
+    from arn_keras.run.channels import fields
 
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()
     handover.mkdir()
-    how = seed, precisions, protection, rotation
+    how = seed, precisions, protection, rotation, snr_range_db
     ends, signal, keys, received = conversion(bundle, handover, *how)
     is_keyed = "keyed" in protection
     manifest.copy_code(bundle, is_keyed)
@@ -197,10 +221,8 @@ def tiny_bundle(path, seed=0, precisions=PRECISIONS, key=None, protection="arn",
         "knowledge": "white" if "arn" in protection else None,
         "precisions": list(precisions),
         "seed": seed,
-        "snr_db": [10.0, 10.0],
-        "channel": "awgn",
-        "csi": "perfect",
-        "eve_snr_offset_db": 0.0,
+        "snr_db": list(snr_range_db or (10.0, 10.0)),
+        "air": fields(Config()),
         "psr_db": -10.0 if "arn" in protection else None,
         **json.loads((handover / "facts.json").read_text()),
     }

@@ -81,7 +81,6 @@ def export(
         "knowledge": knowledge,
         "precisions": _precisions(means, precisions),
         **{name: getattr(config, name) for name in ("dataset", "snr_db", "seed")},
-        **{name: getattr(config, name) for name in manifest.AIR},
         "psr_db": config.psr_db if means.arns else None,
     }
     try:

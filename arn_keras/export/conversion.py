@@ -47,6 +47,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
     problem = SavedRun.read(run_dir).problem(data_dir)
     from arn_keras.pair import haar, rotation  # noqa: F401  layers that keyed modules are made of
+    from arn_keras.run import channels
     from arn_keras.run.directory import load_models
     from arn_keras.training.algorithm_1 import stage_seed
 
@@ -70,10 +71,10 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     snr_db = drawn_snr_db("calibration SNR", len(signal))
     sent = ends.protect(signal, keys, snr_db)
     heard = ends.unkey(sent + noise(sent, "calibration", "bob"), keys)
-    given = [[each, snr_db[:, np.newaxis]] for each in (signal, heard)]
-    modules = write_modules(bundle, ends, pair["precisions"], given, config.snr_db)
+    calibration, levels = (signal, heard), (snr_db, config.snr_db)
+    modules = write_modules(bundle, ends, pair["precisions"], calibration, *levels)
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
-    facts["pauses"] = problem.scenario.pauses
+    facts |= {"pauses": problem.scenario.pauses, "air": channels.fields(config)}
     (handover / "facts.json").write_text(json.dumps(facts))
     target = np.asarray(dataset.targets(dataset.test.part(slice(1))))
     sources, draws = proof_size(len(dataset.test), target.nbytes, signal[0].size)
@@ -106,16 +107,16 @@ def proof_size(sources, target_bytes, symbols):
     return sources, max(1, draws)
 
 
-def write_modules(bundle, ends, precisions, calibration, snr_range_db):
+def write_modules(bundle, ends, precisions, calibration, snr_db=None, snr_range_db=None):
     """Writes the `.tflite` files of a bundle; what the manifest says of them.
 
     Args:
         bundle: its directory.
         ends: `Ends`; keyed modules are converted to float32 alone.
         precisions: of the ARNs.
-        calibration: what the transmitter ARN is given, and what the receiver ARN is: signals, and
-            their SNRs [sources, 1], of which one that is not told them is given the signals alone.
-        snr_range_db: (low, high) that an ARN may be told.
+        calibration: signals that the transmitter ARN is given, and that the receiver ARN is.
+        snr_db: of each of them, which an ARN that is told it is given too.
+        snr_range_db: (low, high) that such an ARN may be told.
 
     Returns:
         {"modules": of the ARNs, for each role and precision; "keyed": for each role, if any}.
@@ -126,9 +127,10 @@ def write_modules(bundle, ends, precisions, calibration, snr_range_db):
     facts = {"modules": {}}
     for role, arn, given in zip(ROLES, ends.arns or (), calibration, strict=bool(ends.arns)):
         told = {name: list(snr_range_db) for name in told_inputs(arn)}
+        given = [given, snr_db[:, np.newaxis]] if told else given
         facts["modules"][role] = {
             precision: _write(bundle, f"{role}_arn.{precision}", arn, model, precision) | told
-            for precision, model in convert_all(arn, precisions, given[: 1 + len(told)]).items()
+            for precision, model in convert_all(arn, precisions, given).items()
         }
     if ends.keyed:
         facts["keyed"] = {

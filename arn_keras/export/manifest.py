@@ -16,8 +16,6 @@ from arn_keras.export import PRECISIONS, card, readme, runtime
 from arn_keras.measure.guessing import accuracy_limit
 from arn_keras.rooms import answer
 
-#: What is said of the air that the modules were trained and measured over.
-AIR = ("channel", "csi", "eve_snr_offset_db")
 POWER_CONVENTION = (
     "signals are real; power is the mean square per real symbol, 1 for a transmitter's output; "
     "SNR = 1 / noise variance per real symbol; PSR = perturbation power / 1; dB = 10 log10"
@@ -119,7 +117,7 @@ def draft(bundle, facts):
         "dataset": facts["dataset"],
         "seed": facts["seed"],
         "snr_db": facts["snr_db"],
-        **{name: facts[name] for name in AIR},
+        **facts["air"],
         "psr_db": facts["psr_db"],
         "power_convention": POWER_CONVENTION,
         "precisions": facts["precisions"],

@@ -61,7 +61,7 @@ def tell(module: Any, signal: Any, snr_db: Any, training: bool = False) -> Any:
     inputs = inputs_of(module)
     if len(inputs) < 2:
         return module(signal, training=training)
-    own, known = signal_input(module), {"snr_db": snr_db}
+    own, known, signal = signal_input(module), {"snr_db": snr_db}, ops.convert_to_tensor(signal)
     for each in inputs:
         if each is not own and (known.get(each.name) is None or tuple(each.shape[1:]) != (1,)):
             raise ModelError(

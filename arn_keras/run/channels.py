@@ -79,5 +79,13 @@ def _asked(config, build, names):
 
 
 def fields(config):
-    """What every row says of the air: `channel`, `csi`, `eve_snr_offset_db`."""
-    return {name: getattr(config, name) for name in ("channel", "csi", "eve_snr_offset_db")}
+    """What every row says of the air, as it is in effect; None for what the channel has not.
+
+    Returns:
+        `channel`, `eve_snr_offset_db`, `fast_fading`, `k_factor_db`; and Bob's `csi`, `pilots` and
+        `equalizer`, which is None where he equalises nothing.
+    """
+    bob = channels(config)["bob_channel"]
+    found = {name: getattr(config, name) for name in ("channel", "csi", "eve_snr_offset_db")}
+    found |= {name: getattr(bob, name, None) for name in (*AIR, "pilots", "equalizer")}
+    return found | ({"equalizer": None} if config.csi == "none" else {})

@@ -1,0 +1,148 @@
+"""Bundles whose modules are told the SNR: right answers, and a refusal of what would mislead."""
+
+import shutil
+
+import numpy as np
+import pytest
+from bundles import SHAPE, tiny_bundle
+
+from arn_keras.errors import ConfigError
+from arn_keras.export import micro, runtime
+from arn_keras.export.radio.ends import open_end
+from arn_keras.export.runtime import Pair, SignalError
+from arn_keras.pair.told import tell
+from arn_keras.power import db_to_ratio
+
+LOW, HIGH = -5.0, 25.0
+
+
+@pytest.fixture(scope="module")
+def aware(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("aware"), snr_range_db=(LOW, HIGH))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("plain"), precisions=("float32",))
+
+
+def rms(array):
+    return np.sqrt(np.mean(np.square(array)))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8", "int8-io"])
+def test_each_end_answers_as_keras_does_at_the_snr_that_it_is_told(aware, precision):
+    levels = np.linspace(LOW, HIGH, 8)
+    with Pair.load(aware.path, precision) as pair:
+        assert pair.alice.told == pair.bob.told == (LOW, HIGH)
+        for end, run, module, given in (
+            (pair.alice, pair.alice.protect, aware.alice, aware.signal[:8]),
+            (pair.bob, pair.bob.clean, aware.bob, aware.received[:8]),
+        ):
+            into = end.quantize if end.quantization else np.asarray
+            back = end.dequantize if end.quantization else np.asarray
+            wanted = np.asarray(tell(module, given, levels))
+            found = back(run(into(given), snr_db=levels))
+            allowed = 1e-6 if precision == "float32" else 0.05
+            assert rms(found - wanted) < allowed * rms(wanted)
+            singles = [run(into(g), snr_db=s) for g, s in zip(given, levels, strict=True)]
+            np.testing.assert_array_equal(back(np.array(singles)), found)
+            at_one = back(run(into(given), snr_db=LOW))
+            assert rms(at_one - wanted) > 0.2 * rms(wanted)  # it does depend on it
+
+
+@pytest.mark.parametrize(
+    ("snr_db", "message"),
+    [
+        (None, "expected snr_db from -5 to 25, got None"),
+        (float("nan"), "expected snr_db from -5 to 25, got nan"),
+        (db_to_ratio(20.0), "expected snr_db from -5 to 25, got 100"),  # a ratio, not dB
+        (-5.1, "expected snr_db from -5 to 25, got -5.1"),
+        ("ten", "expected snr_db from -5 to 25, got 'ten'"),
+        ([10.0, 10.0, 10.0], "expected one snr_db, or one a signal, got shape"),
+        ([[10.0]], "expected one snr_db, or one a signal, got shape"),
+    ],
+)
+def test_an_snr_that_is_missing_or_none_is_one_clear_line(aware, snr_db, message):
+    with Pair.load(aware.path) as pair:
+        for signal in (aware.signal[0], aware.signal[:2]):
+            with pytest.raises(SignalError, match=message):
+                pair.alice.protect(signal, snr_db=snr_db)
+            with pytest.raises(SignalError, match=message):
+                pair.bob.clean(signal, snr_db=snr_db)
+        with pytest.raises(SignalError, match="expected another input"):
+            pair.bob.run(aware.signal[0])  # nor what was left of the call before
+
+
+def test_a_pair_that_is_told_nothing_refuses_an_snr(plain):
+    with Pair.load(plain.path) as pair:
+        assert pair.alice.told is None
+        for run in (pair.alice.protect, pair.bob.clean):
+            with pytest.raises(SignalError, match="expected no snr_db: the module is not told it"):
+                run(plain.signal[0], snr_db=10.0)
+        with pytest.raises(SignalError, match="expected the signal alone"):
+            pair.alice.run(plain.signal[0], lambda row: np.zeros(1, np.float32))
+
+
+def test_the_selftest_and_the_manifest_know_what_a_module_is_told(aware, plain, tmp_path):
+    assert [name for name, _ in runtime.selftest(aware.path)] == ["float32", "int8", "int8-io"]
+    for modules, told in ((aware, [LOW, HIGH]), (plain, None)):
+        manifest = runtime.read_manifest(modules.path)
+        for of_role in manifest["modules"].values():
+            assert all(entry.get("snr_db") == told for entry in of_role.values())
+        with np.load(modules.path / "vectors.npz") as vectors:
+            assert ("snr_db" in vectors) == bool(told)
+        assert ("told the SNR" in (modules.path / "README.md").read_text()) == bool(told)
+
+
+def test_a_manifest_that_keeps_silent_of_the_snr_is_refused(aware, tmp_path):
+    from arn_keras.export import manifest
+
+    copy = shutil.copytree(aware.path, tmp_path / "copy")
+    found = runtime.read_manifest(copy)
+    for entry in found["modules"]["receiver"].values():
+        del entry["snr_db"]
+    manifest.write(copy, found)
+    with pytest.raises(runtime.BundleError, match="expected what the manifest says, got"):
+        Pair.load(copy)
+
+
+def test_a_keyed_pair_is_told_the_snr_too_and_a_wrong_one_takes_no_number(tmp_path):
+    both = tiny_bundle(
+        tmp_path, precisions=("float32",), protection="arn+keyed", snr_range_db=(LOW, HIGH)
+    )
+    key = tmp_path / "key"
+    runtime.new_key(both.path, key)
+    shutil.copy(key, tmp_path / "bob")
+    ends = {"key": key, "counter": f"{key}.counter"}, {"key": tmp_path / "bob"}
+    with (
+        Pair.load(both.path, role="transmitter", **ends[0]) as at_alice,
+        Pair.load(both.path, role="receiver", **ends[1]) as at_bob,
+    ):
+        signal = both.signal[0]
+        for wrong in (None, 40.0):
+            with pytest.raises(SignalError, match="expected snr_db from -5 to 25"):
+                at_alice.alice.protect(signal, snr_db=wrong)
+        header, sent = at_alice.alice.protect(signal, snr_db=3.0)
+        with pytest.raises(SignalError, match="expected snr_db from -5 to 25"):
+            at_bob.bob.clean(sent, header)
+        cleaned = at_bob.bob.clean(sent, header, snr_db=3.0)  # it was not taken before
+    protected = np.asarray(tell(both.alice, signal[None], 3.0))
+    protected = protected * np.sqrt(SHAPE[0]) / np.linalg.norm(protected)
+    np.testing.assert_allclose(cleaned, np.asarray(tell(both.bob, protected, 3.0))[0], atol=1e-4)
+
+
+def test_microcontrollers_give_the_same_answers_at_the_same_snr(aware, tmp_path):
+    for precision in ("int8", "int8-io"):
+        out, rows = micro.export(aware.path, precision, tmp_path / precision)
+        assert len(rows) == 2
+        assert all(row["steps"] <= micro.STEPS for row in rows)
+        kind = "float" if precision == "int8" else "int8_t"
+        assert f"const {kind} kSnrDb[1]" in (out / "receiver_arn_example.cc").read_text()
+
+
+def test_the_radio_refuses_a_pair_that_it_would_not_tell_anything(aware):
+    with pytest.raises(
+        ConfigError, match="expected a pair that is not told the SNR, for the radio"
+    ):
+        open_end(aware.path, "transmitter")
