@@ -12,6 +12,8 @@ from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.rayleigh import Rayleigh
 from arn_keras.channel.rician import Rician
 from arn_keras.errors import ConfigError, DataError
+from arn_keras.run.channels import fields
+from arn_keras.run.config import Config
 
 SOURCES = 100_000
 
@@ -199,3 +201,32 @@ def test_what_cannot_be_is_refused(make, message):
 def test_an_odd_number_of_reals_is_refused():
     with pytest.raises(DataError, match=r"even number of reals in the last axis.*got 7"):
         Rayleigh()(silence(2, 7), snr_db=0.0)
+
+
+NONE_OF_THEM = dict.fromkeys(("fast_fading", "k_factor_db", "pilots", "equalizer"))
+
+
+@pytest.mark.parametrize(
+    ("options", "in_effect"),
+    [
+        ({}, {"channel": "awgn", "csi": "perfect", **NONE_OF_THEM}),
+        (
+            {"channel": "rayleigh", "fast_fading": True},
+            {"fast_fading": True, "k_factor_db": None, "pilots": None, "equalizer": "mmse"},
+        ),
+        (
+            {"channel": "rician", "csi": "pilots", "equalizer": "zero-forcing"},
+            {"fast_fading": False, "k_factor_db": 6.0, "pilots": 8, "equalizer": "zero-forcing"},
+        ),
+        (
+            {"channel": "rician", "k_factor_db": -3.0, "csi": "pilots", "pilots": 2},
+            {"k_factor_db": -3.0, "pilots": 2},
+        ),
+        ({"channel": "rayleigh", "csi": "none"}, {"csi": "none", "equalizer": None}),
+        ({"eve_snr_offset_db": 3.0}, {"eve_snr_offset_db": 3.0}),
+    ],
+)
+def test_a_row_says_of_the_air_what_is_in_effect_and_what_is_by_default(options, in_effect):
+    found = fields(Config(**options))
+    assert found.keys() == {"channel", "csi", "eve_snr_offset_db", *NONE_OF_THEM}
+    assert found | in_effect == found

@@ -133,3 +133,6 @@ def test_what_the_channel_adds_is_handed_over_to_the_proof_of_a_bundle(half, tmp
     sent, *noises = (np.load(tmp_path / "handover" / f"{name}.npy") for name in files)
     for noise in noises:
         np.testing.assert_allclose(noise[0], -0.5 * sent, atol=1e-6)
+    facts = json.loads((tmp_path / "handover" / "facts.json").read_text())
+    assert facts["air"]["channel"] == half
+    assert facts["air"]["equalizer"] is None

@@ -24,6 +24,8 @@ from arn_keras.export.radio.frame import HALF_PULSE, LEVEL, PREAMBLE, Layout, co
 from arn_keras.export.radio.report import Rows
 from arn_keras.export.radio.search import candidates
 from arn_keras.pulse import ROLL_OFF
+from arn_keras.run.channels import fields
+from arn_keras.run.config import Config
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +276,8 @@ def test_modules_of_a_fading_air_get_symbols_of_least_squared_error(arn):
     for air, shrunk in (("awgn", False), ("rayleigh", True)):
         assert ends._shrunk(channel=air, csi="perfect") == shrunk
     assert not ends._shrunk(channel="rayleigh", csi="none")
+    forced = fields(Config(channel="rayleigh", equalizer="zero-forcing"))  # as a manifest has it
+    assert not ends._shrunk(**forced)
 
 
 def test_rows_come_into_a_file_that_numpy_reads(tmp_path):
