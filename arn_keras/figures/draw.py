@@ -3,6 +3,7 @@
 Nothing is trained, and no TensorFlow is loaded.
 """
 
+import collections
 import pathlib
 
 import numpy as np
@@ -77,16 +78,19 @@ def draw(path):
         files += _both_formats(path, name, fgsm_picture, examples, f"{dataset}, {seed}")
     rows = list(read_rows(path).values())
     measure = _task(path).measures[0] if rows else None
-    for dataset in sorted({row["dataset"] for row in rows}):
-        for eve in sorted({row["eve"] for row in rows}):
-            chosen = [row for row in rows if (row["dataset"], row["eve"]) == (dataset, eve)]
-            files += _draw_rows(path, chosen, measure, dataset, eve)
+    of = collections.defaultdict(list)
+    for row in rows:
+        offset = row.get("eve_snr_offset_db", 0.0)
+        placed = f" at {offset:+g} dB" if offset else ""
+        of[row["dataset"], row["eve"] + placed].append(row)
+    for dataset, eve in sorted(of):
+        files += _draw_rows(path, of[dataset, eve], measure, dataset, eve)
     return files
 
 
 def _draw_rows(path, rows, measure, dataset, eve):
     """Fig. 3 for each budget that has an axis of SNRs, Fig. 4 for each SNR that has one of PSRs."""
-    files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve}"
+    files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve.replace(' ', '-')}"
     pairs = [row for row in rows if row["psr_db"] is not None]
     how = measure, _chance(rows)
     for psr_db in sorted({row["psr_db"] for row in pairs}):

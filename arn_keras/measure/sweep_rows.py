@@ -26,26 +26,32 @@ KEY = (
     "snr_db",
     "eve",
 )
-# What does, too, where it is another than in all rows of before there was the field.
-ADDED = {"snr_aware": False}
 
 
-def key(row, fields=KEY, added=ADDED):
-    """What identifies a row, hashable; of other rows, by their own fields."""
+def key(row, fields=KEY, home=0.0):
+    """What identifies a row, hashable; of other rows, by their own fields.
+
+    Args:
+        row: of a sweep, or another.
+        fields: those that every row has.
+        home: Eve's SNR over Bob's in dB in rows whose key says nothing of it: all those of before
+            that was an axis.
+    """
     found = [row[name] for name in fields]
-    more = {name: row.get(name, before) for name, before in added.items()}
-    found += [[name, each] for name, each in more.items() if each != added[name]]
+    if fields is KEY:
+        more = {"snr_aware": False, "eve_snr_offset_db": home}
+        found += [[name, row[name]] for name in more if row.get(name, more[name]) != more[name]]
     return hashable(found)
 
 
-def read_rows(directory):
+def read_rows(directory, home=0.0):
     """The rows of a directory, {key: row}, without changing anything; none if it has none.
 
     Raises:
         RunDirError: if a row is damaged.
     """
     path = pathlib.Path(directory) / JOURNAL
-    return read(path) if path.exists() else _earlier(path.with_name(EXPORT))[0]
+    return read(path) if path.exists() else _earlier(path.with_name(EXPORT), home)[0]
 
 
 class SweepRows:
@@ -55,16 +61,17 @@ class SweepRows:
         directory: the sweep's, of this process alone.
         configuration: written into each row under this name; rows of another are refused.
         say: called with each line for the user.
+        home: as of `key`.
 
     Raises:
         RunDirError: as `Journal`; if the rows belong to another configuration.
     """
 
-    def __init__(self, directory, configuration, say):
+    def __init__(self, directory, configuration, say, home=0.0):
         path = pathlib.Path(directory) / JOURNAL
         self._export = path.with_name(EXPORT)
         self._configuration = configuration
-        earlier, torn = ({}, b"") if path.exists() else _earlier(self._export)
+        earlier, torn = ({}, b"") if path.exists() else _earlier(self._export, home)
         self._check(self._export, earlier)
         self._journal = Journal(path, say, earlier)
         if earlier or torn:
@@ -107,7 +114,7 @@ class SweepRows:
             raise RunDirError(f"{self._export}: cannot be written: {error.strerror}") from None
 
 
-def _earlier(path):
+def _earlier(path, home):
     """Rows of a `rows.jsonl`, {key: row}, whole lines only; and the bytes of a torn last line."""
     content = read_bytes(path) if path.exists() else b""
     *lines, torn = content.split(b"\n")
@@ -115,7 +122,7 @@ def _earlier(path):
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            identity = key(row)
+            identity = key(row, home=home)
         except (ValueError, TypeError, KeyError):
             raise RunDirError(
                 f"{path}: expected a row in line {number}, got {line[:40]!r}"

@@ -46,14 +46,14 @@ def run(options):
 
     plan = plan_of(options, names)
     configs = {
-        (name, seed): settings(options, name, seed).resolve(name, len(dataset.train))
-        for name, dataset in datasets.items()
-        for seed in options.seed
+        base: settings(options, *base).resolve(base[0], len(datasets[base[0]].train))
+        for base in itertools.product(datasets, options.seed, options.eve_snr_offset_db)
     }
     for config in configs.values():
         channels(config)
     base = Base(options.saved, problem) if options.saved else None
-    study = Study(options.problem, datasets, configs, plan, 1 in options.figure, say, base)
+    how = 1 in options.figure, say, base, options.home
+    study = Study(options.problem, datasets, configs, plan, *how)
     if options.dry_run:
         study.show_plan(options.out, options.jobs or usable_cores())
         return

@@ -23,6 +23,11 @@ class Base:
             raise RunDirError(f"{saved.path}: expected a trained link; run train.py to its end")
         self.models(LINK)
 
+    @property
+    def eve_snr_offset_db(self):
+        """Eve's SNR over Bob's in dB where its eavesdroppers learnt."""
+        return self._saved.config.eve_snr_offset_db
+
     def has(self, stage):
         """Whether the run has the models of a stage."""
         return self._saved.done(stage)

@@ -1,8 +1,13 @@
 """Where a sweep keeps what is trained, and which modules a row was measured on.
 
-DATASET/seed-N/ has the base stages, `arn/POINT/` in it the pair of each point.
+DATASET/seed-N/ has the base stages, `arn/POINT/` in it the pair of each point. Where Eve hears at
+another SNR than in the directory's own rows, hers and the pairs are in `eve=X/` in it.
 """
 
+import pathlib
+
+from arn_keras.errors import RunDirError
+from arn_keras.files import read_json
 from arn_keras.run import records
 
 
@@ -11,24 +16,43 @@ def base(dataset, seed):
     return f"{dataset.replace('/', '-').replace(':', '-')}/seed-{seed}"
 
 
+def home(path, new=0.0):
+    """Eve's SNR over Bob's, in dB, of what a directory has of before that was an axis.
+
+    Args:
+        path: of a sweep.
+        new: what it is in a directory that is not there yet.
+    """
+    file = pathlib.Path(path) / "config.json"
+    if not file.exists():
+        return new
+    found = read_json(file)
+    try:
+        return float(found["config"].get("eve_snr_offset_db", new))
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise RunDirError(f"{file}: expected a sweep's configuration") from None
+
+
 class Folders:
     """The stages of a sweep's directory, by data set, seed and point.
 
     Args:
         path: the sweep's directory.
         scenario: `scenario.scenario.Scenario`.
+        home: see `home`.
     """
 
-    def __init__(self, path, scenario):
-        self.path, self._scenario = path, scenario
+    def __init__(self, path, scenario, home=0.0):
+        self.path, self._scenario, self._home = path, scenario, home
 
-    def stage(self, dataset, seed, stage):
-        """Name of a base stage: "link", or an eavesdropper's."""
-        return f"{base(dataset, seed)}/{stage}"
+    def stage(self, dataset, seed, offset, stage):
+        """Name of a base stage: "link", which knows nothing of Eve, or an eavesdropper's."""
+        at_home = stage == "link" or offset == self._home
+        return f"{base(dataset, seed)}/{stage if at_home else f'eve={offset:g}/{stage}'}"
 
     def pair(self, point):
         """Name of the stage of a point's pair; None for the plain link."""
-        return point.knowledge and f"{base(point.dataset, point.seed)}/arn/{point.name}"
+        return point.knowledge and self.stage(*point.base, f"arn/{point.name}")
 
     def examples(self, dataset, seed):
         """File of the arrays of Fig. 1."""
@@ -38,20 +62,18 @@ class Folders:
         """Names of the classifiers in the loss of a point's pair."""
         return self._scenario.in_loss(point.knowledge, point.black_box or "single")
 
-    def base_sources(self, dataset, seed, stage):
+    def base_sources(self, *of):
         """The stages that a base stage is made from."""
-        return [] if stage == "link" else [self.stage(dataset, seed, "link")]
+        *base, stage = of
+        return [] if stage == "link" else [self.stage(*base, "link")]
 
     def pair_sources(self, point):
         """The stages that a point's pair is made from."""
-        return [
-            self.stage(point.dataset, point.seed, each) for each in ("link", *self.in_loss(point))
-        ]
+        return [self.stage(*point.base, each) for each in ("link", *self.in_loss(point))]
 
-    def base_done(self, dataset, seed, stage):
+    def base_done(self, *of):
         """Whether a base stage is there, as it was made."""
-        sources = self.base_sources(dataset, seed, stage)
-        return not records.why_not(self.path, self.stage(dataset, seed, stage), sources)
+        return not records.why_not(self.path, self.stage(*of), self.base_sources(*of))
 
     def pair_done(self, point):
         """Whether a point's pair is there, made from the link and classifiers that are there."""
@@ -64,8 +86,8 @@ class Folders:
             {"link_sha256", "eve_sha256", "pair_sha256"}: the first digits of each.
         """
         parts = {
-            "link": self.stage(point.dataset, point.seed, "link"),
-            "eve": self.stage(point.dataset, point.seed, self._scenario.stage_of(eve)),
+            "link": self.stage(*point.base, "link"),
+            "eve": self.stage(*point.base, self._scenario.stage_of(eve)),
             "pair": self.pair(point),
         }
         return {

@@ -5,6 +5,7 @@ what is measured are one point; all points of a data set and seed share one base
 """
 
 import dataclasses
+import itertools
 import math
 
 from arn_keras.errors import ConfigError
@@ -24,7 +25,7 @@ FIGURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One trained pair, or (without knowledge and what follows) the plain link.
+    """One trained pair, or (without knowledge) the plain link.
 
     Attributes:
         dataset: name of the data set.
@@ -34,6 +35,7 @@ class Point:
         training_snr_db: (low, high), drawn uniformly for each source in training.
         psr_db: budget P of Eq. (20).
         snr_aware: whether the pair is told the SNR.
+        eve_snr_offset_db: Eve's SNR over Bob's, in her training, the pair's and the measurement.
     """
 
     dataset: str
@@ -43,6 +45,12 @@ class Point:
     training_snr_db: tuple[float, float] | None = None
     psr_db: float | None = None
     snr_aware: bool = False
+    eve_snr_offset_db: float = 0.0
+
+    @property
+    def base(self):
+        """What it shares Eve with: (dataset, seed, eve_snr_offset_db)."""
+        return self.dataset, self.seed, self.eve_snr_offset_db
 
     @property
     def name(self):
@@ -70,6 +78,7 @@ class Grid:
             or a number (one pair for all, at that SNR).
         cases: of `CASES`.
         eves: of `eve.EVE_STAGES`.
+        eve_snr_offsets_db: Eve's SNR over Bob's, in dB.
 
     Raises:
         ConfigError: if a list is empty or a value cannot be used.
@@ -84,6 +93,7 @@ class Grid:
     trainings: tuple = ("matched",)
     cases: tuple[str, ...] = CASES
     eves: tuple[str, ...] = ("frozen",)
+    eve_snr_offsets_db: tuple[float, ...] = (0.0,)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -96,6 +106,7 @@ class Grid:
             ("--snr-db", self.snrs_db),
             ("--psr-db", self.psrs_db),
             ("--training-snr-db", numbers),
+            ("--eve-snr-offset-db", self.eve_snr_offsets_db),
         ):
             for value in values:
                 if not math.isfinite(value):
@@ -103,14 +114,13 @@ class Grid:
 
     def plan(self):
         """What to do: {point: [(case, eve, snr_db), ...]}, in a fixed order, nothing twice."""
-        found = {}
-        for dataset in self.datasets:
-            for seed in self.seeds:
-                plain = [case for case in self.cases if case == "original"]
-                self._add(found, Point(dataset, seed), plain, self.snrs_db)
-                for point, snrs_db in self._pairs(dataset, seed):
-                    cases = [case for case in self.cases if case != "original"]
-                    self._add(found, point, cases, snrs_db)
+        found, of_pairs = {}, [case for case in self.cases if case != "original"]
+        for of in itertools.product(self.datasets, self.seeds, map(float, self.eve_snr_offsets_db)):
+            plain = [case for case in self.cases if case == "original"]
+            dataset, seed, offset = of
+            self._add(found, Point(dataset, seed, eve_snr_offset_db=offset), plain, self.snrs_db)
+            for point, snrs_db in self._pairs(*of):
+                self._add(found, point, of_pairs, snrs_db)
         return {point: list(measured) for point, measured in found.items() if measured}
 
     def _add(self, found, point, cases, snrs_db):
@@ -120,14 +130,14 @@ class Grid:
                 for eve in self.eves:
                     measured[case, eve, float(snr_db)] = None
 
-    def _pairs(self, dataset, seed):
+    def _pairs(self, dataset, seed, offset):
         for knowledge in self.knowledges:
             box = self.black_box if knowledge == "black" else None
             for psr_db in self.psrs_db:
                 for training in self.trainings:
                     for low, high, measured in self._training(training):
-                        trained = (float(low), float(high)), float(psr_db), training == "aware"
-                        yield Point(dataset, seed, knowledge, box, *trained), measured
+                        how = (float(low), float(high)), float(psr_db), training == "aware"
+                        yield Point(dataset, seed, knowledge, box, *how, offset), measured
 
     def _training(self, training):
         if training == "matched":
@@ -135,6 +145,12 @@ class Grid:
         if training in ("range", "aware"):
             return [(min(self.snrs_db), max(self.snrs_db), self.snrs_db)]
         return [(training, training, self.snrs_db)]
+
+
+def named(dataset, seed, eve_snr_offset_db):
+    """A base for the user's eyes."""
+    placed = f", Eve at {eve_snr_offset_db:+g} dB" if eve_snr_offset_db else ""
+    return f"{dataset}, seed {seed}{placed}"
 
 
 def merge(plans):
@@ -146,15 +162,16 @@ def merge(plans):
     return {point: list(measured) for point, measured in merged.items()}
 
 
-def remaining(plan, keys):
+def remaining(plan, keys, home=0.0):
     """The part of a plan whose rows are not there yet.
 
     Args:
         plan: as `Grid.plan` gives it.
         keys: of the rows that are there, as `sweep_rows.key` gives them: anything that has `in`.
+        home: as of `sweep_rows.key`.
     """
     left = {
-        point: [m for m in measured if row_key(point, *m) not in keys]
+        point: [m for m in measured if row_key(point, *m, home) not in keys]
         for point, measured in plan.items()
     }
     return {point: measured for point, measured in left.items() if measured}
@@ -173,9 +190,10 @@ def identity(point, case, eve, snr_db):
         "snr_aware": point.snr_aware,
         "snr_db": snr_db,
         "eve": eve,
+        "eve_snr_offset_db": point.eve_snr_offset_db,
     }
 
 
-def row_key(point, case, eve, snr_db):
+def row_key(point, case, eve, snr_db, home=0.0):
     """The key of a row that is not measured yet, as `sweep_rows.key` gives it of one that is."""
-    return key(identity(point, case, eve, snr_db))
+    return key(identity(point, case, eve, snr_db), home=home)

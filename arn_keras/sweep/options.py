@@ -13,11 +13,11 @@ from arn_keras.run import command
 from arn_keras.run.config import Config, flag
 from arn_keras.run.saved import SavedRun
 from arn_keras.sweep import grid
+from arn_keras.sweep.folders import home
 
 # Options of the main job that are the same here, for all points alike.
 _SHARED = (
     *("scenario", "channel", "fast_fading", "k_factor_db", "csi", "pilots", "equalizer"),
-    "eve_snr_offset_db",
     *("block", "block_width", "block_depth", "keep_power", "data_dir", "black_box"),
     *("privacy_loss", "epochs", "link_epochs", "eve_epochs", "batch_size", "learning_rate"),
     *("limit", "jit_compile", "quiet"),
@@ -26,7 +26,18 @@ _NOT_IDENTITY = {"data_dir", "black_box", "quiet"}
 # What may be asked of a finished run's link: all else is as the run has it.
 _OF_ANY_RUN = {
     *("run_dir", "figure", "snr_db", "psr_db", "training_snr_db", "knowledge", "black_box"),
-    *("case", "measured_eve", "out", "jobs", "ray", "gpus", "dry_run", "data_dir", "quiet"),
+    *(
+        "case",
+        "measured_eve",
+        "eve_snr_offset_db",
+        "out",
+        "jobs",
+        "ray",
+        "gpus",
+        "dry_run",
+        "data_dir",
+        "quiet",
+    ),
 }
 
 
@@ -65,9 +76,8 @@ def parse(arguments=None):
     parser.add_argument(
         "--training-snr-db",
         type=_training,
-        help="SNR in training: matched (a pair for each SNR), range (one pair for all, over the "
-        "span of --snr-db), aware (one pair for all that is told the SNR), or a number (one pair "
-        "for all) (default: matched, or the run's)",
+        help="SNR in training: matched (a pair for each SNR), range (one pair over the span of "
+        "--snr-db), aware (one that is told the SNR), or a number (default: matched, or the run's)",
         **several,
     )
     parser.add_argument(
@@ -83,16 +93,21 @@ def parse(arguments=None):
         help="who is measured: frozen, frozen_wide or frozen_conv (the letter's Eve, and two whom "
         "no pair is trained against), or a name of arn_keras.eve.EVES",
     )
-    parser.add_argument("--seed", type=int, nargs="+", metavar="N", default=[0])
     parser.add_argument(
-        "--dataset", nargs="+", metavar="NAME", default=["auto"], help="as for train.py"
+        "--eve-snr-offset-db",
+        type=float,
+        help="Eve's SNR over Bob's in dB, in her training, the pair's and the measurement "
+        "(default: 0, or the run's)",
+        **several,
     )
+    parser.add_argument("--seed", type=int, nargs="+", metavar="N", default=[0])
+    named = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument("--dataset", default=["auto"], help="as for train.py", **named)
     parser.add_argument(
         "--link-snr-db",
         type=float,
-        nargs="+",
-        metavar="X",
         default=[10.0],
+        **several,
         help="SNR at which base link and eavesdroppers are trained; two values are a range "
         "(default: 10)",
     )
@@ -109,13 +124,8 @@ def parse(arguments=None):
         metavar="ADDRESS",
         help="run on Ray: on the cluster at HOST:PORT or auto, without a value on this machine",
     )
-    parser.add_argument(
-        "--gpus",
-        type=float,
-        default=0.0,
-        metavar="X",
-        help="GPUs a task needs, on Ray (default: 0)",
-    )
+    gpus = {"type": float, "default": 0.0, "metavar": "X"}
+    parser.add_argument("--gpus", help="GPUs a task needs, on Ray (default: 0)", **gpus)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost only")
     for field in dataclasses.fields(Config):
         if field.name in _SHARED:
@@ -127,6 +137,9 @@ def parse(arguments=None):
             unsaid = argparse.Namespace(**dict.fromkeys(vars(options), _UNSAID))
             _take(options, parser.parse_args(arguments, unsaid))
         options.out = options.out or pathlib.Path("runs/sweep")
+        offset = options.saved.config.eve_snr_offset_db if options.saved else 0.0
+        options.eve_snr_offset_db = list(dict.fromkeys(options.eve_snr_offset_db or [offset]))
+        options.home = home(options.out, new=offset)
         _check(options)
     except ArnError as error:
         parser.error(str(error))
@@ -183,13 +196,15 @@ def _check(options):
         if eve not in known:
             raise ConfigError(f"--eve: expected one of {', '.join(known)}, got {eve!r}")
     for seed in options.seed:
-        settings(options, "auto", seed)
+        for offset in options.eve_snr_offset_db:
+            settings(options, "auto", seed, offset)
     plan_of(options, {name: name for name in options.dataset})
 
 
-def settings(options, dataset, seed):
-    """The `Config` that the base stages and all pairs of a data set and seed share."""
+def settings(options, dataset, seed, eve_snr_offset_db):
+    """The `Config` that the base stages and all pairs of a `grid.Point.base` share."""
     shared = {name: getattr(options, name) for name in _SHARED}
+    shared |= {"eve_snr_offset_db": eve_snr_offset_db}
     snr_db = (options.link_snr_db[0], options.link_snr_db[-1])
     try:
         return Config(dataset=dataset, seed=seed, snr_db=snr_db, problem=options.problem, **shared)
@@ -220,6 +235,7 @@ def plan_of(options, names):
             black_box=options.black_box,
             cases=tuple(options.case),
             eves=tuple(options.measured_eve),
+            eve_snr_offsets_db=tuple(options.eve_snr_offset_db),
             **preset,
         ).plan()
         for preset in presets
@@ -230,6 +246,7 @@ def identity(options):
     """What all rows of a directory have in common, whatever was asked for later."""
     fields = {name: getattr(options, name) for name in _SHARED if name not in _NOT_IDENTITY}
     low, high = options.link_snr_db[0], options.link_snr_db[-1]
+    fields["eve_snr_offset_db"] = options.home  # an axis now: it is no more than a name
     found = {"sweep": True, "link_snr_db": [low, high], **fields}
     if options.saved is None:
         return {**found, "options": options.problem.identity()}

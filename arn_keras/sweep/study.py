@@ -28,14 +28,15 @@ class Study:
     Args:
         scenario: `scenario.scenario.Scenario`.
         datasets: {name: `data.dataset.Dataset`}.
-        configs: {(name, seed): resolved `run.config.Config`}.
+        configs: {(name, seed, Eve's SNR over Bob's in dB): resolved `run.config.Config`}.
         plan: {`grid.Point`: [(case, eve, snr_db), ...]}.
         examples: whether the arrays of Fig. 1 are wanted too.
         say: called with each line for the user.
         base: `base.Base` of the run whose link and eavesdroppers are taken; None to train all.
+        home: as of `sweep_rows.key`.
     """
 
-    def __init__(self, scenario, datasets, configs, plan, examples, say, base=None):
+    def __init__(self, scenario, datasets, configs, plan, examples, say, base=None, home=0.0):
         self._scenario = scenario
         self._task = scenario.task(next(iter(datasets.values())))
         self._datasets = datasets
@@ -43,22 +44,21 @@ class Study:
         self._plan = plan
         self._examples = examples
         self._say = say
-        self._base = base
+        self._base, self._home = base, home
 
     def show_plan(self, out, workers):
         """Says what is left to do in a directory, and what it costs; changes nothing."""
-        left, folders = grid.remaining(self._plan, read_rows(out)), Folders(out, self._scenario)
+        left = grid.remaining(self._plan, read_rows(out, self._home), self._home)
+        folders = Folders(out, self._scenario, self._home)
         stages = [
-            (*of, stage)
-            for *of, stage in self._stages(left)
-            if not (folders.base_done(*of, stage) or self._taken(stage))
+            of for of in self._stages(left) if not (folders.base_done(*of) or self._taken(*of))
         ]
         pairs = [p for p in left if p.knowledge and not folders.pair_done(p)]
         rows = sum(map(len, left.values()))
-        for dataset, seed, stage in stages:
-            self._say(f"train    {dataset}, seed {seed}: {stage}")
+        for *base, stage in stages:
+            self._say(f"train    {grid.named(*base)}: {stage}")
         for point in pairs:
-            self._say(f"train    {point.dataset}, seed {point.seed}: {point.name}")
+            self._say(f"train    {grid.named(*point.base)}: {point.name}")
         operations = (
             sum(self._cost(*base).stage(stage) for *base, stage in stages)
             + sum(self._point_cost(point, [], False) for point in pairs)
@@ -87,14 +87,13 @@ class Study:
             ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
         """
         with RunDirectory(out, identity, versions(), "--out", {"task": self._task}) as directory:
-            rows = SweepRows(directory.path, configuration, self._say)
-            folders = Folders(directory.path, self._scenario)
+            rows = SweepRows(directory.path, configuration, self._say, self._home)
+            folders = Folders(directory.path, self._scenario, self._home)
             self._drop_stale(rows, folders)
-            left = grid.remaining(self._plan, rows)
+            left = grid.remaining(self._plan, rows, self._home)
+            of_examples = {base[:2]: base for base in self._configs if self._examples}
             examples = [
-                base
-                for base in self._configs
-                if self._examples and not folders.examples(*base).exists()
+                base for of, base in of_examples.items() if not folders.examples(*of).exists()
             ]
             try:
                 if left or examples:
@@ -108,7 +107,7 @@ class Study:
     def _drop_stale(self, rows, folders):
         """Removes rows of the plan that were measured on other modules than are there now."""
         names = {
-            grid.row_key(point, *each): (point, each[1])
+            grid.row_key(point, *each, self._home): (point, each[1])
             for point, measured in self._plan.items()
             for each in measured
         }
@@ -121,7 +120,7 @@ class Study:
         data = {name: engine.share(_in_memory(dataset)) for name, dataset in self._datasets.items()}
         stages = self._stages(left, examples)
         for of in stages:
-            if self._taken(of[-1]) and not folders.base_done(*of):
+            if self._taken(*of) and not folders.base_done(*of):
                 files = self._base.files(of[-1])
                 self._store(directory, folders.stage(*of), folders.base_sources(*of), files)
         missing = [stage for stage in stages if not folders.base_done(*stage)]
@@ -130,39 +129,38 @@ class Study:
         total = sum(self._cost(*base).stage(stage) for *base, stage in missing)
         with Progress(total + sum(costs.values()), self._say) as progress:
             for is_link in (True, False):  # classifiers learn from the link's signals
-                tasks = [stage for stage in missing if (stage[2] == "link") is is_link]
+                tasks = [stage for stage in missing if (stage[-1] == "link") is is_link]
                 models = self._share_models(directory, folders, stages, engine)
                 arguments = [
-                    (data[d], models[d, seed], self._configs[d, seed], stage)
-                    for d, seed, stage in tasks
+                    (data[base[0]], models[*base], self._configs[*base], stage)
+                    for *base, stage in tasks
                 ]
                 for index, files in engine.run(points.train_stage, arguments):
                     if isinstance(files, Exception):
                         raise files
-                    dataset, seed, stage = tasks[index]
+                    *base, stage = tasks[index]
                     sources = folders.base_sources(*tasks[index])
                     self._store(directory, folders.stage(*tasks[index]), sources, files)
-                    progress.done(
-                        self._cost(dataset, seed).stage(stage), f"{dataset}, seed {seed}: {stage}"
-                    )
+                    cost_of_it = self._cost(*base).stage(stage)
+                    progress.done(cost_of_it, f"{grid.named(*base)}: {stage}")
             models = self._share_models(directory, folders, stages, engine)
             self._run_points(directory, folders, rows, left, data, models, engine, costs, progress)
             tasks = [
-                (data[d], models[d, seed], self._configs[d, seed], _FIGURE_1_PSR_DB)
-                for d, seed in examples
+                (data[base[0]], models[base], self._configs[base], _FIGURE_1_PSR_DB)
+                for base in examples
             ]
             for index, arrays in engine.run(points.fgsm_example, tasks):
                 if isinstance(arrays, Exception):
                     raise arrays
-                write_arrays(folders.examples(*examples[index]), arrays)
+                write_arrays(folders.examples(*examples[index][:2]), arrays)
 
     def _run_points(self, directory, folders, rows, left, data, models, engine, costs, progress):
         todo, failed = list(left), []
         tasks = (
             (
                 data[point.dataset],
-                models[point.dataset, point.seed],
-                self._configs[point.dataset, point.seed],
+                models[point.base],
+                self._configs[point.base],
                 point,
                 left[point],
                 read_files(directory.path, folders.pair(point), *_PAIR)
@@ -181,34 +179,39 @@ class Study:
             if files and not folders.pair_done(point):
                 self._store(directory, folders.pair(point), folders.pair_sources(point), files)
             rows.add(
-                {key(row): {**row, **folders.made_from(point, row["eve"])} for row in measured}
+                {
+                    key(row, home=self._home): {**row, **folders.made_from(point, row["eve"])}
+                    for row in measured
+                }
             )
-            progress.done(costs[point], f"{point.dataset}, seed {point.seed}: {point.name}")
+            progress.done(costs[point], f"{grid.named(*point.base)}: {point.name}")
         if failed:
             raise SweepError(f"{len(failed)} of {len(todo)} points failed; the first: {failed[0]}")
 
     def _share_models(self, directory, folders, stages, engine):
         """A handle for each base: {stage: {name: bytes}} of the stages that are done."""
         files = collections.defaultdict(dict)
-        for dataset, seed, stage in stages:
+        for *base, stage in stages:
             names = _PAIR if stage == "link" else ("classifier",)
-            if folders.base_done(dataset, seed, stage):
-                found = read_files(directory.path, folders.stage(dataset, seed, stage), *names)
-                files[dataset, seed][stage] = found
+            if folders.base_done(*base, stage):
+                found = read_files(directory.path, folders.stage(*base, stage), *names)
+                for each in self._configs:  # a link is that of every place of Eve
+                    if each == tuple(base) or (stage == "link" and each[:2] == tuple(base[:2])):
+                        files[each][stage] = found
         return {base: engine.share(files[base]) for base in self._configs}
 
     def _stages(self, left, examples=()):
-        """The base stages that points need: [(dataset, seed, stage), ...], the link first."""
-        needed = {}
+        """The base stages that points need: [(*base, stage), ...], the link first, once for all."""
+        needed, links = {}, {base[:2]: (*base, "link") for base in reversed(self._configs)}
         for point, measured in left.items():
-            base = point.dataset, point.seed
-            names = ["link", *(self._scenario.stage_of(eve) for _, eve, _ in measured)]
+            names = [self._scenario.stage_of(eve) for _, eve, _ in measured]
             if point.knowledge:
                 names += self._in_loss(point)
-            needed.update(dict.fromkeys((*base, name) for name in names))
+            needed[links[point.base[:2]]] = None
+            needed.update(dict.fromkeys((*point.base, name) for name in names))
         for base in examples:
             eve = next(iter(self._scenario.measured.values()))
-            needed.update(dict.fromkeys([(*base, "link"), (*base, eve)]))
+            needed.update(dict.fromkeys([links[base[:2]], (*base, eve)]))
         return list(needed)
 
     def _store(self, directory, stage, sources, files):
@@ -220,22 +223,25 @@ class Study:
     def _in_loss(self, point):
         return self._scenario.in_loss(point.knowledge, point.black_box or "single")
 
-    def _taken(self, stage):
-        return self._base is not None and self._base.has(stage)
+    def _taken(self, dataset, seed, offset, stage):
+        """Whether a stage is the run's own: of its eavesdroppers those that hear as they learnt."""
+        if self._base is None or not self._base.has(stage):
+            return False
+        return stage == "link" or offset == self._base.eve_snr_offset_db
 
-    def _given(self, stage):
-        if self._taken(stage):
+    def _given(self, base, stage):
+        if self._taken(*base, stage):
             return self._base.models(stage)
         files = self._scenario.given().get(stage)
         return files and given.load(files)
 
     @functools.cache  # noqa: B019  as long as this study
-    def _cost(self, name, seed):
-        of = self._datasets[name], self._configs[name, seed]
-        return cost.Cost(self._scenario, *of, self._given)
+    def _cost(self, *base):
+        of = self._datasets[base[0]], self._configs[base]
+        return cost.Cost(self._scenario, *of, functools.partial(self._given, base))
 
     def _point_cost(self, point, measured, is_trained):
-        costs = self._cost(point.dataset, point.seed)
+        costs = self._cost(*point.base)
         operations = costs.rows(len(measured))
         if point.knowledge and not is_trained:
             operations += costs.pair(self._in_loss(point))
