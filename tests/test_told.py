@@ -26,7 +26,7 @@ def with_random_heads(model, seed=0):
     """The module with scales and shifts that are not zero, as training makes them."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
-        if layer.name.endswith(("_scale", "_shift")):
+        if layer.name.endswith(("_scale", "_shift", "_share")):
             layer.set_weights([rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
     return model
 
@@ -37,7 +37,7 @@ def parts(model):
     }
 
 
-def in_numpy(model, signal, snr_db):
+def in_numpy(model, signal, snr_db, is_bob):
     """Residual of a dense module that is told the SNR, by `pair.film`'s formulas."""
     w = parts(model)
     place = np.clip((snr_db - 10.0) / 15.0, -1, 1)[:, None]
@@ -50,7 +50,8 @@ def in_numpy(model, signal, snr_db):
     for name in ("hidden_1", "hidden_2"):
         h = np.maximum(h @ w[name][0] + w[name][1], 0)
         h = h * (1 + of(f"{name}_scale")) + of(f"{name}_shift")
-    return (h @ w["residual"][0] + w["residual"][1]) * (1 + of("residual_scale"))
+    residual = (h @ w["residual"][0] + w["residual"][1]) * (1 + of("residual_scale"))
+    return residual + of("signal_share") * signal if is_bob else residual
 
 
 @pytest.mark.parametrize(("build", "sign"), [(build_transmitter_arn, 1), (build_receiver_arn, -1)])
@@ -58,7 +59,7 @@ def test_a_module_that_is_told_the_snr_scales_and_shifts_its_features_by_the_for
     model = with_random_heads(build((16,), hidden=(12, 9), snr_db=(LOW, HIGH)))
     signal = np.random.default_rng(1).normal(size=(6, 16)).astype("float32")
     snr_db = np.array([-40, -5, 0, 12.5, 25, 60], "float32")
-    expected = signal + sign * in_numpy(model, signal, snr_db)
+    expected = signal + sign * in_numpy(model, signal, snr_db, sign < 0)
     np.testing.assert_allclose(model([signal, snr_db[:, None]]), expected, atol=1e-5)
     given = [tf.constant(signal[2:4])] * 2
     at_two = [np.asarray(tell(model, each, s)) for each, s in zip(given, (0.0, 25.0), strict=True)]
@@ -201,8 +202,8 @@ def test_what_is_reachable_is_measured_at_each_snr():
 
 
 def test_a_source_weighs_by_what_is_reachable_at_its_snr():
-    losses = np.array([4.0, 2.0, 1.0], "float32")  # at -5, 10 and 25 dB
-    mean = np.mean(1 / losses)
+    losses = np.array([16.0, 4.0, 1.0], "float32")  # at -5, 10 and 25 dB
+    mean = np.mean([0.25, 0.5, 1.0])
     found = reach.weights_at(
         tf.constant(losses), tf.constant([LOW, HIGH]), tf.constant([-5.0, 2.5, 10.0, 25.0])
     )

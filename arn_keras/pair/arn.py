@@ -15,7 +15,7 @@ from keras import layers, ops
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS
-from arn_keras.pair.film import embedded, scaled
+from arn_keras.pair.film import embedded, scaled, share
 from arn_keras.rooms import answer
 
 
@@ -39,6 +39,7 @@ def _build_arn(
     input_name,
     output_name,
     snr_db=None,
+    takes_noise_out=False,
     pauses=False,
 ):
     residual_of = answer(BLOCKS, block)
@@ -63,6 +64,7 @@ def _build_arn(
         inputs = [signal, keras.Input((1,), name="snr_db")]
         told = embedded(inputs[1], *snr_db)
         residual = scaled(residual_of(signal, told=told, **options), told)
+        residual = residual + share(signal, told) if takes_noise_out else residual
     if pauses:
         # 1 above an amplitude of 0.006, 0 in silence: of operators that are quantised well.
         loudest = ops.max(ops.abs(signal), axis=-1, keepdims=True)
@@ -149,4 +151,5 @@ def build_receiver_arn(
         input_name="received",
         output_name="cleaned",
         snr_db=snr_db,
+        takes_noise_out=True,
     )
