@@ -7,7 +7,7 @@ another SNR than in the directory's own rows, hers and the pairs are in `eve=X/`
 import pathlib
 
 from arn_keras.errors import RunDirError
-from arn_keras.files import read_json
+from arn_keras.machine.files import read_json
 from arn_keras.run import records
 
 

@@ -60,7 +60,7 @@ class CompositeStep(NoisyLink):
     def _terms(self, data, training):
         x, y = data
         y, source = outputs(y), inputs(x)["source"]
-        snr_db = self.draw_snr_db(keras.tree.flatten(source)[0])
+        snr_db = self.draw_snr_db(y["label"])
         target, signals = y.get("target"), self.signals(x, training, snr_db)
         target = given.target_of(source, self.preprocessing) if target is None else target
         added = self.losses
