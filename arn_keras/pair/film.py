@@ -9,7 +9,7 @@ The scales and shifts are of a small network of the SNR alone, one for all layer
 of y in Bob's residual is what a linear receiver of least squared error takes out of white noise,
 sigma^2 / (1 + sigma^2) of it: three quarters at -5 dB, a hundredth at 20 dB. Perez et al., *FiLM:
 Visual Reasoning with a General Conditioning Layer*, AAAI 2018; for the SNR of a link Xu et al.,
-*Wireless Image Transmission Using Deep Source Channel Coding With Attention Modules*, 2021 (ADJSCC),
+*Wireless Image Transmission Using Deep Source Channel Coding With Attention Modules*, ADJSCC, 2021,
 whose scales depend on the features too, which is left out. Beyond the range that a module was made
 for it does what it does at the range's end.
 """
