@@ -4,12 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle
+from bundles import SHAPE, tiny_bundle, write_config
 
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.export import micro, runtime
 from arn_keras.export.radio.ends import open_end
 from arn_keras.export.runtime import Pair, SignalError
+from arn_keras.export.web.__main__ import made
 from arn_keras.pair.told import tell
 from arn_keras.power import db_to_ratio
 
@@ -146,3 +147,12 @@ def test_the_radio_refuses_a_pair_that_it_would_not_tell_anything(aware):
         ConfigError, match="expected a pair that is not told the SNR, for the radio"
     ):
         open_end(aware.path, "transmitter")
+
+
+def test_the_page_refuses_it_too_and_shows_another(aware, plain, tmp_path):
+    for name, modules in (("aware", aware), ("plain", plain)):
+        write_config(tmp_path / name)
+        shutil.copytree(modules.path, tmp_path / name / "bundle")
+    assert made(tmp_path / "plain")[1]["pair"] == f"{0:064x}"
+    with pytest.raises(RunDirError, match="expected a pair that is not told the SNR, for the page"):
+        made(tmp_path / "aware")

@@ -6,9 +6,10 @@ for both. So the gradient of a source that is sent at an SNR s counts
     w(s) = h / sqrt(m(s))     m(s): the base link's mean L2 at s, without modules; mean(w) = 1
 
 times, in each term of Eq. (19): at one SNR the three stand to each other as the letter has them,
-and what a pair is to do there is what one trained for it alone is. With the root a relative error
-counts for more at a low SNR, where it is harder to make small (measured: docs/results.md). The
-terms reported are as ever. The letter trains at one SNR and has none of this.
+and what a pair is to do there is what one trained for it alone is. The root stands between sources
+that count alike, where the low SNRs drown the high ones, and relative errors that do (w = h / m),
+where the high ones drown the low. The terms reported are as ever. The letter trains at one SNR and
+has none of this.
 """
 
 import keras

@@ -144,7 +144,8 @@ def made(run_dir):
             f"{run_dir}: expected a bundle with a pair of ARNs, which the page compares with keys, "
             f"got one of protection {manifest['protection']}"
         )
-    if saved.config.snr_aware:
+    arns = (each for of_role in manifest["modules"].values() for each in of_role.values())
+    if any("snr_db" in each for each in arns):
         raise RunDirError(f"{run_dir}: expected a pair that is not told the SNR, for the page")
     return saved, manifest
 
