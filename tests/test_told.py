@@ -222,16 +222,17 @@ def test_the_gradient_is_weighed_source_by_source_and_the_value_is_not():
     np.testing.assert_allclose(tape.gradient(loss, values), expected)
 
 
-def test_a_link_weighs_all_terms_and_reports_them_as_they_are():
+def test_a_link_weighs_the_task_alone_and_reports_it_as_it_is():
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(64, 8)).astype("float32"), rng.integers(0, 2, 64)
 
-    def gradients(levels):
+    def gradients(levels, task=10.0):
         keras.utils.set_random_seed(6)
         link = an_identity_link(reach=levels)
         link.compile(keras.optimizers.SGD(1.0))
         weights = [w.numpy() for w in link.trainable_variables]
-        logs = link.fit(x, y, batch_size=64, snr_db=(LOW, HIGH), psr_db=-60.0, verbose=0).history
+        how = {"psr_db": -60.0, "loss_weights": (10.0, task, 1.0), "verbose": 0}
+        logs = link.fit(x, y, batch_size=64, snr_db=(LOW, HIGH), **how).history
         after = [w.numpy() for w in link.trainable_variables]
         return logs, np.concatenate([(a - b).ravel() for a, b in zip(after, weights, strict=True)])
 
@@ -241,6 +242,26 @@ def test_a_link_weighs_all_terms_and_reports_them_as_they_are():
     assert logs == same_logs == other_logs
     np.testing.assert_allclose(same, plain, rtol=1e-4, atol=1e-7)
     assert np.linalg.norm(other - plain) > 0.1 * np.linalg.norm(plain)
+    without = [gradients(levels, task=0.0)[1] for levels in (None, [0.1, 10.0])]
+    np.testing.assert_allclose(*without, rtol=1e-4, atol=1e-7)
+    assert np.linalg.norm(without[0]) > 0
+
+
+def test_what_is_reachable_is_another_number_in_the_same_step():
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(64, 8)).astype("float32"), rng.integers(0, 2, 64)
+    moved = []
+    for levels in ([1.0, 1.0], [0.1, 10.0]):
+        keras.utils.set_random_seed(8)
+        if not moved:
+            link = an_identity_link(reach=levels)
+            link.compile(keras.optimizers.SGD(1.0))
+            before = link.get_weights()
+        link.set_weights(before)
+        link.reach.assign(levels)
+        link.fit(x, y, batch_size=64, snr_db=(LOW, HIGH), initial_epoch=0, verbose=0)
+        moved.append(link.receiver_arn.get_weights())
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(*moved, strict=True))
 
 
 def test_a_saved_link_keeps_what_is_reachable(tmp_path):

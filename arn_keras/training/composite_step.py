@@ -67,16 +67,13 @@ class CompositeStep(NoisyLink):
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
         ]
-        perturbation, estimate = signals.perturbation, signals.estimate
+        estimate = signals.estimate
         if self.reach is not None:
-            weight = weights_at(self.reach, self.snr_range_db, snr_db)
-            *logits, perturbation, estimate = (
-                weighed(each, weight) for each in (*logits, perturbation, estimate)
-            )
+            estimate = weighed(estimate, weights_at(self.reach, self.snr_range_db, snr_db))
         budget, over = db_to_ratio(self.psr_db), signals.sent if self.pauses else None
         if self.pauses:  # so much of the frame's mean is there to be perturbed
             budget *= sent_share(over)
-        power = self.power_loss(perturbation, budget)
+        power = self.power_loss(signals.perturbation, budget)
         target = losses.fitted_target(self.task_loss, target, estimate)
         task = ops.mean(self.task_loss(target, estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])

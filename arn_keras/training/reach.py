@@ -5,11 +5,10 @@ for both. So the gradient of a source that is sent at an SNR s counts
 
     w(s) = h / sqrt(m(s))     m(s): the base link's mean L2 at s, without modules; mean(w) = 1
 
-times, in each term of Eq. (19): at one SNR the three stand to each other as the letter has them,
-and what a pair is to do there is what one trained for it alone is. The root stands between sources
-that count alike, where the low SNRs drown the high ones, and relative errors that do (w = h / m),
-where the high ones drown the low. The terms reported are as ever. The letter trains at one SNR and
-has none of this.
+times in L2; L1 and L3, which are of one size at all SNRs, are as ever. The root stands between
+sources that count alike, where the low SNRs drown the high ones, and relative errors that do, w =
+h / m, where the high ones drown the low. The L2 reported is as ever, too. The letter trains at one
+SNR and has none of this.
 """
 
 import keras

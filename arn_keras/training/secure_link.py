@@ -63,7 +63,7 @@ class SecureLink(CompositeStep):
         bob_channel, eve_channel: what each hears through, made anew; `AWGN()`, Eve's as Bob's.
         pauses: whether places of the signal that are all zeros are not sent, as padding is not.
         reach: of a range of SNRs, the base link's own task loss at two or more, from the low end to
-            the high one, evenly: each source counts by what is reachable at its SNR
+            the high one, evenly: L2 of a source counts by what is reachable at its SNR
             (`training.reach`); None for all alike.
 
     Raises:
