@@ -56,7 +56,7 @@ def sweep(folder, kills, seed=0):
         rows = [json.dumps(row, sort_keys=True) for row in read_rows(place / "out").values()]
         return sorted(rows)
 
-    return _killed("kills-sweep", folder, kills, seed, start, product)
+    return _killed("kills-sweep", folder, kills, seed, start, product, share=0.5)
 
 
 def audit(folder, kills, seed=0):
@@ -74,7 +74,7 @@ def audit(folder, kills, seed=0):
     def product(place):
         return json.loads((place / "run" / "audit" / "audit.json").read_text())["rows"]
 
-    return _killed("kills-audit", folder, kills, seed, start, product)
+    return _killed("kills-audit", folder, kills, seed, start, product, share=0.5)
 
 
 def _trained(folder):
@@ -91,8 +91,12 @@ def _json(run):
     return json.loads((run / "results.json").read_text())
 
 
-def _killed(name, folder, kills, seed, start, product):
-    """Runs `start(place)` under kills at random moments until it ends, in place after place."""
+def _killed(name, folder, kills, seed, start, product, share=1.0):
+    """Runs `start(place)` under kills at random moments until it ends, in place after place.
+
+    Kills fall into the first `share` of the time that it takes undisturbed: what goes on where it
+    was comes to its end all the same, and most attempts are killed.
+    """
     tally, chance = Tally(name), random.Random(seed)
     before, processes = _outside(), []
     place = folder / f"{name}-undisturbed"
@@ -111,7 +115,7 @@ def _killed(name, folder, kills, seed, start, product):
             attempt = Attempt(lambda place=place: start(place), log)
             processes.append(attempt.process)
             last = tally.tried >= kills
-            status = attempt.wait(SECONDS if last else chance.uniform(0, seconds))
+            status = attempt.wait(SECONDS if last else chance.uniform(0, share * seconds))
             if status is None and not last:
                 tally.tried += 1
                 attempt.kill()
