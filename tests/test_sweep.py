@@ -216,7 +216,7 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local, here, mon
     )
     dataset = images.load("digits", limit=100)
     options = parse(GRID)
-    config = settings(options, "digits", 0).resolve("digits", 100)
+    config = settings(options, "digits", 0, 0.0).resolve("digits", 100)
     base = local / "digits" / "seed-0"
     names = {"link": ("transmitter", "receiver"), "eve": ("classifier",)}
     files = {

@@ -107,18 +107,21 @@ def facts(model):
         {"operators": their names}; where integers stand for the floats that it is given, also
         "largest": four times what it was calibrated for, beyond which they say nothing of a value.
     """
-    found, step = {"operators": operators(model)}, _input_step(model)
-    return found if step is None else {**found, "largest": 4 * 256 * step}
+    found, span = {"operators": operators(model)}, _input_span(model)
+    return found if span is None else {**found, "largest": 4 * span}
 
 
-def _input_step(model):
+def _input_span(model):
+    """From the least to the largest value that the input's integers stand for; None for floats."""
     content = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     (graph,) = content.subgraphs
     for operator in graph.operators:
         code = content.operatorCodes[operator.opcodeIndex]
         kind = max(code.builtinCode, code.deprecatedBuiltinCode)
         if kind == schema.BuiltinOperator.QUANTIZE and graph.inputs[0] in operator.inputs:
-            return float(graph.tensors[operator.outputs[0]].quantization.scale[0])
+            taken = graph.tensors[operator.outputs[0]]
+            bits = 16 if taken.type == schema.TensorType.INT16 else 8
+            return float(taken.quantization.scale[0]) * 2**bits
     return None
 
 
