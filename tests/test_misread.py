@@ -291,3 +291,31 @@ def test_an_optimiser_around_another_is_saved_and_loaded_as_half_precision_has_i
     assert loaded.optimizer.inner_optimizer.learning_rate == link.optimizer.learning_rate
     found = [each.fit(**data).history["loss"] for each in (link, loaded)]
     np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@keras.saving.register_keras_serializable("test_misread")
+class OnesOwn(keras.Model):
+    def __init__(self, symbols=8, **kwargs):
+        super().__init__(**kwargs)
+        self.symbols, self.dense = symbols, keras.layers.Dense(symbols)
+
+    def call(self, signal):
+        return self.dense(signal)
+
+    def get_config(self):
+        return {**super().get_config(), "symbols": self.symbols}
+
+
+@pytest.mark.parametrize("kind", [SecureLink, MinMaxLink])
+def test_subclassed_modules_that_were_never_called_are_trained_in_a_compiled_link(
+    models, sources, labels, kind
+):
+    link = kind(*models, OnesOwn(), OnesOwn())
+    link.compile()
+    before = [np.array(v) for v in link.trainable_variables]
+    assert len(before) == 4
+    assert np.isfinite(link.fit(sources, labels, epochs=2, verbose=0).history["loss"]).all()
+    for one, other in zip(before, link.trainable_variables, strict=True):
+        assert np.any(one != np.array(other))
+    with pytest.raises(ConfigError, match=r"a module that gives signals shaped \(8,\), got \(6,\)"):
+        kind(*models, OnesOwn(6), OnesOwn())
