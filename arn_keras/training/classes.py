@@ -13,8 +13,14 @@ from arn_keras.loss.shapes import class_numbers, shape_of
 from arn_keras.loss.tokens import masked_cross_entropy
 from arn_keras.training.parts import made_by
 
-_SPARSE = keras.losses.SparseCategoricalCrossentropy
-_SPARSE_FUNCTIONS = (keras.losses.sparse_categorical_crossentropy, masked_cross_entropy)
+_SPARSE = (
+    keras.losses.SparseCategoricalCrossentropy | keras.losses.CategoricalGeneralizedCrossEntropy
+)
+_SPARSE_FUNCTIONS = (
+    keras.losses.sparse_categorical_crossentropy,
+    keras.losses.categorical_generalized_cross_entropy,
+    masked_cross_entropy,
+)
 
 
 def takes_class_numbers(loss):

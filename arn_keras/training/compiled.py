@@ -1,6 +1,7 @@
 """The arguments of Keras's `compile` that a link has no place for, and those it cannot save."""
 
 import contextlib
+import copy
 import re
 import warnings
 
@@ -10,7 +11,8 @@ import tensorflow as tf
 from arn_keras.errors import ArnError, ConfigError, DataError
 
 _EXPECTED = re.compile(
-    r"expected ((labels|targets) from 0 to \d+, got others|batches of at least \d+)"
+    r"expected ((labels|targets) from 0 to \d+, got others|weights >= 0, got others"
+    r"|batches of at least \d+)"
 )
 _DECORATED = re.compile(r"\x1b\[1m(.*)\x1b\[0m", re.DOTALL)
 
@@ -61,9 +63,7 @@ def loadable_config(arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's own words about a lambda, which come too early
         config = arguments()
-    try:
-        keras.saving.deserialize_keras_object(config, safe_mode=True)
-    except (TypeError, ValueError):
+    if not _loads(config):
         names = [name for name, value in config.items() if not _loads(value)]
         warnings.warn(
             f"saved without {', '.join(names)}: the loaded link must be compiled again; expected "
@@ -75,8 +75,8 @@ def loadable_config(arguments):
 
 
 def _loads(value):
-    try:
-        keras.saving.deserialize_keras_object(value, safe_mode=True)
+    try:  # a copy, for an optimiser around another takes that one out of what it is made from
+        keras.saving.deserialize_keras_object(copy.deepcopy(value), safe_mode=True)
     except (TypeError, ValueError):
         return False
     return True

@@ -66,7 +66,7 @@ class EavesdropperLink(NoisyLink):
         Raises:
             ConfigError: if a loss of logits meets a classifier of probabilities, or the reverse.
         """
-        self._loss, self._measures = losses.only(loss), kwargs.get("metrics")
+        self._loss, self._measures = losses.only(loss), kwargs
         self._refuse_wrong_end(end_of(self.classifier))
         self._classes = None  # known from the first signals on
         super().compile(optimizer=optimizer, loss=self._loss, **kwargs)
@@ -123,9 +123,16 @@ class EavesdropperLink(NoisyLink):
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """The compiled loss, against labels in the shape that it compares."""
-        if y is not None and not classes.takes_class_numbers(self._loss):
-            y = losses.fitted_target(self._loss, ops.cast(y, y_pred.dtype), y_pred)
-        return super().compute_loss(x, y, y_pred, *args, **kwargs)
+        return super().compute_loss(x, self._fitted(y, y_pred), y_pred, *args, **kwargs)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The compiled metrics, against the labels that the loss compares."""
+        return super().compute_metrics(x, self._fitted(y, y_pred), y_pred, sample_weight)
+
+    def _fitted(self, y, y_pred):
+        if y is None or classes.takes_class_numbers(self._loss):
+            return y
+        return losses.fitted_target(self._loss, ops.cast(y, y_pred.dtype), y_pred)
 
     def call(self, signal: Any, training: bool = False) -> Any:
         """Signal y to Eve's logits."""

@@ -13,7 +13,7 @@ from arn_keras.training import arrays as whole
 from arn_keras.training.compiled import clear_errors, loadable_config
 from arn_keras.training.given import refuse_below
 from arn_keras.training.parts import loadable
-from arn_keras.training.steps import given_batches, left_to_the_step
+from arn_keras.training.steps import given_batches, left_to_the_step, trace_anew
 
 
 class FrozenParts(keras.Model):
@@ -26,10 +26,12 @@ class FrozenParts(keras.Model):
     Attributes:
         parts: names of the constructor arguments that are Keras models.
         channels: names of those that are channels, `channel.listener.Listener`.
+        traced: names of settings that a compiled step was traced with.
     """
 
     parts: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    traced: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Lets the steps of a subclass have batches."""
@@ -50,6 +52,8 @@ class FrozenParts(keras.Model):
         """
         if name in self._saved() and name in self.__dict__:
             raise ConfigError(f"expected a new link for another {name}, got one put into this")
+        if name in self.traced and value != getattr(self, name, value):
+            self.train_function = self.test_function = self.predict_function = None
         super().__setattr__(name, value)
 
     def trained(self):
@@ -74,17 +78,25 @@ class FrozenParts(keras.Model):
                 "another model: make it anew"
             )
 
+    def learners(self) -> list[keras.Model]:
+        """The models that training moves, by whatever optimiser."""
+        return self.trained()
+
     def _refuse_shared(self):
-        moved = {id(variable) for variable in self.trainable_variables}
-        trained = {id(part) for part in self.trained()}
-        for name in self.parts:
-            for part in keras.tree.flatten(getattr(self, name)):
-                if part is None or id(part) in trained:
-                    continue
-                if any(id(variable) in moved for variable in part.weights):
-                    raise ConfigError(
-                        f"expected {name} of weights of its own, got some of those that are trained"
-                    )
+        together = {id(part) for part in self.trained()}  # by one optimiser, which they may share
+        for learner in self.learners():
+            moved = {id(variable) for variable in learner.trainable_variables}
+            for name in self.parts:
+                given = getattr(self, name)
+                one = given is None or isinstance(given, keras.Layer)
+                for part in [given] if one else given:
+                    if part is None or part is learner or {id(part), id(learner)} <= together:
+                        continue
+                    if any(id(variable) in moved for variable in part.weights):
+                        raise ConfigError(
+                            f"expected {name} of weights of its own, got some of those that are "
+                            "trained"
+                        )
 
     def moving_variables(self) -> list[keras.Variable]:
         """All state that training changes."""
@@ -120,18 +132,26 @@ class FrozenParts(keras.Model):
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`, with noise that goes on from the last draw."""
+        x, y = self._given_to("train_function", x, y)
         with clear_errors():
-            return super().train_on_batch(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
+            return super().train_on_batch(x, y, *args, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.test_on_batch`, with noise that goes on from the last draw."""
+        x, y = self._given_to("test_function", x, y)
         with clear_errors():
-            return super().test_on_batch(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
+            return super().test_on_batch(x, y, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """As `keras.Model.predict_on_batch`, with noise that goes on from the last draw."""
+        x, _ = self._given_to("predict_function", x, None)
         with clear_errors():
-            return super().predict_on_batch(whole.sources(x))
+            return super().predict_on_batch(x)
+
+    def _given_to(self, function, x, y):
+        x, y = whole.sources(x), whole.as_arrays(y)
+        trace_anew(self, function, x, y)
+        return x, y
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As that of `keras.Model`, with errors of one line."""

@@ -62,6 +62,21 @@ def prepared_by(preprocessing, source):
     return source if preprocessing is None else preprocessing(source)
 
 
+def with_weights_looked_at(batch):
+    """A batch whose weights of sources are none below 0, by which Eve would unlearn.
+
+    Raises:
+        tf.errors.InvalidArgumentError: for others; `compiled.clear_errors` makes it a DataError.
+    """
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    if weights is None:
+        return batch
+    message = "expected weights >= 0, got others;"
+    check = tf.debugging.assert_equal(tf.reduce_all(weights >= 0), True, message)
+    with tf.control_dependencies([] if check is None else [check]):
+        return x, y, tf.identity(weights)
+
+
 def target_of(source, preprocessing):
     """The sources as the target of their own reconstruction.
 

@@ -1,6 +1,7 @@
 """Losses and metrics that `compile` is given: those that would misread what a model puts out."""
 
 import keras
+from keras import ops
 
 from arn_keras.errors import ConfigError
 from arn_keras.loss.shapes import shaped_like
@@ -9,7 +10,9 @@ from arn_keras.training.classes import takes_class_numbers
 _CROSS_ENTROPIES = (
     keras.losses.SparseCategoricalCrossentropy,
     keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
     keras.losses.BinaryCrossentropy,
+    keras.losses.BinaryFocalCrossentropy,
     keras.metrics.SparseCategoricalCrossentropy,
     keras.metrics.CategoricalCrossentropy,
     keras.metrics.BinaryCrossentropy,
@@ -28,7 +31,39 @@ _OF_ONE_HOT = (
 _CROSS_ENTROPY_FUNCTIONS = (
     keras.losses.sparse_categorical_crossentropy,
     keras.losses.categorical_crossentropy,
+    keras.losses.categorical_focal_crossentropy,
     keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+)
+# What compares shares of 1, and clips logits to such without a word.
+_OF_SHARES = (
+    keras.losses.CategoricalGeneralizedCrossEntropy,
+    keras.losses.Dice,
+    keras.losses.KLDivergence,
+    keras.losses.Tversky,
+    keras.metrics.KLDivergence,
+)
+_FUNCTIONS_OF_SHARES = (
+    keras.losses.categorical_generalized_cross_entropy,
+    keras.losses.dice,
+    keras.losses.kl_divergence,
+    keras.losses.tversky,
+)
+_OF_THRESHOLDS = (
+    keras.metrics.AUC,
+    keras.metrics.BinaryAccuracy,
+    keras.metrics.BinaryIoU,
+    keras.metrics.FalseNegatives,
+    keras.metrics.FalsePositives,
+    keras.metrics.FBetaScore,
+    keras.metrics.Precision,
+    keras.metrics.PrecisionAtRecall,
+    keras.metrics.Recall,
+    keras.metrics.RecallAtPrecision,
+    keras.metrics.SensitivityAtSpecificity,
+    keras.metrics.SpecificityAtSensitivity,
+    keras.metrics.TrueNegatives,
+    keras.metrics.TruePositives,
 )
 
 
@@ -56,6 +91,18 @@ def fitted_target(loss, target, estimate):
     return shaped_like(estimate, target)
 
 
+def fitted_weight(loss, weight, estimate):
+    """The weight of each source, [batch], as a loss of each place of it is multiplied by it.
+
+    Keras takes [batch] for the last axis of a loss of pictures: an error, or, of as many sources as
+    a picture is wide, another loss.
+    """
+    if weight is None or not is_of_keras(loss):
+        return weight
+    further = len(estimate.shape) - 1 - len(weight.shape)
+    return ops.reshape(weight, (*ops.shape(weight), *[1] * further)) if further > 0 else weight
+
+
 def is_of_keras(loss):
     """Whether this is one of Keras's own losses."""
     owner = loss if callable(loss) and hasattr(loss, "__module__") else type(loss)
@@ -72,10 +119,12 @@ def refuse_wrong_end(loss, end):
     Raises:
         ConfigError: if they do not fit.
     """
+    if end == "logits" and (isinstance(loss, _OF_SHARES) or loss in _FUNCTIONS_OF_SHARES):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise ConfigError(f"expected a model of probabilities for {name}, got one of logits")
     if end is None or not (isinstance(loss, _CROSS_ENTROPIES) or loss in _CROSS_ENTROPY_FUNCTIONS):
         return
-    of_class = isinstance(loss, _CROSS_ENTROPIES)
-    from_logits = of_class and loss.get_config()["from_logits"]
+    of_class, from_logits = isinstance(loss, _CROSS_ENTROPIES), _takes_logits(loss)
     if from_logits != (end == "logits"):
         raise ConfigError(
             f"expected {type(loss).__name__ if of_class else loss.__name__} with "
@@ -84,11 +133,15 @@ def refuse_wrong_end(loss, end):
         )
 
 
-def refuse_wrong_metrics(metrics, loss, end):
+def _takes_logits(loss):
+    return isinstance(loss, _CROSS_ENTROPIES) and loss.get_config()["from_logits"]
+
+
+def refuse_wrong_metrics(options, loss, end):
     """Refuses metrics that would misread what this loss takes.
 
     Args:
-        metrics: of `compile`, a list of names and metrics of Keras, or None.
+        options: of `compile`; its `metrics` and `weighted_metrics` are names and metrics of Keras.
         loss: as `only` gives it.
         end: of the model.
 
@@ -96,15 +149,39 @@ def refuse_wrong_metrics(metrics, loss, end):
         ConfigError: for metrics of one-hot labels beside a loss of class numbers, or of
             probabilities for a model of logits.
     """
-    for each in keras.tree.flatten(metrics):
-        metric = keras.metrics.get(each) if each not in (None, "accuracy", "acc", "ce") else None
-        name = getattr(metric, "name", None) or getattr(metric, "__name__", str(metric))
+    given = [options.get("metrics"), options.get("weighted_metrics")]
+    for each in keras.tree.flatten(given):
+        of_keras = each is not None and each not in ("accuracy", "acc")
+        metric = keras.metrics.get(each) if of_keras else None
+        name = getattr(metric, "name", None) or getattr(metric, "__name__", str(each))
+        if _cuts_shares(each, metric, loss):
+            raise ConfigError(
+                f"expected metrics of logits, as the loss, got {name}, which cuts probabilities at "
+                "a threshold: take keras.metrics.BinaryAccuracy(threshold=0.0)"
+            )
         one_hot = isinstance(metric, _OF_ONE_HOT) or metric in _OF_ONE_HOT_FUNCTIONS
         if one_hot and takes_class_numbers(loss):
             raise ConfigError(
                 f"expected metrics of class numbers, as the loss, got {name}: take 'accuracy'"
             )
         refuse_wrong_end(metric, end)
+
+
+def _cuts_shares(given, metric, loss):
+    """Whether a metric takes a logit for a probability: of 0.4 it says "no"."""
+    if not _takes_logits(loss):
+        return False
+    if metric is None:  # Keras takes "accuracy" beside these for a threshold of 0.5
+        binary = keras.losses.BinaryCrossentropy | keras.losses.BinaryFocalCrossentropy
+        return given is not None and isinstance(loss, binary)
+    if metric is keras.metrics.binary_accuracy:
+        return True
+    if not isinstance(metric, _OF_THRESHOLDS):
+        return False
+    config = metric.get_config()
+    cut = config.get("threshold", config.get("thresholds"))
+    largest = isinstance(metric, keras.metrics.FBetaScore) and cut is None
+    return not (config.get("from_logits") or largest or cut in (0, [0]))
 
 
 def refuse_sum(loss):

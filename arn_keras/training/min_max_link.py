@@ -34,6 +34,7 @@ from arn_keras.training.guards import as_list
 from arn_keras.training.optimizer import FusedAdam, forget
 from arn_keras.training.parts import fresh_weights
 from arn_keras.training.secure_link import SecureLink
+from arn_keras.training.seeded import seeded
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -47,11 +48,17 @@ class MinMaxLink(SecureLink):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if len({id(rival) for rival in self.eavesdroppers}) < len(self.eavesdroppers):
+            raise ConfigError("expected rivals who differ, got one of them twice")
         for rival in self.eavesdroppers:
             if rival.built and not rival.trainable_variables:
                 raise ConfigError(
                     f"expected rivals that can learn, got {rival.name!r} without trainable weights"
                 )
+
+    def learners(self) -> list[keras.Model]:
+        """The pair, and every rival."""
+        return [*self.trained(), *self.eavesdroppers]
 
     def moving_variables(self) -> list[keras.Variable]:
         """Those of the pair, and of every rival with her optimiser."""
@@ -101,9 +108,9 @@ class MinMaxLink(SecureLink):
             epoch: her weights follow from the link's seed, this number and hers.
         """
         word = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0]
-        keras.utils.set_random_seed(int(word))
         rival = self.eavesdroppers[index]
-        rival.set_weights(fresh_weights(rival, self._shape))
+        with seeded(int(word)):
+            rival.set_weights(fresh_weights(rival, self._shape))
         forget(self.rival_optimizers[index], rival.trainable_variables)
 
     def fit(

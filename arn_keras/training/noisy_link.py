@@ -23,7 +23,7 @@ from arn_keras.training.compiled import clear_errors
 from arn_keras.training.devices import refuse_several_machines, twin_on_devices
 from arn_keras.training.frozen_parts import FrozenParts
 from arn_keras.training.guards import CountedEpochs, KeepLastGood, as_list
-from arn_keras.training.steps import by_xla, given_batches
+from arn_keras.training.steps import by_xla, given_batches, trace_anew
 
 #: An SNR in dB: one, (low, high) drawn uniformly for each source, or as it was.
 SNR_DB = float | tuple[float, float] | None
@@ -178,7 +178,9 @@ class NoisyLink(FrozenParts):
             filled = batches.filled()
             x, y, batch_size, shuffle = batches.dataset, None, None, False
             kwargs["sample_weight"] = None
-        elif shuffle is None:
+        else:
+            trace_anew(self, "train_function", x, y)
+        if batches is None and shuffle is None:
             tensors = all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
             shuffle = tensors or isinstance(x, keras.utils.PyDataset)  # else Keras warns
         # What `initial_epoch` says is where a killed process left it.
@@ -218,16 +220,27 @@ class NoisyLink(FrozenParts):
                 state.assign(value)
 
     def evaluate(
-        self, x: Any = None, y: Any = None, *args: Any, snr_db: SNR_DB = None, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        *args: Any,
+        snr_db: SNR_DB = None,
+        **kwargs: Any,
     ) -> Any:
         """As `keras.Model.evaluate`, at an SNR for this call; the same noise at each call."""
+        x, y = self._given_to("test_function", x, y)
+        sample_weight, _ = whole.weighted(y, whole.as_arrays(sample_weight), None)
         with self.measuring(snr_db):
-            return super().evaluate(whole.sources(x), whole.as_arrays(y), *args, **kwargs)
+            return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, snr_db: SNR_DB = None, **kwargs: Any) -> Any:
         """As `keras.Model.predict`, at an SNR for this call; the same noise at each call."""
+        x, _ = self._given_to("predict_function", x, None)
         with self.measuring(snr_db):
-            return super().predict(whole.sources(x), *args, **kwargs)
+            return super().predict(x, *args, **kwargs)
 
     @given_batches
     def train_step(self, data: Any) -> dict[str, Any]:

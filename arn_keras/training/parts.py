@@ -48,8 +48,8 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
             "one of them as keras.Model(inputs, outputs)"
         )
     for module in modules:
-        made = None if module is None else _shape(module, "output_shape")
-        if made is not None and not agree(sent, made):
+        made = sent if module is None else made_by(module, sent)  # which builds a subclassed one
+        if not agree(sent, made):
             raise ConfigError(f"expected a module that gives signals shaped {sent}, got {made}")
     return sent
 

@@ -97,7 +97,8 @@ class PurgeLink(NoisyLink):
         reads = keras.losses.sparse_categorical_crossentropy(y, y_pred["logits"], from_logits=True)
         entropy = -ops.sum(choice * ops.log(choice + 1e-9), axis=-1)
         excess = ops.relu(mean_power(y_pred["sent"]) - 1.0)
-        return ops.mean(reads + WEIGHTS[0] * entropy + WEIGHTS[1] * excess)
+        loss = ops.mean(reads + WEIGHTS[0] * entropy + WEIGHTS[1] * excess)
+        return sum((full_precision(each) for each in self.losses), loss)
 
 
 def train(receiver, signals, targets, schedule, *, snr_db, seed, checkpoint_dir, channel=None):

@@ -21,6 +21,7 @@ from arn_keras.training.parts import (
     fresh_weights,
     signal_shape,
 )
+from arn_keras.training.seeded import seeded
 from arn_keras.training.transmit import refuse_other_signals, transmit
 
 _NO_PLACE = {
@@ -72,6 +73,7 @@ class SecureLink(CompositeStep):
 
     parts = ("transmitter", "receiver", "eavesdroppers", "transmitter_arn", "receiver_arn")
     channels = ("bob_channel", "eve_channel")
+    traced = ("keep_power", "pauses")
 
     def __init__(
         self,
@@ -188,9 +190,9 @@ class SecureLink(CompositeStep):
             ConfigError: for modules or an optimiser that `from_config` does not make anew.
         """
         given.refuse_no_seed(seed)
-        keras.utils.set_random_seed(seed)
         self.seed = seed
-        weights = [fresh_weights(module, self._shape) for module in self.trained()]
+        with seeded(seed):
+            weights = [fresh_weights(module, self._shape) for module in self.trained()]
         for module, each in zip(self.trained(), weights, strict=True):
             module.set_weights(each)
         self.epochs_done.assign(0)
@@ -223,9 +225,7 @@ class SecureLink(CompositeStep):
         if loss_weights is not None:
             self.loss_weights.assign(given.loss_weights(loss_weights))
         given.refuse_no_flag(keep_power=keep_power)
-        if keep_power is not None and keep_power != self.keep_power:
-            self.keep_power = keep_power
-            self.train_function = self.test_function = self.predict_function = None
+        self.keep_power = self.keep_power if keep_power is None else keep_power
         return super().fit(*args, **kwargs)
 
     def arrays(self, x: Any, y: Any) -> tuple:

@@ -63,7 +63,7 @@ class SemanticLink(NoisyLink):
         """
         self._loss, end = losses.only(loss), end_of(self.receiver, self._shape)
         losses.refuse_wrong_end(self._loss, end)
-        losses.refuse_wrong_metrics(kwargs.get("metrics"), self._loss, end)
+        losses.refuse_wrong_metrics(kwargs, self._loss, end)
         super().compile(optimizer=optimizer, loss=self._loss, **kwargs)
 
     def arrays(self, x: Any, y: Any) -> tuple:
@@ -88,16 +88,23 @@ class SemanticLink(NoisyLink):
         return full_precision(self.receiver(received, training=training))
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         """The compiled loss, against a target in the shape and type that it compares."""
-        y = self._target(x, y)
-        y = losses.fitted_target(self._loss, y, y_pred)
-        return super().compute_loss(x, y, y_pred, *args, **kwargs)
+        y = losses.fitted_target(self._loss, self._target(x, y), y_pred)
+        weight = losses.fitted_weight(self._loss, sample_weight, y_pred)
+        return super().compute_loss(x, y, y_pred, weight, *args, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The compiled metrics, against the target."""
-        return super().compute_metrics(x, self._target(x, y), y_pred, sample_weight)
+        """The compiled metrics, against the target that the loss compares."""
+        y = losses.fitted_target(self._loss, self._target(x, y), y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def _source(self, x):
         """Sources under no name; several inputs of the transmitter are a dictionary themselves."""

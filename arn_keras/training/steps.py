@@ -8,10 +8,12 @@ import contextlib
 import contextvars
 import functools
 
+import keras
 import tensorflow as tf
 
 from arn_keras.channel.awgn import traced_by_xla
 from arn_keras.training.batches import Start
+from arn_keras.training.given import with_weights_looked_at
 
 _in_step = contextvars.ContextVar("in_step", default=False)
 
@@ -31,6 +33,22 @@ def left_to_the_step(link):
         link.jit_compile = asked
 
 
+def trace_anew(link, function, *data):
+    """Has Keras make a function of a link anew for data of other numbers of axes: traced a second
+    time, the old one would be for any number, where [n] and [n, 1] cannot be told apart.
+
+    Args:
+        link: Keras model.
+        function: "train_function", "test_function" or "predict_function".
+        *data: what it will be given: nests of arrays, or data sets.
+    """
+    specs = [getattr(each, "element_spec", each) for each in data]
+    axes = [len(getattr(each, "shape", ())) for each in keras.tree.flatten(specs)]
+    if link.__dict__.setdefault("_axes", {}).setdefault(function, axes) != axes:
+        setattr(link, function, None)
+    link._axes[function] = axes
+
+
 def given_batches(step):
     """Wraps `train_step` or `test_step` of a `NoisyLink`, also one of a subclass."""
 
@@ -43,6 +61,7 @@ def given_batches(step):
             gathered = isinstance(data, Start)  # from arrays that were looked at as a whole
             data = self._tables.gather(data) if gathered else data
             data = self.prepared(data, looked_at=gathered)
+            data = data if gathered else with_weights_looked_at(data)
             compiled = by_xla(self)
             run = functools.partial(step, self)
             if compiled:

@@ -1,0 +1,321 @@
+"""Losses, metrics, weights and settings that were misread without a word, and rivals who move Bob.
+
+Each right value is NumPy's, or what the same thing said in another way gives.
+"""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from arn_keras import EavesdropperLink, MinMaxLink, SecureLink, SemanticLink
+from arn_keras.errors import ConfigError, DataError
+from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.pair.purge import build_purge
+from arn_keras.training.purge_link import PurgeLink
+
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+BINARY_LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+SIGNALS = np.random.default_rng(1).normal(size=(40, 8)).astype("float32")
+
+
+def _classifier(outputs=3, activation=None):
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(outputs, activation=activation)])
+
+
+# Losses and metrics of probabilities, for a model of logits
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.CategoricalFocalCrossentropy(),
+        "categorical_focal_crossentropy",
+        keras.losses.BinaryFocalCrossentropy(),
+        "binary_focal_crossentropy",
+        keras.losses.KLDivergence(),
+        "kl_divergence",
+        keras.losses.Dice(),
+        keras.losses.Tversky(),
+        keras.losses.CategoricalGeneralizedCrossEntropy(),
+    ],
+    ids=str,
+)
+def test_a_loss_of_probabilities_is_refused_for_a_model_of_logits(models, loss):
+    spy = EavesdropperLink(_classifier())
+    with pytest.raises(ConfigError, match=r"from_logits=True|of probabilities"):
+        spy.compile("adam", loss)
+    spy = EavesdropperLink(_classifier(activation="softmax"))
+    spy.compile("adam", loss)
+    with pytest.raises(ConfigError, match=r"from_logits=True|of probabilities"):
+        SecureLink(models[0], _classifier(), models[2]).compile(task_loss=loss)
+
+
+def test_a_loss_of_class_numbers_and_probabilities_takes_class_numbers(labels):
+    eve = _classifier(activation="softmax")
+    spy = EavesdropperLink(eve)
+    spy.compile("adam", keras.losses.CategoricalGeneralizedCrossEntropy(q=0.5))
+    found = spy.evaluate(SIGNALS, labels, snr_db=200.0, verbose=0)
+    shares = np.asarray(eve(SIGNALS))[np.arange(40), labels]
+    np.testing.assert_allclose(found, np.mean((1 - shares**0.5) / 0.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "accuracy",
+        "acc",
+        "binary_accuracy",
+        keras.metrics.BinaryAccuracy(),
+        keras.metrics.AUC(),
+        keras.metrics.Precision(),
+        keras.metrics.Recall(thresholds=0.5),
+        keras.metrics.BinaryIoU(),
+        keras.metrics.F1Score(threshold=0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", ["metrics", "weighted_metrics"])
+def test_a_metric_that_cuts_probabilities_is_refused_beside_a_loss_of_logits(metric, place):
+    spy = EavesdropperLink(_classifier(1))
+    with pytest.raises(ConfigError, match="which cuts probabilities at a threshold"):
+        spy.compile("adam", BINARY_LOGITS, **{place: [metric]})
+    EavesdropperLink(_classifier(1, "sigmoid")).compile(
+        "adam", "binary_crossentropy", **{place: [metric]}
+    )
+
+
+def test_a_metric_that_cuts_logits_at_zero_says_how_many_eve_names():
+    eve, truth = _classifier(1), (SIGNALS[:, 0] > 0).astype("int32")
+    spy = EavesdropperLink(eve)
+    spy.compile(
+        "adam",
+        BINARY_LOGITS,
+        metrics=[
+            keras.metrics.BinaryAccuracy(threshold=0.0),
+            keras.metrics.Recall(thresholds=0, name="found"),
+        ],
+    )
+    found = spy.evaluate(SIGNALS, truth, snr_db=200.0, verbose=0, return_dict=True)
+    named = np.asarray(eve(SIGNALS))[:, 0] > 0
+    assert found["binary_accuracy"] == pytest.approx(np.mean(named == truth))
+    assert found["found"] == pytest.approx(np.mean(named[truth == 1]))
+    spy.compile("adam", BINARY_LOGITS, metrics=[keras.metrics.AUC(from_logits=True)])
+
+
+def test_weighted_metrics_are_looked_at_as_metrics_are():
+    with pytest.raises(ConfigError, match="expected metrics of class numbers"):
+        EavesdropperLink(_classifier()).compile(
+            "adam", LOGITS, weighted_metrics=["categorical_accuracy"]
+        )
+
+
+# One shape for loss and metrics, in one trace after another
+
+
+def _distance(truth, estimate):
+    return ops.mean(ops.abs(truth - estimate), axis=-1)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_metrics_of_ones_own_compare_the_shape_that_the_loss_compares(models, sources, first):
+    receiver = _classifier(1)
+    link = SemanticLink(models[0], receiver)
+    link.compile("adam", "mse", metrics=[_distance])
+    flat = sources.reshape(40, -1)[:, 0]
+    estimate = np.asarray(receiver(models[0](sources)))[:, 0]
+    for target in (flat, flat[:, None]) if first else (flat[:, None], flat):
+        found = link.evaluate(sources, target, snr_db=200.0, verbose=0, return_dict=True)
+        np.testing.assert_allclose(found["_distance"], np.mean(np.abs(flat - estimate)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["evaluate", "test_on_batch", "train_on_batch", "fit"])
+def test_labels_n_and_n_1_may_follow_each_other_in_a_compiled_link(models, sources, labels, how):
+    link = SecureLink(*models)
+    link.compile(keras.optimizers.SGD(0.0))
+    found = []
+    for y in (labels, labels[:, None], labels):
+        if how == "fit":
+            batches = tf.data.Dataset.from_tensor_slices((sources, y)).batch(40)
+            link.fit(batches, snr_db=200.0, verbose=0)
+        else:
+            further = {"snr_db": 200.0, "verbose": 0} if how == "evaluate" else {}
+            link.set_snr_db(200.0)
+            link.reset_metrics()
+            getattr(link, how)(sources, y, **further)
+        found.append(float(link.get_metrics_result()["eve_confidence"]))
+    np.testing.assert_allclose(found, found[0], rtol=1e-5)
+
+
+def test_sources_with_an_axis_of_one_may_follow_those_without(models, sources):
+    link = SemanticLink(*models[:2])
+    link.compile("adam", "mse")
+    for call in (link.predict, link.predict_on_batch):
+        for each in (sources, sources[..., 0], sources):
+            assert call(each).shape == sources.shape
+
+
+# Weights of sources
+
+
+def test_weights_of_sources_are_dropped_by_no_evaluation(models, sources, labels):
+    link = SemanticLink(*models[:2])
+    link.compile("adam", "mse")
+    half = np.repeat([1.0, 0.0], 20)
+    with pytest.raises(ConfigError, match="expected targets beside weights"):
+        link.evaluate(sources, sample_weight=half, verbose=0)
+    with pytest.raises(ConfigError, match="expected targets beside weights"):
+        link.fit(sources, sources, validation_data=(sources, None, half), verbose=0)
+    found = link.evaluate(sources, sources, sample_weight=list(half), snr_db=200.0, verbose=0)
+    errors = np.mean(np.square(sources - np.asarray(models[1](models[0](sources)))), (1, 2, 3))
+    np.testing.assert_allclose(found, np.mean(errors * half), rtol=1e-5)
+
+
+def test_a_weight_is_that_of_a_source_also_of_pictures_as_wide_as_the_batch(models, sources):
+    link = SemanticLink(*models[:2])
+    link.compile(keras.optimizers.SGD(0.0), "mse", weighted_metrics=["mse"])
+    weights = np.linspace(0.0, 2.0, 40)
+    errors = np.square(sources - np.asarray(models[1](models[0](sources)))).mean(axis=(1, 2, 3))
+    for batch_size in (6, 20):  # a picture is 6 wide; a loss of Keras's is [batch, 6, 6]
+        how = {"sample_weight": weights, "snr_db": 200.0, "batch_size": batch_size, "verbose": 0}
+        found = link.evaluate(sources, sources, return_dict=True, **how)
+        np.testing.assert_allclose(found["loss"], np.mean(weights * errors), rtol=1e-5)
+        np.testing.assert_allclose(found["mse"], np.average(errors, weights=weights), rtol=1e-5)
+        trained = link.fit(sources, sources, **how).history["loss"][0]
+        np.testing.assert_allclose(trained, np.mean(weights * errors), rtol=1e-5)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_weights_below_zero_are_refused_in_pipelines_and_evaluations_too(labels, eager):
+    spy = EavesdropperLink(_classifier())
+    spy.compile("adam", LOGITS, run_eagerly=eager)
+    before = spy.classifier.get_weights()
+    wrong = -np.ones(40, "float32")
+    batches = tf.data.Dataset.from_tensor_slices((SIGNALS, labels, wrong)).batch(20)
+    plain = tf.data.Dataset.from_tensor_slices((SIGNALS, labels)).batch(20)
+    for call in (
+        lambda: spy.fit(batches, verbose=0),
+        lambda: spy.evaluate(batches, verbose=0),
+        lambda: spy.fit(plain, class_weight={0: -1.0, 1: 1.0, 2: 1.0}, verbose=0),
+        lambda: spy.evaluate(SIGNALS, labels, sample_weight=wrong, verbose=0),
+        lambda: spy.train_on_batch(SIGNALS, labels, sample_weight=wrong),
+    ):
+        with pytest.raises((ConfigError, DataError), match="expected weights >= 0, got"):
+            call()
+    for one, other in zip(before, spy.classifier.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# What training moves
+
+
+def test_a_rival_who_is_made_of_bobs_layers_does_not_move_them(models, sources, labels):
+    transmitter, receiver, eve = models
+    signal = keras.Input((8,))
+    hidden = receiver.layers[1](signal)
+    rival = keras.Model(signal, keras.layers.Dense(3)(hidden))
+    link = MinMaxLink(transmitter, receiver, [eve, rival])
+    with pytest.raises(ConfigError, match="expected receiver of weights of its own"):
+        link.compile()
+    SecureLink(transmitter, receiver, [eve, rival]).compile()  # where nobody moves her
+    hidden = eve.get_layer("hidden_1")(signal)
+    shared = keras.Model(signal, keras.layers.Dense(3)(hidden))
+    with pytest.raises(ConfigError, match="expected eavesdroppers of weights of its own"):
+        MinMaxLink(transmitter, receiver, [eve, shared]).compile()
+    with pytest.raises(ConfigError, match="rivals who differ"):
+        MinMaxLink(transmitter, receiver, [eve, eve])
+
+
+def test_what_a_purge_adds_to_the_loss_itself_is_in_the_loss(labels):
+    def link(regularizer):
+        keras.utils.set_random_seed(0)
+        module = build_purge((8,), 3)
+        module.get_layer("hidden_1").kernel.regularizer = regularizer
+        made = PurgeLink(module, build_eavesdropper((8,), 3, hidden=(8,)))
+        made.compile()
+        return made
+
+    plain, regularised = link(None), link(keras.regularizers.L2(0.5))
+    kernel = np.asarray(regularised.module.get_layer("hidden_1").kernel)
+    found = [each.evaluate(SIGNALS, labels, verbose=0) for each in (plain, regularised)]
+    np.testing.assert_allclose(found[1] - found[0], 0.5 * np.sum(kernel**2), rtol=1e-4)
+
+
+def test_power_is_kept_from_when_the_link_is_told_to(models, sources, labels):
+    link = SecureLink(*models)
+    link.compile(keras.optimizers.Adam(1e-2))
+    link.fit(sources, labels, epochs=2, verbose=0)
+    sent = []
+    for link.keep_power in (False, True, False):
+        found = link.evaluate(sources, labels, verbose=0, return_dict=True)
+        sent.append(found["sent_power"])
+    assert sent[0] == sent[2]
+    assert sent[0] != pytest.approx(1.0, abs=1e-4)
+    assert sent[1] == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [SecureLink, MinMaxLink])
+def test_a_restart_leaves_the_callers_random_numbers_as_they_are(models, sources, labels, kind):
+    link = kind(*models)
+    link.compile(run_eagerly=True)
+
+    def drawn(work):
+        np.random.seed(5)  # noqa: NPY002
+        random.seed(5)
+        work()
+        return np.random.permutation(10).tolist(), random.random()  # noqa: NPY002
+
+    untouched = drawn(lambda: None)
+    assert drawn(lambda: link.restart(0)) == untouched
+    further = {"renew_every": 1} if kind is MinMaxLink else {}
+    assert drawn(lambda: link.fit(sources, labels, epochs=2, verbose=0, **further)) == untouched
+
+
+@pytest.mark.parametrize("kind", [SemanticLink, EavesdropperLink, SecureLink, MinMaxLink])
+def test_an_optimiser_around_another_is_saved_and_loaded_as_half_precision_has_it(
+    models, sources, labels, kind, tmp_path
+):
+    parts = {SemanticLink: models[:2], EavesdropperLink: models[2:]}.get(kind, models)
+    x, y = (SIGNALS, labels) if kind is EavesdropperLink else (sources, labels)
+    losses = {SemanticLink: {"loss": "mse"}, EavesdropperLink: {"loss": LOGITS}}
+    link = kind(*parts)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-2), 8.0)
+    link.compile(scaled, run_eagerly=True, **losses.get(kind, {}))
+    data = {"x": x, "y": x if kind is SemanticLink else y, "verbose": 0}
+    link.fit(**data)
+    link.save(tmp_path / "link.keras")
+    loaded = keras.saving.load_model(tmp_path / "link.keras")
+    assert loaded.optimizer.inner_optimizer.learning_rate == link.optimizer.learning_rate
+    found = [each.fit(**data).history["loss"] for each in (link, loaded)]
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@keras.saving.register_keras_serializable("test_misread")
+class OnesOwn(keras.Model):
+    def __init__(self, symbols=8, **kwargs):
+        super().__init__(**kwargs)
+        self.symbols, self.dense = symbols, keras.layers.Dense(symbols)
+
+    def call(self, signal):
+        return self.dense(signal)
+
+    def get_config(self):
+        return {**super().get_config(), "symbols": self.symbols}
+
+
+@pytest.mark.parametrize("kind", [SecureLink, MinMaxLink])
+def test_subclassed_modules_that_were_never_called_are_trained_in_a_compiled_link(
+    models, sources, labels, kind
+):
+    link = kind(*models, OnesOwn(), OnesOwn())
+    link.compile()
+    before = [np.array(v) for v in link.trainable_variables]
+    assert len(before) == 4
+    assert np.isfinite(link.fit(sources, labels, epochs=2, verbose=0).history["loss"]).all()
+    for one, other in zip(before, link.trainable_variables, strict=True):
+        assert np.any(one != np.array(other))
+    with pytest.raises(ConfigError, match=r"a module that gives signals shaped \(8,\), got \(6,\)"):
+        kind(*models, OnesOwn(6), OnesOwn())
