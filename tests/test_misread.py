@@ -22,6 +22,10 @@ BINARY_LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 SIGNALS = np.random.default_rng(1).normal(size=(40, 8)).astype("float32")
 
 
+def _named(each):
+    return each if isinstance(each, str) else type(each).__name__
+
+
 def _classifier(outputs=3, activation=None):
     return keras.Sequential([keras.Input((8,)), keras.layers.Dense(outputs, activation=activation)])
 
@@ -42,7 +46,7 @@ def _classifier(outputs=3, activation=None):
         keras.losses.Tversky(),
         keras.losses.CategoricalGeneralizedCrossEntropy(),
     ],
-    ids=str,
+    ids=_named,
 )
 def test_a_loss_of_probabilities_is_refused_for_a_model_of_logits(models, loss):
     spy = EavesdropperLink(_classifier())
@@ -76,7 +80,7 @@ def test_a_loss_of_class_numbers_and_probabilities_takes_class_numbers(labels):
         keras.metrics.BinaryIoU(),
         keras.metrics.F1Score(threshold=0.5),
     ],
-    ids=str,
+    ids=_named,
 )
 @pytest.mark.parametrize("place", ["metrics", "weighted_metrics"])
 def test_a_metric_that_cuts_probabilities_is_refused_beside_a_loss_of_logits(metric, place):

@@ -243,7 +243,10 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local, here, mon
         (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
         (["--psr-db", "loud"], "argument --psr-db: invalid float value: 'loud'"),
         (["--psr-db=-inf"], "--psr-db: expected a finite number of dB"),
-        (["--training-snr-db", "often"], "expected matched, range or a number of dB, got 'often'"),
+        (
+            ["--training-snr-db", "often"],
+            "expected matched, range, aware or a number of dB, got 'often'",
+        ),
         (["--training-snr-db", "inf"], "--training-snr-db: expected a finite number of dB"),
         (["--knowledge", "grey"], "argument --knowledge: invalid choice: 'grey'"),
         (["--case", "none"], "argument --case: invalid choice: 'none'"),

@@ -6,7 +6,7 @@ honours of Keras, refuses, and why is in docs/keras.md.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -206,7 +206,7 @@ class NoisyLink(FrozenParts):
         return not self.jit_compile and self.distribute_strategy.num_replicas_in_sync == 1
 
     @contextlib.contextmanager
-    def measuring(self, snr_db):
+    def measuring(self, snr_db: SNR_DB) -> Iterator[None]:
         """What an evaluation sets is for it alone, also in the middle of a training."""
         kept = [(state, state.numpy()) for state in (*self._seed_states(), self.snr_range_db)]
         try:

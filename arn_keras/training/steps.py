@@ -43,7 +43,8 @@ def trace_anew(link, function, *data):
         *data: what it will be given: nests of arrays, or data sets.
     """
     specs = [getattr(each, "element_spec", each) for each in data]
-    axes = [len(getattr(each, "shape", ())) for each in keras.tree.flatten(specs)]
+    shapes = [getattr(each, "shape", ()) for each in keras.tree.flatten(specs)]
+    axes = [tf.TensorShape(shape).rank for shape in shapes]  # None where a data set does not say
     if link.__dict__.setdefault("_axes", {}).setdefault(function, axes) != axes:
         setattr(link, function, None)
     link._axes[function] = axes
