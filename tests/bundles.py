@@ -154,6 +154,7 @@ def conversion(
     from arn_keras.export.conversion import Ends, write_handover, write_modules
     from arn_keras.link.dense import build_receiver
     from arn_keras.pair.keyed import chosen_rotation
+    from arn_keras.run.channels import fields
 
     chosen = chosen_rotation(rotation, SHAPE)
     generator = np.random.default_rng(seed)
@@ -174,9 +175,8 @@ def conversion(
     received = sent + noise[0, 0]
     calibration, levels = (signal, ends.unkey(received, keys)), (snr_db, snr_range_db)
     modules = write_modules(bundle, ends, precisions, calibration, *levels)
-    (handover / "facts.json").write_text(
-        json.dumps({"dataset": "tiny", "task": "image", "pauses": False, **modules})
-    )
+    facts = {"dataset": "tiny", "task": "image", "pauses": False, "air": fields(Config())}
+    (handover / "facts.json").write_text(json.dumps({**facts, **modules}))
     write_handover(
         handover,
         ends,
@@ -204,7 +204,6 @@ def tiny_bundle(
 ):
     """A whole bundle, its figures measured by `export.proof`."""
     from arn_keras.export import manifest, proof, runtime
-    from arn_keras.run.channels import fields
 
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()
@@ -222,7 +221,6 @@ def tiny_bundle(
         "precisions": list(precisions),
         "seed": seed,
         "snr_db": list(snr_range_db or (10.0, 10.0)),
-        "air": fields(Config()),
         "psr_db": -10.0 if "arn" in protection else None,
         **json.loads((handover / "facts.json").read_text()),
     }

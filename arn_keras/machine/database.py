@@ -45,7 +45,7 @@ def opened(path, mode="rw"):
     Raises:
         RunDirError: if it cannot be read or written, or what lies beside it may do harm.
     """
-    path = path.resolve()  # SQLite goes by the file itself, and so by what lies beside that
+    asked, path = path, path.resolve()  # SQLite goes by the file itself, and what lies beside that
     try:
         if path.exists():
             checked_path(path)
@@ -56,7 +56,7 @@ def opened(path, mode="rw"):
             yield found
     except (sqlite3.Error, OSError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RunDirError(f"{path}: cannot be read or written: {reason}") from None
+        raise RunDirError(f"{asked}: cannot be read or written: {reason}") from None
 
 
 def fetched(connection, query):
