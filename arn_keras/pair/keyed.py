@@ -18,7 +18,7 @@ from arn_keras.pair import KEY_INPUTS, ROTATIONS
 from arn_keras.rooms import answer
 
 #: Real symbols up to which the default is the exactly uniform rotation. Its cost is the client's,
-#: of order n^3: 0.9 ms a message at n = 128, 11 ms at 256 (docs/deploy.md).
+#: of order n^3: 0.9 ms a message at n = 128, 2.8 ms at 256 (docs/deploy.md).
 HAAR_SYMBOLS = 128
 
 
