@@ -3,13 +3,10 @@
 import fcntl
 import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 import threading
 
 import pytest
-from counters import PAIR, path, take  # noqa: F401
+from counters import PAIR, path, take, told_before_a_kill  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,15 +53,7 @@ def test_a_folder_that_somebody_else_holds_stops_neither_end_for_ever(path, how,
 def test_a_killed_transmitter_never_gives_a_number_twice(path):
     seen = []
     for wanted in (1, 7, 20, 50):
-        child = subprocess.Popen(
-            [sys.executable, "-c", PRINT_NUMBERS, str(path)], stdout=subprocess.PIPE
-        )
-        with child:
-            lines = [child.stdout.readline() for _ in range(wanted)]
-            os.kill(child.pid, signal.SIGKILL)
-            lines += child.stdout.readlines()
-        assert child.returncode == -signal.SIGKILL
-        numbers = [int(line) for line in lines if line.endswith(b"\n")]
+        numbers = [int(line) for line in told_before_a_kill(PRINT_NUMBERS, path, wanted)]
         assert len(numbers) >= wanted
         seen += numbers
     seen += take(path, 10)

@@ -1,16 +1,12 @@
 """The window of received numbers: a model that forgets nothing, kills, threads, forks."""
 
 import multiprocessing
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
-from counters import PAIR, path  # noqa: F401
+from counters import PAIR, path, told_before_a_kill  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,14 +118,8 @@ while True:
 def test_a_killed_receiver_never_takes_a_number_twice(window_path):
     seen = []
     for wanted in (1, 3, 20):
-        child = subprocess.Popen(
-            [sys.executable, "-c", TAKE_NUMBERS, str(window_path)], stdout=subprocess.PIPE
-        )
-        with child:
-            lines = [child.stdout.readline() for _ in range(wanted)]
-            os.kill(child.pid, signal.SIGKILL)
-            lines += child.stdout.readlines()
-        seen += [int(word) for line in lines if line.endswith(b"\n") for word in line.split()]
+        lines = told_before_a_kill(TAKE_NUMBERS, window_path, wanted)
+        seen += [int(word) for line in lines for word in line.split()]
     assert len(seen) == len(set(seen)) >= 48
     with ReplayWindow(path=window_path, pair=PAIR) as window:
         for number in seen:
