@@ -1,5 +1,6 @@
 """The wheel: what is in it, and that it works without the checkout it was built from."""
 
+import importlib.metadata
 import os
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import tarfile
 import zipfile
 
 import pytest
+from packaging import requirements, utils
 
 ROOT = pathlib.Path(__file__).parents[1]
 WEB = ROOT / "arn_keras" / "export" / "web"
@@ -78,23 +80,73 @@ def test_the_sdist_makes_the_same_wheel(wheel, built, tmp_path):
     assert sorted(again.namelist()) == sorted(wheel.namelist())
 
 
-def test_every_installed_command_runs_from_an_empty_folder(built, tmp_path):
-    """Installed beside what it depends on, without the checkout."""
+def _closure(declared):
+    """The distributions that these requirements ask for, and what those ask for, by name."""
+    found, left = {}, [requirements.Requirement(each) for each in declared]
+    while left:
+        asked = left.pop()
+        key = utils.canonicalize_name(asked.name), frozenset(asked.extras)
+        if key in found:
+            continue
+        found[key] = importlib.metadata.distribution(asked.name)
+        for each in map(requirements.Requirement, found[key].requires or ()):
+            extras = asked.extras or {""}
+            if not each.marker or any(each.marker.evaluate({"extra": e}) for e in extras):
+                left.append(each)
+    return {name: distribution for (name, _), distribution in found.items()}
+
+
+def _unit(file):
+    """What is linked for a file: its package's folder, for `google` one level below; or None."""
+    if file.parts[0] in ("..", "__pycache__"):
+        return None
+    return pathlib.Path(*file.parts[: 1 + (file.parts[0] == "google")])
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    """A function that runs a program where nothing is but the wheel and what it declares.
+
+    The declared packages are links to those of this environment, whose other packages, those of
+    the tests, are out of sight.
+    """
+    there = tmp_path_factory.mktemp("there")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", tmp_path / "there", built[0]], check=True)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "there")}
-    (tmp_path / "empty").mkdir()
-    for name in ("train", "sweep", "audit", "figures", "export"):
-        done = subprocess.run(
-            [tmp_path / "there" / "bin" / f"arn-{name}", "--help"],
-            cwd=tmp_path / "empty",
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+    subprocess.run([*pip, "--target", there, built[0]], check=True)
+    (metadata,) = there.glob("*.dist-info/METADATA")
+    declared = importlib.metadata.PathDistribution(metadata.parent).requires
+    for distribution in _closure(each for each in declared if "extra ==" not in each).values():
+        for file in {_unit(file) for file in distribution.files} - {None}:
+            (there / file).parent.mkdir(exist_ok=True)
+            (there / file).symlink_to(distribution.locate_file(file))
+    empty = tmp_path_factory.mktemp("empty")
+    environment = {**os.environ, "PYTHONPATH": str(there), "MPLCONFIGDIR": str(empty)}
+
+    def run(name, *options):
+        command = [sys.executable, "-S", there / "bin" / name, *options]
+        return subprocess.run(
+            command, cwd=empty, env=environment, capture_output=True, text=True, check=False
         )
+
+    run.there, run.empty = there, empty
+    return run
+
+
+def test_every_installed_command_runs_from_an_empty_folder(installed):
+    for name in ("train", "sweep", "audit", "figures", "export"):
+        done = installed(f"arn-{name}", "--help")
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("usage: ")
+
+
+def test_what_the_wheel_declares_is_all_that_a_run_and_its_bundle_need(installed):
+    assert not list(installed.there.glob("pytest*"))
+    short = ["--dataset", "digits", "--limit", "100", "--epochs", "1", "--link-epochs", "1"]
+    done = installed("arn-train", *short, "--eve-epochs", "1", "--knowledge", "white")
+    assert done.returncode == 0, done.stderr
+    (run,) = (installed.empty / "runs").iterdir()
+    assert (run / "figures" / "examples.png").exists()
+    assert (run / "bundle" / "manifest.json").exists()
 
 
 @pytest.mark.skipif(
