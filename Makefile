@@ -22,7 +22,7 @@ test: $(VENV)/.installed-test lint browser radio
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(VENV)/.installed-test
-	$(BIN)/python tests/torture $(ARGS)
+	$(BIN)/python tests/torture --jobs 2 $(ARGS)
 
 # A warning is an error, and so is a claim of an example that does not hold.
 docs: $(VENV)/.installed-docs
