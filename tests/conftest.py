@@ -11,6 +11,7 @@ from arn_keras.backend import load_tensorflow
 
 load_tensorflow()
 gc.freeze()  # what is loaded now stays: no collection walks through it again
+gc.set_threshold(100_000, 20, 100)  # traces make many objects that stay: seldom looked at again
 
 PREPARED = pathlib.Path(__file__).parents[2] / "shared" / "tensorflow_datasets"
 if PREPARED.exists():
