@@ -36,6 +36,7 @@ FUNCTIONS = {
     "attack_power_loss": "loss.composite",
     "eve_confidence": "loss.composite",
     "eve_entropy_gap": "loss.composite",
+    "eve_log_odds": "loss.composite",
     "eve_logit_margin": "loss.composite",
     "masked_cross_entropy": "loss.tokens",
     "mean_attack_power_loss": "loss.composite",

@@ -155,6 +155,7 @@ LOSSES = {
     "attack_power_loss": _loss(composite.attack_power_loss, *_OF_POWER),
     "mean_attack_power_loss": _loss(composite.mean_attack_power_loss, *_OF_POWER),
     "eve_confidence": _loss(composite.eve_confidence, *_OF_EVE),
+    "eve_log_odds": _loss(composite.eve_log_odds, *_OF_EVE),
     "eve_logit_margin": _loss(composite.eve_logit_margin, *_OF_EVE),
     "eve_entropy_gap": _loss(
         composite.eve_entropy_gap,

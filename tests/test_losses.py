@@ -5,6 +5,7 @@ from arn_keras.loss.composite import (
     attack_power_loss,
     eve_confidence,
     eve_entropy_gap,
+    eve_log_odds,
     eve_logit_margin,
     mean_attack_power_loss,
     mean_squared_error,
@@ -52,6 +53,16 @@ def test_the_confidence_is_the_softmax_of_the_true_label():
 def test_the_confidence_survives_huge_logits():
     logits = np.array([[1e4, -1e4], [1e4, -1e4]], "float32")
     assert float(eve_confidence(logits, np.array([0, 1]))) == pytest.approx(0.5)
+
+
+def test_the_log_odds_are_those_of_the_truth_and_end_where_it_is_improbable():
+    chances = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.3, 0.5]], "float32")
+    labels = np.array([0, 0, 0])
+    # log(7/3) + 2, max(0, log(1/9) + 2), log(1/4) + 2
+    expected = (np.log(7 / 3) + 2 + 0 + np.log(1 / 4) + 2) / 3
+    assert float(eve_log_odds(np.log(chances) + 50, labels)) == pytest.approx(expected, rel=1e-5)
+    sure = np.array([[1e4, -1e4], [-1e4, 1e4]], "float32")
+    assert float(eve_log_odds(sure, labels[:2])) == pytest.approx((2e4 + 2) / 2)
 
 
 def test_the_logit_margin_is_zero_only_where_the_mistake_is_sure():

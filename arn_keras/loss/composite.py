@@ -16,6 +16,7 @@ from arn_keras.loss.shapes import labels_for, one_a_source, refuse_no_logits, sh
 from arn_keras.power import mean_power
 
 MARGIN = 5.0  # kappa of `eve_logit_margin`, in logits
+ODDS = 2.0  # kappa of `eve_log_odds`, in nats
 
 
 @keras.saving.register_keras_serializable("arn_keras")
@@ -115,6 +116,27 @@ def eve_logit_margin(logits, labels):
 
 
 @keras.saving.register_keras_serializable("arn_keras")
+def eve_log_odds(logits, labels):
+    """The odds that Eve gives the truth: batch mean of max(0, log(p_c / (1 - p_c)) + kappa).
+
+    p = softmax(o), and kappa = 2: a source counts until p_c is below 0.12. The logit margin with
+    all other labels in the place of the best one, so that its gradient is smooth, and spends
+    nothing on sources that are far gone.
+
+    Args:
+        logits: o, outputs of Eve's last layer before any softmax, [batch, classes].
+        labels: c, true labels, integers, [batch] or [batch, 1].
+
+    Returns:
+        Scalar, 0 where Eve holds the truth of every source for improbable.
+    """
+    truth = ops.one_hot(labels_for(logits, labels), logits.shape[-1], dtype=logits.dtype)
+    true_logit = ops.sum(truth * logits, axis=-1)
+    others = ops.logsumexp(ops.where(truth > 0, -np.inf, logits), axis=-1)
+    return ops.mean(ops.relu(true_logit - others + ODDS))
+
+
+@keras.saving.register_keras_serializable("arn_keras")
 def eve_entropy_gap(logits, labels):
     """What Eve believes to know: batch mean of log C - H(softmax(o)), in nats.
 
@@ -137,5 +159,6 @@ def eve_entropy_gap(logits, labels):
 PRIVACY_LOSSES = {
     "confidence": eve_confidence,
     "margin": eve_logit_margin,
+    "odds": eve_log_odds,
     "entropy": eve_entropy_gap,
 }

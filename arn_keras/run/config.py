@@ -86,9 +86,10 @@ class Config:
     black_box: Literal["single", "ensemble"] = option(
         "single", "the black box's substitutes: the letter's one, or several that differ"
     )
-    privacy_loss: Literal["confidence", "margin", "entropy"] = option(
-        "confidence",
-        "what the pair takes from Eve: the letter's confidence, her logit margin or certainty",
+    privacy_loss: Literal["confidence", "margin", "odds", "entropy"] | None = option(
+        None,
+        "what the pair takes from Eve: her confidence, logit margin, log odds or certainty "
+        "(default: the scenario's own, the letter's is her confidence)",
     )
     block: str | None = option(
         None,
@@ -184,6 +185,7 @@ class Config:
             dataset=dataset,
             batch_size=batch_size,
             psr_db=default["psr_db"] if self.psr_db is None else self.psr_db,
+            privacy_loss=self.privacy_loss or default["privacy_loss"],
             epochs=self.epochs or default["epochs"] * more,
             link_epochs=self.link_epochs or default["link_epochs"] * more,
             eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
@@ -249,7 +251,8 @@ def choices_of(field):
     room = field.metadata.get("room")
     if room is not None:
         return ("auto",) * bool(field.metadata.get("auto")) + tuple(room)
-    return get_args(field.type) if get_origin(field.type) is Literal else ()
+    kinds = (field.type, *get_args(field.type))
+    return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
 
 
 def flag(name):

@@ -18,7 +18,8 @@ class DeepJSCC(Scenario):
     block = "conv"
     splits_layers = True
     # A hundredth of this link's error is 1.4e-5: the letter's w2 would not see it.
-    loss_weights = ensemble_weights = (10.0, 200.0, 1.0)
+    loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0)}
+    ensemble_weights: ClassVar = loss_weights
     defaults: ClassVar = {
         "epochs": 8,
         "link_epochs": 9,

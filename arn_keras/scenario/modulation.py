@@ -30,8 +30,8 @@ class Modulation(Scenario):
     block = "in_band"
     keeps_power = True
     trains_link = False
-    loss_weights = (10.0, 3.0, 1.0)
-    ensemble_weights = (1.0, 3.0, 1.0)
+    loss_weights: ClassVar = {"confidence": (10.0, 3.0, 1.0)}
+    ensemble_weights: ClassVar = {"confidence": (1.0, 3.0, 1.0)}
     defaults: ClassVar = {
         "epochs": 4,
         "link_epochs": 1,

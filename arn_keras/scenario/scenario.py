@@ -51,12 +51,12 @@ class Scenario:
     Attributes:
         about: a sentence for the command line's help.
         defaults: of the configuration's fields that have none: `epochs`, `link_epochs`,
-            `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`; `psr_db` is
-            the letter's -10 where it says nothing.
+            `eve_epochs` (passes over 60,000 sources), `batch_size`, `learning_rate`; `psr_db` and
+            `privacy_loss` are the letter's, -10 and "confidence", where it says nothing.
         of_dataset: {data set: (what of `defaults` is otherwise there, why, a sentence)}.
         block: name in `pair.BLOCKS` of the ARNs' block.
-        loss_weights: (w1, w2, w3) of Eq. (19) where Eve's confidence is the third term; None for
-            the letter's.
+        loss_weights: {name in `PRIVACY_LOSSES`: (w1, w2, w3) of Eq. (19)}, where they are not as
+            `training.algorithm_1` has them, the letter's.
         pauses: whether places of its signals [..., d] that are all zeros are not sent, as padding
             is not: they count in no power (`power`), and no module perturbs them.
         ensemble_weights: the same for an ensemble of substitutes, whose first term is in units of
@@ -91,9 +91,9 @@ class Scenario:
     trains_link: ClassVar[bool] = True
     keeps_power: ClassVar[bool] = False
     pulse: ClassVar[tuple[int, float] | None] = None
-    loss_weights: ClassVar[tuple[float, float, float] | None] = None
+    loss_weights: ClassVar[Mapping[str, tuple[float, float, float]]] = {}
     pauses: ClassVar[bool] = False
-    ensemble_weights: ClassVar[tuple[float, float, float] | None] = None
+    ensemble_weights: ClassVar[Mapping[str, tuple[float, float, float]]] = {}
     splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",
@@ -124,7 +124,8 @@ class Scenario:
     def defaults_for(self, dataset):
         """`defaults` of a data set, by its name."""
         own, _ = self.of_dataset.get(dataset, ({}, ""))
-        return {"psr_db": LETTERS_PSR_DB, **self.defaults, **own}
+        letters = {"psr_db": LETTERS_PSR_DB, "privacy_loss": "confidence"}
+        return {**letters, **self.defaults, **own}
 
     def dataset(self, name, data_dir, limit, folder=None):
         """The data, `data.dataset.Dataset`.

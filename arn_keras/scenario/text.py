@@ -28,7 +28,7 @@ class Text(Scenario):
     """Questions, and what type of answer each asks for."""
 
     about = "sentences over a transformer link; the label, for TREC the question's type, is private"
-    block = "tokenwise"
+    block = "transformer"
     pauses = True
 
     text: tuple[str, ...] = option(
@@ -54,6 +54,7 @@ class Text(Scenario):
         "eve_epochs": 10,
         "batch_size": 64,
         "learning_rate": 2e-3,
+        "privacy_loss": "odds",
     }
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "token_conv",

@@ -23,12 +23,14 @@ from arn_keras.training.semantic_link import SemanticLink
 _LOSS_WEIGHTS = {
     "confidence": (10.0, 10.0, 1.0),
     "margin": (100.0, 10.0, 0.1),
+    "odds": (10.0, 10.0, 0.4),
     "entropy": (10.0, 10.0, 1.0),
 }
 # The same of the stronger black box, whose L1 is in units of the budget.
 _ENSEMBLE_WEIGHTS = {
     "confidence": (1.5, 20.0, 1.0),
     "margin": (10.0, 10.0, 0.1),
+    "odds": (1.5, 10.0, 0.4),
     "entropy": (1.5, 20.0, 1.0),
 }
 
@@ -179,7 +181,7 @@ def build_pair_link(
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
         task_weight: times w2, for an L2 in other units than the letter's.
-        weights: (w1, w2, w3) of Eq. (19) for Eve's confidence; None for the letter's.
+        weights: {name of L3: (w1, w2, w3) of Eq. (19)}, in the place of those that are as here.
         ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
             budget.
         **how: `bob_channel`, `eve_channel`, `pauses` and `reach` of `SecureLink`.
@@ -200,8 +202,6 @@ def build_pair_link(
     if privacy.ensemble:
         power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
         weights = ensemble_weights
-    if weights is not None:
-        of_terms = {**of_terms, "confidence": weights}
     schedule.compile(
         link,
         len(dataset.train),
@@ -210,7 +210,7 @@ def build_pair_link(
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
-    w1, w2, w3 = of_terms[privacy.loss]
+    w1, w2, w3 = {**of_terms, **(weights or {})}[privacy.loss]
     link.loss_weights.assign((w1, task_weight * w2, w3))
     return link
 
