@@ -234,6 +234,7 @@ class Problem:
             weights=self.scenario.loss_weights,
             pauses=self.scenario.pauses,
             ensemble_weights=self.scenario.ensemble_weights,
+            shares_budget=self.scenario.shares_budget,
             reach=reach.UNKNOWN if self.config.snr_aware else None,
             **self.channels,
         )

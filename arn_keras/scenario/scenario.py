@@ -61,6 +61,8 @@ class Scenario:
             is not: they count in no power (`power`), and no module perturbs them.
         ensemble_weights: the same for an ensemble of substitutes, whose first term is in units of
             the budget.
+        shares_budget: whether its sources share the budget there; of long and short ones the short
+            would take it.
         splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.
@@ -94,6 +96,7 @@ class Scenario:
     loss_weights: ClassVar[Mapping[str, tuple[float, float, float]]] = {}
     pauses: ClassVar[bool] = False
     ensemble_weights: ClassVar[Mapping[str, tuple[float, float, float]]] = {}
+    shares_budget: ClassVar[bool] = True
     splits_layers: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, str]] = {
         "frozen": "eve",

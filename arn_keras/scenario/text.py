@@ -30,6 +30,7 @@ class Text(Scenario):
     about = "sentences over a transformer link; the label, for TREC the question's type, is private"
     block = "transformer"
     pauses = True
+    shares_budget = False
 
     text: tuple[str, ...] = option(
         (),

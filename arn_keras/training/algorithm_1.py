@@ -166,6 +166,7 @@ def build_pair_link(
     task_weight=1.0,
     weights=None,
     ensemble_weights=None,
+    shares_budget=True,
     **how,
 ):
     """A link compiled for training pairs, any number of them, by `train_pair`.
@@ -184,6 +185,7 @@ def build_pair_link(
         weights: {name of L3: (w1, w2, w3) of Eq. (19)}, in the place of those that are as here.
         ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
             budget.
+        shares_budget: whether an ensemble's sources share their budget, and have these weights.
         **how: `bob_channel`, `eve_channel`, `pauses` and `reach` of `SecureLink`.
 
     Returns:
@@ -199,7 +201,7 @@ def build_pair_link(
         name=stage.replace("/", "_"),
     )
     power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
-    if privacy.ensemble:
+    if privacy.ensemble and shares_budget:
         power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
         weights = ensemble_weights
     schedule.compile(
