@@ -87,14 +87,10 @@ class Config:
         "single", "the black box's substitutes: the letter's one, or several that differ"
     )
     privacy_loss: Literal["confidence", "margin", "odds", "entropy"] | None = option(
-        None,
-        "what the pair takes from Eve: her confidence, logit margin, log odds or certainty "
-        "(default: the scenario's own, the letter's is her confidence)",
+        None, "L3, what the pair takes from Eve (default: the scenario's; the letter's: confidence)"
     )
     block: str | None = option(
-        None,
-        "the block of both ARNs (default: the scenario's own, the letter's is dense)",
-        room=BLOCKS,
+        None, "the block of both ARNs (default: the scenario's; the letter's: dense)", room=BLOCKS
     )
     block_width: int | None = option(None, "its neurons, filters or features (default: its own)")
     block_depth: int | None = option(None, "its hidden layers (default: its own)")
@@ -104,7 +100,9 @@ class Config:
         "by the base link's own at its SNR",
         added=True,
     )
-    epochs: int | None = option(None, "epochs of the ARN stage (default: 30, more for small data)")
+    epochs: int | None = option(
+        None, "epochs of the ARN stage (default: 30, more for small data, or if aware)"
+    )
     link_epochs: int | None = option(None, "epochs of the base link (default: 15, likewise)")
     eve_epochs: int | None = option(None, "epochs of Eve and of the substitute (default: 6)")
     batch_size: int | None = option(None, "sources a training step (default: 256, fewer likewise)")
@@ -164,7 +162,8 @@ class Config:
     def resolve(self, dataset, sources):
         """This configuration for a data set, with the scenario's defaults for so many sources.
 
-        Small data get smaller batches and more epochs, so that the steps suffice.
+        Small data get smaller batches and more epochs, so that the steps suffice; a pair that is
+        told the SNR, and serves a range, twice as many.
 
         Raises:
             ConfigError: if a batch is larger than the data.
@@ -186,7 +185,7 @@ class Config:
             batch_size=batch_size,
             psr_db=default["psr_db"] if self.psr_db is None else self.psr_db,
             privacy_loss=self.privacy_loss or default["privacy_loss"],
-            epochs=self.epochs or default["epochs"] * more,
+            epochs=self.epochs or default["epochs"] * more * (1 + self.snr_aware),
             link_epochs=self.link_epochs or default["link_epochs"] * more,
             eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
             # Adam's step does not grow with the gradient: the root, not the ratio.

@@ -58,8 +58,10 @@ class Problem:
 
     def with_pairs_told(self, snr_range_db):
         """This problem with all that is trained of it but the pairs, which are told the SNR."""
-        other = copy.copy(self)
-        other.config = dataclasses.replace(self.config, snr_db=snr_range_db, snr_aware=True)
+        other, config = copy.copy(self), self.config
+        epochs = config.epochs * (2 - config.snr_aware)  # as `Config.resolve` has it
+        told = {"snr_db": snr_range_db, "snr_aware": True, "epochs": epochs}
+        other.config = dataclasses.replace(config, **told)
         return other
 
     @property
@@ -230,7 +232,7 @@ class Problem:
             self.dataset,
             f"{ARN}/{privacy.knowledge}",
             task_loss=self.task.task_loss,
-            task_weight=self.task.task_weight,
+            task_weight=self.task.task_weight * (reach.TASK_SHARE if self.config.snr_aware else 1),
             weights=self.scenario.loss_weights,
             pauses=self.scenario.pauses,
             ensemble_weights=self.scenario.ensemble_weights,

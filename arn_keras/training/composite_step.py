@@ -14,7 +14,7 @@ from arn_keras.system import Signals, forward, full_precision
 from arn_keras.training import given, losses
 from arn_keras.training.batches import in_shards
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.reach import weighed, weights_at
+from arn_keras.training.reach import OF_OTHERS, OF_TASK, weighed, weights_at
 from arn_keras.training.taken import taken_by
 
 _TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
@@ -67,13 +67,18 @@ class CompositeStep(NoisyLink):
         logits = [
             full_precision(eve(signals.overheard, training=False)) for eve in self.eavesdroppers
         ]
-        estimate = signals.estimate
+        estimate, added_signal = signals.estimate, signals.perturbation
         if self.reach is not None:
-            estimate = weighed(estimate, weights_at(self.reach, self.snr_range_db, snr_db))
+            of_task, of_others = (
+                weights_at(self.reach, self.snr_range_db, snr_db, exponent)
+                for exponent in (OF_TASK, OF_OTHERS)
+            )
+            estimate = weighed(estimate, of_task)
+            added_signal, *logits = (weighed(each, of_others) for each in (added_signal, *logits))
         budget, over = db_to_ratio(self.psr_db), signals.sent if self.pauses else None
         if self.pauses:  # so much of the frame's mean is there to be perturbed
             budget *= sent_share(over)
-        power = self.power_loss(signals.perturbation, budget)
+        power = self.power_loss(added_signal, budget)
         target = losses.fitted_target(self.task_loss, target, estimate)
         task = ops.mean(self.task_loss(target, estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])

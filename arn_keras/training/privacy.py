@@ -11,7 +11,8 @@ class Privacy:
     several substitutes of different depth, width and seed: what fools them all is not fitted to the
     ways of one (Liu et al., *Delving into Transferable Adversarial Examples and Black-box Attacks*,
     ICLR 2017); and the sources share the budget of Eq. (20),
-    `loss.composite.mean_attack_power_loss`. Eve's own classifier is in none.
+    `loss.composite.mean_attack_power_loss`, where the scenario does not say that each keeps its
+    own. Eve's own classifier is in none.
 
     Attributes:
         knowledge: "white" or "black".
