@@ -66,6 +66,20 @@ def test_the_digits_have_a_budget_of_their_own_which_is_said_and_every_other_set
         assert Config(scenario=scenario).resolve("digits", 1437).psr_db == -10.0
 
 
+def test_a_scenario_has_a_privacy_loss_of_its_own_and_the_letters_is_the_confidence():
+    assert Config().resolve("mnist", 60_000).privacy_loss == "confidence"
+    assert Config(scenario="text").resolve("trec", 5452).privacy_loss == "odds"
+    asked = Config(scenario="text", privacy_loss="confidence")
+    assert asked.resolve("trec", 5452).privacy_loss == "confidence"
+    with pytest.raises(ConfigError, match="--privacy-loss: expected one of confidence, margin, "):
+        Config(privacy_loss="certainty")
+
+
+def test_a_pair_that_serves_a_range_has_twice_the_epochs():
+    aware = Config(snr_aware=True, snr_db=(-5.0, 25.0))
+    assert aware.resolve("mnist", 60_000).epochs == 2 * Config().resolve("mnist", 60_000).epochs
+
+
 def test_devices_that_cannot_share_a_batch_evenly_are_refused():
     with pytest.raises(ConfigError, match="--devices: expected a divisor of the batch size 256"):
         Config(devices=3).resolve("mnist", 60_000)

@@ -33,11 +33,16 @@ def test_a_white_box_has_eve_alone_and_a_black_box_never_has_her():
 
 
 @pytest.mark.parametrize(
-    ("knowledge", "black_box", "shared"),
-    [("white", "ensemble", False), ("black", "single", False), ("black", "ensemble", True)],
+    ("knowledge", "black_box", "may", "shared"),
+    [
+        ("white", "ensemble", True, False),
+        ("black", "single", True, False),
+        ("black", "ensemble", True, True),
+        ("black", "ensemble", False, False),
+    ],
 )
-def test_the_sources_share_their_budget_in_the_ensemble_alone(
-    models, sources, labels, knowledge, black_box, shared
+def test_the_sources_share_their_budget_in_the_ensemble_alone_where_they_may(
+    models, sources, labels, knowledge, black_box, may, shared
 ):
     transmitter, receiver, eve = models
     link = build_pair_link(
@@ -50,6 +55,7 @@ def test_the_sources_share_their_budget_in_the_ensemble_alone(
         Dataset("small", *2 * [Split(sources, labels)], 3),
         "arn/test",
         task_loss=mean_squared_error,
+        shares_budget=may,
     )
 
     def charged(powers):
