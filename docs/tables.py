@@ -4,14 +4,15 @@
     python docs/tables.py --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
 
 A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
-file's. Rows are in `docs/rows`, one file a set of seeds. Left out: the sweeps' and the audit's
-tables, whose rows are too many to keep here.
+file's. Rows are in `docs/rows`, one file a set of seeds, of runs or of a sweep. Left out: the large
+sweeps' and the audit's tables, whose rows are too many to keep here.
 """
 
 import argparse
 import json
 import pathlib
 import re
+import sys
 from statistics import mean, stdev
 
 DOCS = pathlib.Path(__file__).parent
@@ -24,11 +25,14 @@ CASES = {
 }
 
 
-def groups(name):
-    """Rows of `docs/rows/NAME.json`, {(case, knowledge): its rows, one a seed}."""
+EVES = ("frozen", "frozen_transformer", "frozen_dense")  # of sentences: the white box's, unseen
+
+
+def groups(name, fields=("case", "knowledge")):
+    """Rows of `docs/rows/NAME.json`, {what these fields say: its rows, one a seed}."""
     found = {}
     for row in json.loads((ROWS / f"{name}.json").read_text()):
-        found.setdefault((row["case"], row["knowledge"]), []).append(row)
+        found.setdefault(tuple(row[field] for field in fields), []).append(row)
     return found
 
 
@@ -74,6 +78,56 @@ def full(name):
     return table([*heads, "Eve's confidence", "measured PSR dB"], lines)
 
 
+def sentences(name):
+    """Each seed's quality and every eavesdropper of it, of runs of sentences."""
+    lines = []
+    for (seed, case, knowledge), those in sorted(
+        groups(name, ("seed", "case", "knowledge")).items(), key=str
+    ):
+        if case == "transmitter_only":
+            continue
+        row = those[0]
+        eves = {row["eve"]: row["eve_accuracy"] for row in those}
+        psr = f"{row['measured_psr_db']:.2f}" if knowledge else "-"
+        lines.append(
+            [
+                str(seed),
+                CASES[case] + (f", {knowledge} box" if knowledge else ""),
+                *(f"{row[field]:.4f}" for field in ("bleu4", "bleu1", "token_accuracy")),
+                f"{row['exact']:.3f}",
+                *(f"{eves[eve]:.3f}" for eve in EVES),
+                psr,
+                f"{row['sent_power']:.3f}",
+            ]
+        )
+    heads = ["seed", "", "BLEU-4", "BLEU-1", "tokens", "exact"]
+    eves = ["Eve with convolutions", "transformer", "dense"]
+    return table([*heads, *eves, "measured PSR dB", "sent power"], lines)
+
+
+def told(name):
+    """One pair that is told the SNR beside a pair for each SNR, of a sweep."""
+    lines, rows = [], groups(name, ("snr_db", "case", "snr_aware"))
+    for snr_db in sorted({snr_db for snr_db, *_ in rows}):
+        plain = rows[snr_db, "original", False]
+        own, one = (rows[snr_db, "paired", aware] for aware in (False, True))
+        ratios = [a["mse"] / b["mse"] - 1 for a, b in zip(one, own, strict=True)]
+        lines.append(
+            [
+                f"{snr_db:g}",
+                *(f"{_of(those, 'mse'):.5f}" for those in (plain, own, one)),
+                f"**{_of(one, 'mse') / _of(own, 'mse') - 1:+.1%}**",
+                ", ".join(f"{ratio:+.1%}" for ratio in ratios),
+                *(f"{_spread(those, 'eve_accuracy', '.3f')}" for those in (own, one)),
+                f"{100 * (_of(one, 'eve_accuracy') - _of(own, 'eve_accuracy')):+.1f}",
+                *(f"{_of(those, 'measured_psr_db'):.2f}" for those in (own, one)),
+            ]
+        )
+    heads = ["SNR dB", "MSE, no modules", "a pair an SNR", "one pair, told", "more", "each seed"]
+    eve = ["Eve, a pair an SNR", "Eve, one pair", "points", "PSR dB, a pair an SNR", "PSR dB, one"]
+    return table([*heads, *eve], lines)
+
+
 def _of(rows, field):
     return mean(row[field] for row in rows)
 
@@ -86,6 +140,8 @@ TABLES = {
     "letter": lambda: short("letter-mnist"),
     "letter, full": lambda: full("letter-mnist"),
     "digits": lambda: full("digits"),
+    "sentences": lambda: sentences("text-trec"),
+    "told": lambda: told("told-mnist"),
 }
 
 
@@ -100,9 +156,18 @@ def written(text):
 
 
 def take(name, runs):
-    """Keeps the rows of finished runs, one a seed, as `docs/rows/NAME.json`."""
-    rows = [row for run in runs for row in json.loads((run / "results.json").read_text())]
+    """Keeps the rows of finished runs or sweeps, one a seed, as `docs/rows/NAME.json`."""
+    rows = [row for run in runs for row in _rows(run)]
     (ROWS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def _rows(run):
+    if (run / "results.json").exists():
+        return json.loads((run / "results.json").read_text())
+    sys.path.insert(0, str(DOCS.parent))
+    from arn_keras.measure.sweep_rows import read_rows
+
+    return list(read_rows(run).values())
 
 
 def main(arguments=None):
