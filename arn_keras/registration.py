@@ -21,6 +21,7 @@ CLASSES = {
     "MatchedFilter": "link.modem",
     "MinMaxLink": "training.min_max_link",
     "Modulator": "link.modem",
+    "PeakLimit": "pair.peaks",
     "PurgeLink": "training.purge_link",
     "Rayleigh": "channel.rayleigh",
     "Rician": "channel.rician",

@@ -26,6 +26,7 @@ from arn_keras.pair import BLOCKS, ROTATIONS
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.haar import MatrixRotation
 from arn_keras.pair.over_symbols import Symbols
+from arn_keras.pair.peaks import PeakLimit
 from arn_keras.pair.power_kept import keep_power
 from arn_keras.pair.purge import build_identity, build_purge
 from arn_keras.pair.rotation import KeyedRotation
@@ -133,6 +134,7 @@ MODULES = (
         "purge": _module(lambda: build_purge((16,), 3)),
         "identity": _module(lambda: build_identity((16,))),
     }
+    | {"ARN of limited peaks": _module(lambda: build_transmitter_arn((16,), limit=PeakLimit(1.0)))}
     | {
         f"{end} {name}": _module(
             lambda name=name, end=end: getattr(answer(ROTATIONS, name), f"build_{end}")((16,)),
@@ -179,6 +181,9 @@ LOSSES = {
     ),
     "SymbolError": Case(lambda: modem.SymbolError(NAMES), *_OF_MODEM, typed=1),
     "DemapperCrossEntropy": Case(lambda: modem.DemapperCrossEntropy(NAMES), *_OF_MODEM, typed=1),
+    "PeakLimit": Case(
+        lambda: PeakLimit(1.0), (SIGNAL,), (SIGNAL[:, :7],), r"I/Q signals \[batch, 2 n\]"
+    ),
     "unit_interval": _loss(
         unit_interval, ((SIGNAL * 50).astype("uint8"),), ("image",), "expected arrays, got str"
     ),

@@ -41,6 +41,7 @@ def _build_arn(
     snr_db=None,
     takes_noise_out=False,
     pauses=False,
+    limit=None,
 ):
     residual_of = answer(BLOCKS, block)
     if hidden is not None:
@@ -69,7 +70,8 @@ def _build_arn(
         # 1 above an amplitude of 0.006, 0 in silence: of operators that are quantised well.
         loudest = ops.max(ops.abs(signal), axis=-1, keepdims=True)
         residual = residual * (ops.relu6(1000.0 * loudest) / 6.0)
-    return keras.Model(inputs, merge(name=output_name)([signal, residual]), name=name)
+    joined = merge(name=output_name, activity_regularizer=limit)
+    return keras.Model(inputs, joined([signal, residual]), name=name)
 
 
 def build_transmitter_arn(
@@ -79,6 +81,7 @@ def build_transmitter_arn(
     block: str = "dense",
     snr_db: tuple[float, float] | None = None,
     pauses: bool = False,
+    limit: keras.regularizers.Regularizer | None = None,
     **options: Any,
 ) -> keras.Model:
     """Alice's module, Eq. (9), (15), (16): z = y + delta, delta = F_A(y).
@@ -91,6 +94,7 @@ def build_transmitter_arn(
             None for a module that is told nothing.
         pauses: whether places of the signal that are all zeros get no perturbation: what is silent
             stays silent.
+        limit: what else of the signal sent costs something, added to Eq. (19): `peaks.PeakLimit`.
         **options: of the block: `width`, `depth` and what else it has.
 
     Returns:
@@ -112,6 +116,7 @@ def build_transmitter_arn(
         output_name="sent",
         snr_db=snr_db,
         pauses=pauses,
+        limit=limit,
     )
 
 

@@ -92,8 +92,7 @@ class Problem:
 
     def pair(self, knowledge):
         """The two ARNs trained against Eve ("white") or against substitutes ("black")."""
-        found = self._load(f"{ARN}/{knowledge}")
-        return found["transmitter"], found["receiver"]
+        return self.public(f"{ARN}/{knowledge}")
 
     def public(self, stage):
         """The modules of a stage of `pair.protection.Means`: ARNs, or others that were trained."""
@@ -126,8 +125,7 @@ class Problem:
     @property
     def air(self):
         """Makes a meter of what a modem sends, `measure.air.Air`; None for other signals."""
-        pulse = self.scenario.pulse
-        return pulse and functools.partial(Air, *pulse)
+        return self.scenario.pulse and functools.partial(Air, *self.scenario.pulse)
 
     @property
     def rotation(self):
@@ -142,7 +140,7 @@ class Problem:
     def epochs(self, stage):
         """Passes over the training sources that a stage takes."""
         config = self.config
-        of_link = config.link_epochs if self.scenario.trains_link else 0
+        of_link = config.link_epochs * self.scenario.trains_link
         of_kind = {LINK: of_link, ARN: config.epochs, MODULES: config.epochs}
         return of_kind.get(stage.partition("/")[0], config.eve_epochs)
 
@@ -203,15 +201,14 @@ class Problem:
 
     def modules(self):
         """The two ARNs before their training, (transmitter module, receiver module)."""
-        config = self.config
+        config, shape = self.config, self.signal_shape
         options = {"width": config.block_width, "depth": config.block_depth}
         options = {name: value for name, value in options.items() if value is not None}
         if config.block in (None, self.scenario.block):
             options = {**self.scenario.block_options, **options}
         how = {"block": config.block or self.scenario.block, **options}
         how |= {"snr_db": config.snr_db} if config.snr_aware else {}
-        silent = {"pauses": self.scenario.pauses}
-        shape = self.signal_shape
+        silent = {"pauses": self.scenario.pauses, "limit": self.scenario.limit()}
         return build_transmitter_arn(shape, **silent, **how), build_receiver_arn(shape, **how)
 
     def pair_link(self, privacy, frozen=None):

@@ -10,6 +10,7 @@ help Bob by that alone. Left out: recordings of one's own, whose bits nobody has
 import dataclasses
 import functools
 import inspect
+import math
 from typing import ClassVar
 
 from arn_keras.errors import ConfigError
@@ -55,6 +56,9 @@ class Modulation(Scenario):
     frames: int = option(24_000, "frames to train on")
     test_frames: int = option(6_000, "frames to test on")
     synchronised: bool = option(False, "Eve knows phase and timing of each frame, as Bob does")
+    papr_db: float | None = option(
+        None, "allowed peak over mean power of each frame that a pair sends, in dB", added=True
+    )
 
     def __post_init__(self):
         object.__setattr__(self, "modulations", tuple(self.modulations))
@@ -65,6 +69,8 @@ class Modulation(Scenario):
             raise ConfigError(f"--scenario {NAME}: {error}") from None
         if len(self.names) < 2:
             raise ConfigError(f"--modulations: expected two or more, got {self.names[0]}")
+        if self.papr_db is not None and not 0 < self.papr_db < math.inf:
+            raise ConfigError(f"--papr-db: expected above 0, got {self.papr_db}")
         for name in ("frames", "test_frames"):
             if getattr(self, name) < len(self.names):
                 raise ConfigError(
@@ -91,6 +97,14 @@ class Modulation(Scenario):
     def judges(self):
         """All who are measured: a pair of white-box knowledge is trained against all of them."""
         return dict(self.measured)
+
+    def limit(self):
+        """On the peaks of a frame."""
+        if self.papr_db is None:
+            return None
+        from arn_keras.pair.peaks import PeakLimit
+
+        return PeakLimit(self.papr_db)
 
     def in_loss(self, knowledge, black_box):
         """All eavesdroppers, or Alice's substitutes."""

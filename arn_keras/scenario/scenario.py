@@ -112,11 +112,12 @@ class Scenario:
     larger: ClassVar[tuple[str, ...]] = ("wide", "convolutional", "transformer")
 
     def identity(self):
-        """The options that decide what is trained, JSON values."""
+        """The options that decide what is trained, JSON values; see `option`."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
             if not field.metadata.get("free")
+            and (getattr(self, field.name) != field.default or not field.metadata.get("added"))
         }
 
     def asked(self):
@@ -145,6 +146,10 @@ class Scenario:
         from arn_keras.data import images
 
         return images.load(name, data_dir, limit)
+
+    def limit(self):
+        """What else of the sent signal costs a pair something, a Keras regulariser, or None."""
+        return
 
     @property
     def judges(self):

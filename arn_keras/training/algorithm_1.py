@@ -183,9 +183,8 @@ def build_pair_link(
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
         task_weight: times w2, for an L2 in other units than the letter's.
         weights: {name of L3: (w1, w2, w3) of Eq. (19)}, in the place of those that are as here.
-        ensemble_weights: the same for an ensemble of substitutes, whose L1 is in units of the
-            budget.
-        shares_budget: whether an ensemble's sources share their budget, and have these weights.
+        ensemble_weights: the same for an ensemble whose sources share the budget, the unit of L1.
+        shares_budget: whether an ensemble's do.
         **how: `bob_channel`, `eve_channel`, `pauses` and `reach` of `SecureLink`.
 
     Returns:
@@ -200,10 +199,9 @@ def build_pair_link(
         **how,
         name=stage.replace("/", "_"),
     )
-    power_loss, of_terms = attack_power_loss, _LOSS_WEIGHTS
+    power_loss, of_terms, own = attack_power_loss, _LOSS_WEIGHTS, weights
     if privacy.ensemble and shares_budget:
-        power_loss, of_terms = mean_attack_power_loss, _ENSEMBLE_WEIGHTS
-        weights = ensemble_weights
+        power_loss, of_terms, own = mean_attack_power_loss, _ENSEMBLE_WEIGHTS, ensemble_weights
     schedule.compile(
         link,
         len(dataset.train),
@@ -212,7 +210,7 @@ def build_pair_link(
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
-    w1, w2, w3 = {**of_terms, **(weights or {})}[privacy.loss]
+    w1, w2, w3 = {**of_terms, **(own or {})}[privacy.loss]
     link.loss_weights.assign((w1, task_weight * w2, w3))
     return link
 
