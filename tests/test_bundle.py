@@ -55,6 +55,7 @@ def run(untrained, monkeypatch):
             job = json.loads(arguments[-1])
             shutil.copytree(made / "bundle", job["bundle"], dirs_exist_ok=True)
             shutil.copytree(made / "handover", job["handover"], dirs_exist_ok=True)
+            _without_others(pathlib.Path(job["bundle"]), job)
         elif "arn_keras.export.proof" in arguments:
             _, _, path, handover = arguments
             facts = json.loads((handover / "facts.json").read_text())
@@ -67,6 +68,16 @@ def run(untrained, monkeypatch):
     monkeypatch.setattr(bundle, "_python", python)
     monkeypatch.setattr(manifest, "check_parity", lambda *given: None)
     return run
+
+
+def _without_others(made, job):
+    """What was made of precisions that the job has not, taken out."""
+    facts = pathlib.Path(job["handover"]) / "facts.json"
+    found = json.loads(facts.read_text())
+    for entries in found["modules"].values():
+        for precision in set(entries) - set(job["pair"]["precisions"]):
+            (made / entries.pop(precision)["file"]).unlink()
+    facts.write_text(json.dumps(found))
 
 
 def _refusal(capsys, *arguments):
@@ -111,6 +122,33 @@ def test_a_bundle_that_is_not_proven_leaves_nothing_behind(run, tmp_path, capsys
     line = _refusal(capsys, run, "--precision", "float32", "int8", "--out", tmp_path / "bundle")
     assert line == "export: error: parity not met: by far"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_precision_that_nobody_asked_for_and_that_is_not_met_is_left_out_and_it_says_why(
+    run, tmp_path, capsys, monkeypatch
+):
+    def refuse(rows, measure):
+        if any(row["transmitter"] == "int8" for row in rows):
+            raise manifest.ParityError("parity not met: int8 by far", "int8")
+
+    monkeypatch.setattr(manifest, "check_parity", refuse)
+    monkeypatch.setattr(bundle, "default_precisions", lambda: ["float32", "int8"])
+    out = tmp_path / "bundle"
+    assert main([str(run), "--out", str(out)]) == 0
+    reason = "int8 is left out: parity not met: int8 by far"
+    assert reason in capsys.readouterr().out
+    assert reason in (out / "README.md").read_text()
+    written = runtime.read_manifest(out)
+    assert written["precisions"] == ["float32"]
+    assert written["left_out"] == {"int8": "parity not met: int8 by far"}
+    assert sorted(file.name for file in out.glob("*.tflite")) == [
+        "receiver_arn.float32.tflite",
+        "transmitter_arn.float32.tflite",
+    ]
+    line = _refusal(capsys, run, "--precision", "float32", "int8", "--out", tmp_path / "other")
+    assert line == "export: error: parity not met: int8 by far"
+    monkeypatch.setattr(bundle, "default_precisions", lambda: ["int8", "float32"])
+    assert "int8 by far" in _refusal(capsys, run, "--out", tmp_path / "other")
 
 
 def test_an_export_that_fails_keeps_the_bundle_that_was_there(run, tmp_path, capsys, monkeypatch):

@@ -156,8 +156,11 @@ def test_parity_is_refused_just_beyond_what_is_allowed(precision, field, allowed
     for sign in (1, -1):
         manifest.check_parity([_row(precision, **{field: sign * 0.99 * allowed})], "mse")
         for value in (sign * 1.01 * allowed, float("nan")):
-            with pytest.raises(ExportError, match=f"parity not met: {precision} .* {field}"):
+            with pytest.raises(
+                manifest.ParityError, match=f"parity not met: {precision} .* {field}"
+            ) as refused:
                 manifest.check_parity([_row(precision, **{field: value})], "mse")
+            assert refused.value.precision == precision
 
 
 def test_a_rate_of_0_may_stay_0():
@@ -167,5 +170,11 @@ def test_a_rate_of_0_may_stay_0():
 def test_two_precisions_may_differ_as_much_as_the_coarser(capsys):
     mixed = _row("float32", receiver="int8", mse_change=0.009, cleaned_max_abs_difference=0.3)
     manifest.check_parity([mixed], "mse")
-    with pytest.raises(ExportError, match="float32 at Alice, int8 at Bob"):
-        manifest.check_parity([{**mixed, "sent_max_abs_difference": 1e-3}], "mse")
+    for field, value, precision in (
+        ("sent_max_abs_difference", 1e-3, "float32"),
+        ("mse_change", 0.02, "int8"),
+        ("eve_accuracy_change", 0.002, "float32"),
+    ):
+        with pytest.raises(manifest.ParityError, match="float32 at Alice, int8 at Bob") as refused:
+            manifest.check_parity([{**mixed, field: value}], "mse")
+        assert refused.value.precision == precision

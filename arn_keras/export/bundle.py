@@ -4,22 +4,20 @@ The bundle is made in a locked folder beside its place, and so is all that is wr
 bundle that is not proven leaves nothing behind; what a killed export left goes with the next one.
 """
 
-import hashlib
 import json
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 from arn_keras.errors import ExportError, RunDirError
 from arn_keras.export import PRECISIONS, manifest, runtime
+from arn_keras.export.identity import pair_identity
 from arn_keras.export.signing import load_private_key
-from arn_keras.machine.files import checked, flush, read_json
+from arn_keras.machine.files import flush, read_json
 from arn_keras.machine.places import replace_directory, staging
 from arn_keras.machine.process import last_line, run_python
-from arn_keras.pair import KEY_INPUTS, PROTECTIONS
+from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import records
 from arn_keras.run.saved import SavedRun, path_of
@@ -44,7 +42,7 @@ def export(
         run_dir: a finished run directory.
         knowledge: which pair, "white" or "black"; by default white if the run has it.
         precisions: of `arn_keras.export.PRECISIONS`, the default one first; None for those of
-            `default_precisions`, or what keyed modules have.
+            `default_precisions` that are met, or what keyed modules have.
         out: the bundle's directory; by default `bundle` in the run directory.
         data_dir: where prepared data sets are; by default as TensorFlow Datasets decides.
         force: whether another pair's bundle may be replaced.
@@ -86,10 +84,7 @@ def export(
     try:
         with staging(out, ExportError) as folder:
             check_place(out, identity, force, keep=(run_dir, sign))
-            bundle, handover = folder / "bundle", folder / "handover"
-            for each in (bundle, handover):
-                each.mkdir()
-            _make(bundle, handover, facts, run_dir, data_dir)
+            bundle, handover = _made(folder, facts, precisions, run_dir, data_dir)
             facts |= {"card": card, "audit": _audit(run_dir, knowledge)}
             written = manifest.finish(bundle, facts, handover, key)
             _python(bundle / "runtime.py", "--selftest", scratch=folder)
@@ -102,42 +97,6 @@ def export(
 def default_precisions():
     """Those of floats at both ends, which a device need not scale: they are exported unasked."""
     return [name for name in PRECISIONS if answer(PRECISIONS, name).ends == "float32"]
-
-
-def pair_identity(run_dir, public, is_keyed):
-    """SHA-256 that names a pair: of the weights of both ARNs, in every precision the same.
-
-    Of keyed modules, which have no weights, of their rotation and symbols: keyed pairs without ARNs
-    that fit each other are one pair, and their keys tell them apart.
-
-    Args:
-        run_dir: the run directory.
-        public: stage of the public modules, for example "arn/white", or None for none.
-        is_keyed: whether there are keyed modules.
-
-    Raises:
-        RunDirError: if a module's file is missing or damaged.
-    """
-    total = hashlib.sha256()
-    for role in runtime.ROLES:
-        if public:
-            weights = _read_module(run_dir, public, role, "model.weights.h5")
-            total.update(hashlib.sha256(weights).digest())
-        if is_keyed:
-            layers = json.loads(_read_module(run_dir, "keyed", role, "config.json"))["config"]
-            (keys,) = [each for each in layers["layers"] if each["name"] in KEY_INPUTS]
-            shape = keys["config"]["batch_shape"][1:]
-            total.update(f"arn-keras keyed v2 {keys['name']} of {shape}".encode())
-    return total.hexdigest()
-
-
-def _read_module(run_dir, stage, role, part):
-    file = pathlib.Path(run_dir) / stage / f"{role}.keras"
-    try:
-        with checked(file) as stream, zipfile.ZipFile(stream) as archive:
-            return archive.read(part)
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunDirError(f"{file}: expected a whole Keras model: {error}") from None
 
 
 def check_place(out, identity, force, keep=()):
@@ -210,6 +169,24 @@ def _precisions(means, asked):
             f"expected {', '.join(default_precisions())} beside keyed modules, got {foreign[0]}"
         )
     return precisions
+
+
+def _made(folder, facts, asked, *places):
+    """The bundle and what it is proven by; a precision unasked for and not met is left out."""
+    facts["left_out"] = {}
+    while True:
+        names = (f"{name}-{len(facts['left_out'])}" for name in ("bundle", "handover"))
+        made = [folder / name for name in names]
+        for each in made:
+            each.mkdir()
+        try:
+            _make(*made, facts, *places)
+            return made
+        except manifest.ParityError as error:
+            if asked or error.precision == facts["precisions"][0]:
+                raise
+            facts["precisions"].remove(error.precision)
+            facts["left_out"][error.precision] = str(error)
 
 
 def _make(bundle, handover, facts, run_dir, data_dir):

@@ -25,6 +25,18 @@ _PAIR = pathlib.Path(errors.__file__).parent / "pair"
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
+class ParityError(ExportError):
+    """Modules of a precision are not what the Keras modules are.
+
+    Attributes:
+        precision: its name.
+    """
+
+    def __init__(self, message, precision):
+        super().__init__(message)
+        self.precision = precision
+
+
 def check_parity(rows, measure):
     """Refuses modules that are not what the Keras modules are; of two precisions the looser counts.
 
@@ -33,20 +45,22 @@ def check_parity(rows, measure):
         measure: field of what a module is held to, for pictures "mse".
 
     Raises:
-        ExportError: with the precision, what was measured, and what was allowed.
+        ParityError: with the precision, what was measured, and what was allowed.
     """
     for row in rows:
-        at_alice, at_bob = (answer(PRECISIONS, row[end]) for end in runtime.ROLES)
-        for field, allowed in (
-            (f"{measure}_change", max(at_alice.mse, at_bob.mse)),
-            ("eve_accuracy_change", at_alice.eve_accuracy),
-            ("sent_max_abs_difference", at_alice.difference),
-            ("cleaned_max_abs_difference", at_bob.difference),
+        alice, bob = (row[end] for end in runtime.ROLES)
+        at_alice, at_bob = (answer(PRECISIONS, name) for name in (alice, bob))
+        for field, allowed, precision in (
+            (f"{measure}_change", *max((at_alice.mse, alice), (at_bob.mse, bob))),
+            ("eve_accuracy_change", at_alice.eve_accuracy, alice),
+            ("sent_max_abs_difference", at_alice.difference, alice),
+            ("cleaned_max_abs_difference", at_bob.difference, bob),
         ):
             if not abs(row[field]) <= allowed:
-                raise ExportError(
-                    f"parity not met: {row['transmitter']} at Alice, {row['receiver']} at Bob: "
-                    f"expected {field} within {allowed:g}, got {row[field]:.3g}"
+                raise ParityError(
+                    f"parity not met: {alice} at Alice, {bob} at Bob: "
+                    f"expected {field} within {allowed:g}, got {row[field]:.3g}",
+                    precision,
                 )
 
 
@@ -121,6 +135,7 @@ def draft(bundle, facts):
         "psr_db": facts["psr_db"],
         "power_convention": POWER_CONVENTION,
         "precisions": facts["precisions"],
+        **({"left_out": facts["left_out"]} if facts.get("left_out") else {}),
         "modules": modules,
         **({"keyed": keyed, "rotation": rotation} if keyed else {}),
         "files": [hashed(bundle, name) for name in code(bool(keyed))],
@@ -205,6 +220,7 @@ def table(manifest):
             f"{row['sent_max_abs_difference']:>10.1e}{row['cleaned_max_abs_difference']:>10.1e}"
             f"{size:>18}"
         )
+    lines += [f"{name} is left out: {why}" for name, why in manifest.get("left_out", {}).items()]
     return "\n".join(lines)
 
 
