@@ -8,11 +8,13 @@ import arn_keras
 from arn_keras import AWGN, EavesdropperLink, MinMaxLink, Rayleigh, Rician, SecureLink, SemanticLink
 from arn_keras.errors import ArnError, ConfigError, DataError, ModelError, RunDirError
 from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.pair.arn import build_transmitter_arn
+from arn_keras.loss.composite import eve_logit_margin
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.purge import build_purge
 from arn_keras.run.channels import channels, options_of
 from arn_keras.run.config import Config
 from arn_keras.run.save import _split
+from arn_keras.run.saved import SavedRun
 from arn_keras.training.purge_link import PurgeLink
 from arn_keras.training.transmit import transmit
 
@@ -241,6 +243,51 @@ def test_labels_of_a_saved_run_are_read_as_fit_reads_them(models, sources, label
     split = _split("test", (sources, {"label": labels > 0, "target": sources}), link)
     np.testing.assert_array_equal(split.label, labels > 0)
     assert split.target is not None
+
+
+def test_a_saved_run_says_how_its_link_was_trained(models, sources, labels, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = [
+        build((8,), snr_db=(0.0, 10.0)) for build in (build_transmitter_arn, build_receiver_arn)
+    ]
+    link = _secure(models, *told, privacy_loss=eve_logit_margin)
+    link.set_snr_db((0.0, 10.0))
+    data = {"train": (sources, labels), "test": (sources, labels)}
+    assert arn_keras.save_run("~/mine", link, **data, say=None) == tmp_path / "mine"
+    config = SavedRun.read("~/mine").config
+    assert (config.snr_aware, config.privacy_loss) == (True, "margin")
+
+
+class _Unnamed(layers.Layer):
+    def __init__(self, gain):
+        super().__init__()
+        self.gain = gain
+
+    def call(self, signal):
+        return self.gain * signal
+
+
+@pytest.mark.parametrize(
+    ("part", "made", "message"),
+    [
+        ("transmitter_arn", lambda: _of(_Unnamed(0.5)), "of a file: "),
+        ("receiver_arn", lambda: _of(layers.Lambda(lambda y: 0.5 * y)), "of a file: .*Lambda"),
+        ("receiver_arn", lambda: layers.Dense(8), "a .keras file holds, got Dense"),
+    ],
+)
+def test_parts_that_no_file_brings_back_are_refused_before_there_is_a_run(
+    models, sources, labels, tmp_path, part, made, message
+):
+    data = sources, labels
+    link = SecureLink(*models, **{part: made()})
+    with pytest.raises(ModelError, match=f"expected {part} (that )?{message}") as refused:
+        arn_keras.save_run(tmp_path / "run", link, train=data, test=data)
+    assert "\n" not in str(refused.value)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def _of(layer):
+    return keras.Sequential([keras.Input((8,)), layers.Dense(8), layer])
 
 
 def test_only_a_secure_link_is_saved_as_a_run_and_only_a_path_is_read_as_one(models, tmp_path):
