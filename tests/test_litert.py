@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -64,6 +65,13 @@ def test_the_float32_file_computes_the_formula(arn, files):
     answers, truth = _run(files["float32"], signals), _numpy_arn(arn, signals)
     assert np.std(truth - signals) > 0.1  # the residual is no rounding error
     np.testing.assert_allclose(answers, truth, rtol=0, atol=1e-5)
+
+
+def test_a_module_of_float64_is_refused_by_its_name():
+    signal = keras.Input((8,), dtype="float64")
+    module = keras.Model(signal, keras.layers.Dense(8, dtype="float64")(signal), name="wide")
+    with pytest.raises(ExportError, match=r"wide: expected a module of float32, .* got float64"):
+        convert(module, "float32")
 
 
 def test_float16_weights_err_as_eleven_bits_do(arn, files):

@@ -13,6 +13,7 @@ import numpy as np
 
 from arn_keras.channel.listener import ear
 from arn_keras.measure.leakage import accuracy, cross_entropy
+from arn_keras.system import full_precision
 from arn_keras.training.algorithm_1 import Schedule, stage_seed
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
@@ -66,6 +67,7 @@ class Wiretap:
         self.receiver = problem.receiver
         self.bob_channel, self.eve_channel = problem.channels.values()
         self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
+        signals = tuple(np.asarray(each, keras.config.floatx()) for each in signals)
         self.unprotected = signals
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
         self.protection = protection = protection.at(snr_db)
@@ -76,7 +78,10 @@ class Wiretap:
         self.signals = (
             signals
             if arn is None
-            else tuple(in_batches(lambda y: arn(y, training=False), each) for each in signals)
+            else tuple(
+                in_batches(lambda y: full_precision(arn(y, training=False)), each)
+                for each in signals
+            )
         )
 
     @property

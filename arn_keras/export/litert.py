@@ -44,9 +44,13 @@ def convert_all(module, precisions, calibration=None):
 
     Raises:
         ConfigError: if a precision is unknown.
-        ExportError: if integers lack calibration signals, or the module needs an operator that is
-            not builtin; the operator is named.
+        ExportError: if integers lack calibration signals, or the module computes in float64 or
+            needs an operator that is not builtin; the operator is named.
     """
+    if "float64" in {each.dtype for each in (*module.inputs, *module.weights)}:
+        raise ExportError(
+            f"{module.name}: expected a module of float32, as LiteRT has it, got float64"
+        )
     arrays = calibration if isinstance(calibration, (list, tuple)) else [calibration]
     arrays = [each for each in arrays if each is not None and len(each)]
     chosen = {precision: answer(PRECISIONS, precision) for precision in precisions}
