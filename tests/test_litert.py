@@ -67,10 +67,13 @@ def test_the_float32_file_computes_the_formula(arn, files):
     np.testing.assert_allclose(answers, truth, rtol=0, atol=1e-5)
 
 
-def test_a_module_of_float64_is_refused_by_its_name():
-    signal = keras.Input((8,), dtype="float64")
-    module = keras.Model(signal, keras.layers.Dense(8, dtype="float64")(signal), name="wide")
-    with pytest.raises(ExportError, match=r"wide: expected a module of float32, .* got float64"):
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_a_module_that_computes_in_other_floats_is_refused_by_their_name(dtype):
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, dtype=dtype)])
+    signal = keras.Input((8,))
+    module = keras.Model(signal, keras.ops.cast(inner(signal), "float32"), name="wide")
+    wanted = rf"wide: expected a module that computes in float32, got {dtype.split('_')[-1]}"
+    with pytest.raises(ExportError, match=wanted):
         convert(module, "float32")
 
 

@@ -245,6 +245,17 @@ def test_labels_of_a_saved_run_are_read_as_fit_reads_them(models, sources, label
     assert split.target is not None
 
 
+def test_targets_of_a_saved_run_are_read_as_fit_reads_them(models, sources, labels):
+    for units, loss, target in ((1, "mse", sources[:, 0, 0, 0]), (3, LOGITS, labels.astype(float))):
+        receiver = keras.Sequential([keras.Input((8,)), layers.Dense(units)])
+        link = SecureLink(models[0], receiver, models[2])
+        link.compile(task_loss=loss)
+        split = _split("train", (sources, {"label": labels, "target": target}), link)
+        assert split.target.dtype.kind == ("f" if units == 1 else "i")
+        np.testing.assert_array_equal(np.ravel(split.target), target)
+        assert split.target.shape == ((40, 1) if units == 1 else (40,))
+
+
 def test_a_saved_run_says_how_its_link_was_trained(models, sources, labels, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     told = [

@@ -24,11 +24,10 @@ from arn_keras.run.saved import path_of
 from arn_keras.scenario.own import Own
 from arn_keras.training import arrays as whole
 from arn_keras.training import given
-from arn_keras.training.classes import labels_of
+from arn_keras.training.classes import labels_of, takes_class_numbers
 from arn_keras.training.composite_step import inputs, outputs
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.secure_link import SecureLink
-from arn_keras.training.taken import taken_by
 
 
 def save_run(
@@ -145,9 +144,19 @@ def _split(name, data, link):
     if not whole.is_numpy((source, y)):
         raise DataError(f"expected arrays of sources and labels as {name}, got others")
     few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:2]), source)
-    taken_by(link.transmitter, given.prepared_by(link.preprocessing, given.real(few)))
+    wanted = tuple(link.signals({"source": given.real(few)}).estimate.shape[1:])
     labels = labels_of(y["label"], link.classes)
-    return Split(source, labels.astype("int64"), y.get("target"))
+    return Split(source, labels.astype("int64"), _target(y.get("target"), link, wanted))
+
+
+def _target(target, link, wanted):
+    """What Bob recovers, as `fit` compares it: class numbers as such, [n] where he gives [n, 1]."""
+    if target is None:
+        return None
+    if takes_class_numbers(getattr(link, "task_loss", None)):
+        return target.astype("int64")
+    one_shape = target.shape[1:] == (*wanted, 1) or wanted == (*target.shape[1:], 1)
+    return target.reshape(len(target), *wanted) if one_shape else target
 
 
 def _privacy(link):
