@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import class_numbers
+from arn_keras.training.given import NOT_FINITE
 
 
 def sources(x):
@@ -108,9 +109,7 @@ def refuse_not_finite(array):
         DataError: if there is one.
     """
     if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
-        raise DataError(
-            "expected finite sources, signals, targets and weights, got NaN or infinity"
-        )
+        raise DataError(NOT_FINITE)
 
 
 def split_off(nest, share):
