@@ -13,6 +13,7 @@ from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.purge import build_purge
 from arn_keras.run.channels import channels, options_of
 from arn_keras.run.config import Config
+from arn_keras.run.directory import load_models
 from arn_keras.run.save import _split
 from arn_keras.run.saved import SavedRun
 from arn_keras.training.purge_link import PurgeLink
@@ -214,6 +215,7 @@ def test_channels_that_no_run_has_are_refused(models, ears):
     ("change", "message"),
     [
         (lambda x, y: x, r"expected train=\(x, y\), two arrays, got ndarray"),
+        (lambda x, y: (x, y, y), r"expected train=\(x, y\), two arrays, got tuple"),
         (lambda x, y: (x, (y, x)), "without names"),
         (lambda x, y: (x, None), "expected labels, got none"),
         (lambda x, y: (x, y + 1), "labels from 0 to 2, got 1 to 3"),
@@ -261,12 +263,22 @@ def test_a_saved_run_says_how_its_link_was_trained(models, sources, labels, tmp_
     told = [
         build((8,), snr_db=(0.0, 10.0)) for build in (build_transmitter_arn, build_receiver_arn)
     ]
-    link = _secure(models, *told, privacy_loss=eve_logit_margin)
+    link = SecureLink(*models, *told, preprocessing=arn_keras.unit_interval)
+    link.compile(privacy_loss=eve_logit_margin)
     link.set_snr_db((0.0, 10.0))
-    data = {"train": (sources, labels), "test": (sources, labels)}
-    assert arn_keras.save_run("~/mine", link, **data, say=None) == tmp_path / "mine"
-    config = SavedRun.read("~/mine").config
-    assert (config.snr_aware, config.privacy_loss) == (True, "margin")
+    pictures = {"source": (255 * sources).astype("uint8")}
+    data = {"train": (pictures, labels), "test": [pictures, labels]}
+    run = arn_keras.save_run("~/mine", link, **data, say=None)
+    assert run == tmp_path / "mine"
+    assert not (run / ".given").exists()
+    saved = SavedRun.read("~/mine")
+    found = saved.config.snr_aware, saved.config.privacy_loss, saved.config.problem.preprocessing
+    assert found == (True, "margin", "unit_interval")
+    for kept, module in zip(
+        load_models(run, "arn/white", "transmitter", "receiver"), told, strict=True
+    ):
+        for one, other in zip(kept.get_weights(), module.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 class _Unnamed(layers.Layer):
@@ -306,6 +318,10 @@ def test_only_a_secure_link_is_saved_as_a_run_and_only_a_path_is_read_as_one(mod
     for link in (SemanticLink(*models[:2]), models[0], None):
         with pytest.raises(ModelError, match="expected a SecureLink, got"):
             arn_keras.save_run(tmp_path, link, **data)
+    scaled = SecureLink(*models, preprocessing=layers.Rescaling(0.5))
+    given = np.zeros((4, 6, 6, 1)), np.arange(4) % 3
+    with pytest.raises(ModelError, match="expected a preprocessing of none, unit_interval, got"):
+        arn_keras.save_run(tmp_path, scaled, train=given, test=given)
     with pytest.raises(ModelError, match="a link without pauses"):
         arn_keras.save_run(tmp_path, SecureLink(*models, pauses=True), **data)
     for call in (arn_keras.audit, arn_keras.export):
