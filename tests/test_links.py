@@ -176,6 +176,27 @@ def test_a_signal_that_the_receiver_does_not_take_is_refused_in_a_pipeline(model
         link.evaluate(batches, verbose=0)
 
 
+def test_of_a_signal_with_pauses_budget_and_powers_are_those_of_what_is_sent(labels):
+    def of(last, shape=(4, 2)):
+        flat = keras.layers.Flatten()
+        return keras.Sequential([keras.Input(shape), flat, *last])
+
+    shaped = keras.layers.Dense(8), keras.layers.Reshape((4, 2))
+    models_ = of(shaped), of(shaped), of([keras.layers.Dense(3)])
+    module = keras.Sequential([keras.Input((4, 2)), keras.layers.Rescaling(1.5)])
+    signal = np.ones((40, 4, 2), "float32")
+    signal[:, 2:] = 0.0  # half of it is not sent
+    link = SecureLink(*models_, transmitter_arn=module, receiver_arn=module, pauses=True)
+    link.compile(run_eagerly=True)
+    given = {"source": signal, "signal": signal}
+    batches = tf.data.Dataset.from_tensor_slices((given, labels)).batch(40)
+    found = link.evaluate(batches, verbose=0, return_dict=True)
+    assert found["perturbation_power"] == pytest.approx(0.5**2)
+    assert found["sent_power"] == pytest.approx(1.5**2)
+    # Half of the frame's mean, and the budget of -10 dB of that half.
+    assert found["attack_power_loss"] == pytest.approx(0.5 * 0.5**2 - 0.5 * 0.1, rel=1e-5)
+
+
 def test_signals_of_any_shape_pass(sources, labels):
     layers = keras.layers
     transmitter = keras.Sequential(
