@@ -31,6 +31,11 @@ def test_one_step_moves_all_weights_of_both_modules_and_plugging_out_gives_the_b
     assert not any(np.array_equal(a, b) for a, b in zip(modules, after, strict=True))
 
 
+def test_budget_and_weights_are_the_letters_unless_others_are_given(secure):
+    assert float(secure.psr_db) == -10.0
+    assert secure.loss_weights.numpy().tolist() == [10.0, 10.0, 1.0]
+
+
 def test_the_loss_is_the_weighted_sum_of_its_terms(secure, sources, labels):
     secure.fit(sources, labels, epochs=1, verbose=0, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0)
     logs = secure.evaluate(sources, labels, verbose=0, return_dict=True)

@@ -248,13 +248,18 @@ def test_labels_of_a_saved_run_are_read_as_fit_reads_them(models, sources, label
 
 
 def test_targets_of_a_saved_run_are_read_as_fit_reads_them(models, sources, labels):
-    for units, loss, target in ((1, "mse", sources[:, 0, 0, 0]), (3, LOGITS, labels.astype(float))):
+    values, numbers = sources[:, 0, 0, 0], labels.astype(float)
+    for units, loss, target in (
+        (1, "mse", values),
+        (1, "mse", values[:, None, None]),
+        (3, LOGITS, numbers),
+    ):
         receiver = keras.Sequential([keras.Input((8,)), layers.Dense(units)])
         link = SecureLink(models[0], receiver, models[2])
         link.compile(task_loss=loss)
         split = _split("train", (sources, {"label": labels, "target": target}), link)
         assert split.target.dtype.kind == ("f" if units == 1 else "i")
-        np.testing.assert_array_equal(np.ravel(split.target), target)
+        np.testing.assert_array_equal(np.ravel(split.target), np.ravel(target))
         assert split.target.shape == ((40, 1) if units == 1 else (40,))
 
 
