@@ -67,22 +67,19 @@ class Wiretap:
         self.receiver = problem.receiver
         self.bob_channel, self.eve_channel = problem.channels.values()
         self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
-        signals = tuple(np.asarray(each, keras.config.floatx()) for each in signals)
-        self.unprotected = signals
+        self.unprotected = tuple(np.asarray(each, keras.config.floatx()) for each in signals)
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
         self.protection = protection = protection.at(snr_db)
         self.clean = {} if clean is None else clean
         self.shape = tuple(signals[0].shape[1:])
         self.classes = self.dataset.classes
-        arn = protection.transmitter_arn
-        self.signals = (
-            signals
-            if arn is None
-            else tuple(
-                in_batches(lambda y: full_precision(arn(y, training=False)), each)
-                for each in signals
-            )
-        )
+        self.signals, arn = self.unprotected, protection.transmitter_arn
+        if arn is not None:
+
+            def send(signal):
+                return full_precision(arn(signal, training=False))
+
+            self.signals = tuple(in_batches(send, each) for each in self.unprotected)
 
     @property
     def labels(self):
