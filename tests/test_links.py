@@ -5,6 +5,7 @@ import tensorflow as tf
 from weights import equal, weights_of
 
 from arn_keras import EavesdropperLink, SecureLink, SemanticLink
+from arn_keras.errors import DataError
 from arn_keras.loss.composite import mean_attack_power_loss
 from arn_keras.training.transmit import transmit
 
@@ -28,6 +29,11 @@ def test_one_step_moves_all_weights_of_both_modules_and_plugging_out_gives_the_b
     np.testing.assert_array_equal(before, base.predict(sources, verbose=0))
     after = weights_of(secure.transmitter_arn, secure.receiver_arn)
     assert not any(np.array_equal(a, b) for a, b in zip(modules, after, strict=True))
+
+
+def test_budget_and_weights_are_the_letters_unless_others_are_given(secure):
+    assert float(secure.psr_db) == -10.0
+    assert secure.loss_weights.numpy().tolist() == [10.0, 10.0, 1.0]
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(secure, sources, labels):
@@ -132,6 +138,68 @@ def test_batch_statistics_and_dropout_of_frozen_models_do_not_move(sources, labe
     link.fit(batches, epochs=2, verbose=0)
     link.fit(sources, labels, epochs=2, verbose=0)
     assert equal(before, weights_of(transmitter, receiver, eve))
+
+
+@keras.saving.register_keras_serializable("tests")
+class _Flagged(keras.layers.Layer):
+    """Doubles what passes in training mode, and says that it was."""
+
+    def call(self, signal, training=False):
+        return 2.0 * signal if training else signal
+
+
+def test_modules_are_in_training_mode_in_a_step_alone_and_frozen_models_never(
+    models, sources, labels
+):
+    def of(model, shape):
+        return keras.Sequential([keras.Input(shape), model, _Flagged()])
+
+    frozen = of(models[0], (6, 6, 1)), of(models[1], (8,)), of(models[2], (8,))
+    module = keras.Sequential([keras.Input((8,)), _Flagged()])
+    link = SecureLink(*frozen, transmitter_arn=module, seed=1)
+    link.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    batches = tf.data.Dataset.from_tensor_slices((sources, labels)).batch(40)
+    trained = link.fit(batches, snr_db=200.0, verbose=0).history["sent_power"][0]
+    measured = link.evaluate(batches, verbose=0, return_dict=True)
+    signal = np.asarray(models[0](sources))
+    assert trained == pytest.approx(4.0 * np.mean(signal**2), rel=1e-5)
+    assert measured["sent_power"] == pytest.approx(np.mean(signal**2), rel=1e-5)
+    np.testing.assert_allclose(link.signals(sources).sent, signal, rtol=1e-5)
+    said = np.argmax(models[2](link.signals(sources, snr_db=200.0).overheard), axis=-1)
+    assert measured["eve_accuracy"] == pytest.approx(np.mean(said == labels))
+    assert measured["eve_confidence"] == pytest.approx(
+        link.evaluate(sources, labels, verbose=0, return_dict=True)["eve_confidence"], rel=1e-4
+    )
+
+
+def test_a_signal_that_the_receiver_does_not_take_is_refused_in_a_pipeline(models, sources, labels):
+    link = SecureLink(*models)
+    link.compile(run_eagerly=True)
+    given = {"source": sources, "signal": np.zeros((40, 5), "float32")}
+    batches = tf.data.Dataset.from_tensor_slices((given, labels)).batch(40)
+    with pytest.raises(DataError, match=r"expected \[8\] a source for 'receiver', got \[5\]"):
+        link.evaluate(batches, verbose=0)
+
+
+def test_of_a_signal_with_pauses_budget_and_powers_are_those_of_what_is_sent(labels):
+    def of(last, shape=(4, 2)):
+        flat = keras.layers.Flatten()
+        return keras.Sequential([keras.Input(shape), flat, *last])
+
+    shaped = keras.layers.Dense(8), keras.layers.Reshape((4, 2))
+    models_ = of(shaped), of(shaped), of([keras.layers.Dense(3)])
+    module = keras.Sequential([keras.Input((4, 2)), keras.layers.Rescaling(1.5)])
+    signal = np.ones((40, 4, 2), "float32")
+    signal[:, 2:] = 0.0  # half of it is not sent
+    link = SecureLink(*models_, transmitter_arn=module, receiver_arn=module, pauses=True)
+    link.compile(run_eagerly=True)
+    given = {"source": signal, "signal": signal}
+    batches = tf.data.Dataset.from_tensor_slices((given, labels)).batch(40)
+    found = link.evaluate(batches, verbose=0, return_dict=True)
+    assert found["perturbation_power"] == pytest.approx(0.5**2)
+    assert found["sent_power"] == pytest.approx(1.5**2)
+    # Half of the frame's mean, and the budget of -10 dB of that half.
+    assert found["attack_power_loss"] == pytest.approx(0.5 * 0.5**2 - 0.5 * 0.1, rel=1e-5)
 
 
 def test_signals_of_any_shape_pass(sources, labels):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -64,6 +65,16 @@ def test_the_float32_file_computes_the_formula(arn, files):
     answers, truth = _run(files["float32"], signals), _numpy_arn(arn, signals)
     assert np.std(truth - signals) > 0.1  # the residual is no rounding error
     np.testing.assert_allclose(answers, truth, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_a_module_that_computes_in_other_floats_is_refused_by_their_name(dtype):
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, dtype=dtype)])
+    signal = keras.Input((8,))
+    module = keras.Model(signal, keras.ops.cast(inner(signal), "float32"), name="wide")
+    wanted = rf"wide: expected a module that computes in float32, got {dtype.split('_')[-1]}"
+    with pytest.raises(ExportError, match=wanted):
+        convert(module, "float32")
 
 
 def test_float16_weights_err_as_eleven_bits_do(arn, files):

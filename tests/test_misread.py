@@ -117,7 +117,70 @@ def test_weighted_metrics_are_looked_at_as_metrics_are():
         )
 
 
+@pytest.mark.parametrize(
+    ("loss", "metric"),
+    [
+        (LOGITS, "mae"),
+        (LOGITS, keras.metrics.Accuracy()),
+        (LOGITS, keras.metrics.OneHotMeanIoU(3)),
+        (LOGITS, keras.metrics.MeanIoU(3)),  # which takes scores for class numbers
+        ("mse", "sparse_categorical_accuracy"),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), "sparse_categorical_accuracy"),
+    ],
+    ids=_named,
+)
+def test_a_metric_of_what_the_loss_does_not_compare_is_refused(loss, metric):
+    with pytest.raises(ConfigError, match=r"expected metrics of .*, as the loss, got"):
+        EavesdropperLink(_classifier()).compile("adam", loss, metrics=[metric])
+    overlap = keras.metrics.MeanIoU(3, sparse_y_pred=False)
+    one_s_own = keras.metrics.MeanMetricWrapper(_distance)
+    for others in (
+        [LOGITS, "sparse_top_k_categorical_accuracy", overlap, one_s_own],
+        ["mse", "mae"],
+    ):
+        EavesdropperLink(_classifier()).compile("adam", others[0], metrics=others[1:])
+
+
+def test_classes_are_weighted_by_one_hot_labels_as_by_numbers(labels):
+    weights, found = {0: 1.0, 1: 3.0, 2: 0.5}, []
+    one_hot = keras.losses.CategoricalCrossentropy(from_logits=True)
+    for loss, truth in ((LOGITS, labels), (one_hot, np.eye(3, dtype="float32")[labels])):
+        keras.utils.set_random_seed(0)
+        spy = EavesdropperLink(_classifier())
+        spy.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+        how = {"class_weight": weights, "batch_size": 40, "verbose": 0}
+        found.append(spy.fit(SIGNALS, truth, **how).history["loss"][0])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    for values in (np.ones((40, 3), "float32"), np.zeros((40, 3), int)):
+        with pytest.raises(DataError, match="expected labels as class numbers"):
+            spy.fit(SIGNALS, values, **how)
+
+
+def test_a_link_that_is_not_compiled_says_so(models, sources, labels):
+    for link, data in (
+        (EavesdropperLink(models[2]), (SIGNALS, labels)),
+        (SecureLink(*models), (sources, {"label": labels, "target": sources})),
+    ):
+        with pytest.raises(ConfigError, match="expected compile before fit"):
+            link.fit(*data)
+
+
 # One shape for loss and metrics, in one trace after another
+
+
+def _squared(target, estimate):
+    return ops.mean(ops.square(target - estimate))
+
+
+def test_a_task_loss_of_ones_own_is_given_nothing_to_broadcast(models, sources, labels):
+    link = SecureLink(models[0], _classifier(1), models[2])
+    link.compile(task_loss=_squared, run_eagerly=True)
+    flat = sources.reshape(40, -1)[:, 0]
+    for target in (flat, flat[:, None, None]):
+        with pytest.raises(DataError, match=r"of the shape of the estimate, .*may be broadcast"):
+            link.fit(sources, {"label": labels, "target": target}, verbose=0)
+    found = link.evaluate(sources, {"label": labels, "target": flat[:, None]}, verbose=0)
+    assert np.isfinite(found).all()
 
 
 def _distance(truth, estimate):

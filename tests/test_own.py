@@ -16,6 +16,7 @@ from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
 from arn_keras.machine.files import read_json
 from arn_keras.measure.sweep_rows import read_rows
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep
 
@@ -177,10 +178,15 @@ def test_a_link_trained_in_python_is_saved(own, tmp_path):
 def test_rivals_who_learned_are_not_the_eve_that_a_saved_run_begins_with(own, tmp_path):
     _, transmitter, receiver, eves, (train, test) = own
     rivals = [keras.models.clone_model(eve) for eve in eves[:1]]
-    link = arn_keras.MinMaxLink(transmitter, receiver, rivals)
+    told = {"snr_db": (0.0, 20.0)}  # and trained at one SNR of it
+    modules = [
+        build(own_link.SHAPE, **told) for build in (build_transmitter_arn, build_receiver_arn)
+    ]
+    link = arn_keras.MinMaxLink(transmitter, receiver, rivals, *modules)
     link.compile(keras.optimizers.Adam(4e-3))
     link.fit(*train, epochs=1, batch_size=32, snr_db=10.0, psr_db=-7.0, verbose=0)
     run = arn_keras.save_run(tmp_path / "run", link, train=train, test=test, say=None)
+    assert "snr_aware" not in read_json(run / "config.json")["config"]
     eve = keras.saving.load_model(run / "eve" / "classifier.keras")
     signal, labels = transmitter.predict(test[0], verbose=0), np.ravel(test[1])
     said = eve.predict(signal, verbose=0).argmax(-1)

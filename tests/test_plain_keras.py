@@ -343,8 +343,9 @@ def test_a_loss_that_cannot_be_loaded_is_left_out_of_the_file_and_said(models, s
     [
         keras.optimizers.Nadam,
         lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Nadam()),
     ],
-    ids=["Nadam", "a loss scale"],
+    ids=["Nadam", "a loss scale", "Nadam in a loss scale"],
 )
 def test_a_restart_gives_the_optimiser_its_beginning_whatever_that_is(
     models, sources, labels, build

@@ -1,6 +1,7 @@
+import keras
 import numpy as np
 import pytest
-from wiretaps import CLASSES, TINY, wiretap
+from wiretaps import CLASSES, SYMBOLS, TINY, wiretap
 
 from arn_keras.audit import RUNGS
 from arn_keras.audit.bob import bob
@@ -156,6 +157,22 @@ def test_the_curve_over_rounds_does_not_count_for_the_worst_case():
     (finding,) = fewer_rounds(tap, TINY)
     assert (finding.counts, finding.more) == (False, {"rounds": 1})
     assert (tap.snr_db, tap.protection.rounds) == (10.0, 5)
+
+
+@pytest.mark.parametrize(
+    ("floatx", "dtype"), [("float64", "float64"), ("float64", None), (None, "mixed_float16")]
+)
+def test_bob_and_a_defended_eve_are_measured_whatever_floats_a_module_computes_in(floatx, dtype):
+    expected = bob(wiretap())["mse"]
+    keras.config.set_floatx(floatx or "float32")
+    try:
+        module = keras.layers.Rescaling(1.0, dtype=dtype)
+        arn = keras.Sequential([keras.Input((SYMBOLS,)), module])
+        tap = wiretap(protection=Protection("arn", arn, arn))
+        assert bob(tap)["mse"] == pytest.approx(expected, rel=0.05)
+        assert len(answer(RUNGS, "E2").attack(tap, TINY)) > 2
+    finally:
+        keras.config.set_floatx("float32")
 
 
 def test_bob_pays_nothing_for_a_key():

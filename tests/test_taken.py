@@ -164,6 +164,20 @@ def test_what_is_not_finite_is_measured_by_no_link(models, sources, labels, wron
     _refused("expected finite", link.fit, sources, labels, validation_data=(bad, labels))
 
 
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {}, {"jit_compile": True}])
+def test_what_is_not_finite_is_measured_and_learnt_of_no_pipeline(models, signals, labels, how):
+    spy = EavesdropperLink(models[2])
+    spy.compile("adam", LOGITS, **how)
+    for wrong in (np.nan, -np.inf):
+        bad = np.where(np.arange(40)[:, None] == 3, wrong, signals).astype("float32")
+        batches = tf.data.Dataset.from_tensor_slices((bad, labels)).batch(40)
+        before = models[2].get_weights()
+        for call in (spy.evaluate, spy.fit):
+            _refused("expected finite sources, .* got NaN or infinity", call, batches)
+        for one, other in zip(before, models[2].get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_validation_data_are_taken_as_training_data_are(models, sources, labels):
     link = _secure(models)
     found = [

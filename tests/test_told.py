@@ -188,6 +188,15 @@ def an_identity_link(**kwargs):
     return link
 
 
+def test_power_is_kept_to_the_signals_wherever_it_stands_among_the_inputs():
+    snr_db, signal = keras.Input((4,), name="snr_db"), keras.Input((4,), name="signal")
+    sent = keras.layers.Dense(4)(keras.layers.Concatenate()([signal, snr_db]))
+    module = keep_power(keras.Model([snr_db, signal], sent))
+    levels, given = np.full((6, 4), 20.0), np.random.default_rng(0).normal(size=(6, 4))
+    found = np.asarray(module([levels, given]), float)
+    np.testing.assert_allclose(np.mean(found**2, 1), np.mean(given**2, 1), rtol=1e-4)
+
+
 def test_what_is_reachable_is_measured_at_each_snr():
     link, rng = an_identity_link(reach=reach.UNKNOWN), np.random.default_rng(4)
     sources = rng.normal(size=(2048, 8)).astype("float32")

@@ -2,12 +2,14 @@
 
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from bundles import SHAPE, tiny_bundle, write_config
 
-from arn_keras.errors import ConfigError, RunDirError
+from arn_keras.errors import ConfigError, ExportError, RunDirError
 from arn_keras.export import micro, runtime
+from arn_keras.export.conversion import Ends, write_modules
 from arn_keras.export.radio.ends import open_end
 from arn_keras.export.runtime import Pair, SignalError
 from arn_keras.export.web.__main__ import made
@@ -156,3 +158,13 @@ def test_the_page_refuses_it_too_and_shows_another(aware, plain, tmp_path):
     assert made(tmp_path / "plain")[1]["pair"] == f"{0:064x}"
     with pytest.raises(RunDirError, match="expected a pair that is not told the SNR, for the page"):
         made(tmp_path / "aware")
+
+
+def test_a_module_whose_signal_is_not_its_first_input_is_refused_by_name(tmp_path):
+    snr_db, signal = keras.Input((1,), name="snr_db"), keras.Input(SHAPE, name="signal")
+    sent = keras.layers.Dense(*SHAPE)(keras.layers.Concatenate()([signal, snr_db]))
+    module = keras.Model([snr_db, signal], sent)
+    with pytest.raises(ExportError, match="the signal as its first input, got 'snr_db'"):
+        write_modules(
+            tmp_path, Ends((module, module), None), ("float32",), (None, None), None, (0.0, 10.0)
+        )

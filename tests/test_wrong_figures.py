@@ -8,11 +8,14 @@ import arn_keras
 from arn_keras import AWGN, EavesdropperLink, MinMaxLink, Rayleigh, Rician, SecureLink, SemanticLink
 from arn_keras.errors import ArnError, ConfigError, DataError, ModelError, RunDirError
 from arn_keras.eve.dense import build_eavesdropper
-from arn_keras.pair.arn import build_transmitter_arn
+from arn_keras.loss.composite import eve_logit_margin
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.purge import build_purge
 from arn_keras.run.channels import channels, options_of
 from arn_keras.run.config import Config
+from arn_keras.run.directory import load_models
 from arn_keras.run.save import _split
+from arn_keras.run.saved import SavedRun
 from arn_keras.training.purge_link import PurgeLink
 from arn_keras.training.transmit import transmit
 
@@ -212,6 +215,7 @@ def test_channels_that_no_run_has_are_refused(models, ears):
     ("change", "message"),
     [
         (lambda x, y: x, r"expected train=\(x, y\), two arrays, got ndarray"),
+        (lambda x, y: (x, y, y), r"expected train=\(x, y\), two arrays, got tuple"),
         (lambda x, y: (x, (y, x)), "without names"),
         (lambda x, y: (x, None), "expected labels, got none"),
         (lambda x, y: (x, y + 1), "labels from 0 to 2, got 1 to 3"),
@@ -243,11 +247,86 @@ def test_labels_of_a_saved_run_are_read_as_fit_reads_them(models, sources, label
     assert split.target is not None
 
 
+def test_targets_of_a_saved_run_are_read_as_fit_reads_them(models, sources, labels):
+    values, numbers = sources[:, 0, 0, 0], labels.astype(float)
+    for units, loss, target in (
+        (1, "mse", values),
+        (1, "mse", values[:, None, None]),
+        (3, LOGITS, numbers),
+    ):
+        receiver = keras.Sequential([keras.Input((8,)), layers.Dense(units)])
+        link = SecureLink(models[0], receiver, models[2])
+        link.compile(task_loss=loss)
+        split = _split("train", (sources, {"label": labels, "target": target}), link)
+        assert split.target.dtype.kind == ("f" if units == 1 else "i")
+        np.testing.assert_array_equal(np.ravel(split.target), np.ravel(target))
+        assert split.target.shape == ((40, 1) if units == 1 else (40,))
+
+
+def test_a_saved_run_says_how_its_link_was_trained(models, sources, labels, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = [
+        build((8,), snr_db=(0.0, 10.0)) for build in (build_transmitter_arn, build_receiver_arn)
+    ]
+    link = SecureLink(*models, *told, preprocessing=arn_keras.unit_interval)
+    link.compile(privacy_loss=eve_logit_margin)
+    link.set_snr_db((0.0, 10.0))
+    pictures = {"source": (255 * sources).astype("uint8")}
+    data = {"train": (pictures, labels), "test": [pictures, labels]}
+    run = arn_keras.save_run("~/mine", link, **data, say=None)
+    assert run == tmp_path / "mine"
+    assert not (run / ".given").exists()
+    saved = SavedRun.read("~/mine")
+    found = saved.config.snr_aware, saved.config.privacy_loss, saved.config.problem.preprocessing
+    assert found == (True, "margin", "unit_interval")
+    for kept, module in zip(
+        load_models(run, "arn/white", "transmitter", "receiver"), told, strict=True
+    ):
+        for one, other in zip(kept.get_weights(), module.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+class _Unnamed(layers.Layer):
+    def __init__(self, gain):
+        super().__init__()
+        self.gain = gain
+
+    def call(self, signal):
+        return self.gain * signal
+
+
+@pytest.mark.parametrize(
+    ("part", "made", "message"),
+    [
+        ("transmitter_arn", lambda: _of(_Unnamed(0.5)), "of a file: "),
+        ("receiver_arn", lambda: _of(layers.Lambda(lambda y: 0.5 * y)), "of a file: .*Lambda"),
+        ("receiver_arn", lambda: layers.Dense(8), "a .keras file holds, got Dense"),
+    ],
+)
+def test_parts_that_no_file_brings_back_are_refused_before_there_is_a_run(
+    models, sources, labels, tmp_path, part, made, message
+):
+    data = sources, labels
+    link = SecureLink(*models, **{part: made()})
+    with pytest.raises(ModelError, match=f"expected {part} (that )?{message}") as refused:
+        arn_keras.save_run(tmp_path / "run", link, train=data, test=data)
+    assert "\n" not in str(refused.value)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def _of(layer):
+    return keras.Sequential([keras.Input((8,)), layers.Dense(8), layer])
+
+
 def test_only_a_secure_link_is_saved_as_a_run_and_only_a_path_is_read_as_one(models, tmp_path):
     data = {"train": None, "test": None}
     for link in (SemanticLink(*models[:2]), models[0], None):
         with pytest.raises(ModelError, match="expected a SecureLink, got"):
             arn_keras.save_run(tmp_path, link, **data)
+    scaled = SecureLink(*models, preprocessing=layers.Rescaling(0.5))
+    given = np.zeros((4, 6, 6, 1)), np.arange(4) % 3
+    with pytest.raises(ModelError, match="expected a preprocessing of none, unit_interval, got"):
+        arn_keras.save_run(tmp_path, scaled, train=given, test=given)
     with pytest.raises(ModelError, match="a link without pauses"):
         arn_keras.save_run(tmp_path, SecureLink(*models, pauses=True), **data)
     for call in (arn_keras.audit, arn_keras.export):

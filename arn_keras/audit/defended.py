@@ -29,7 +29,7 @@ def defended(tap, effort):
 
 
 def _noisy(deviation):
-    return lambda batch: batch + deviation * tf.random.normal(tf.shape(batch))
+    return lambda batch: batch + deviation * tf.random.normal(tf.shape(batch), dtype=batch.dtype)
 
 
 def _masked(share):

@@ -13,6 +13,7 @@ import numpy as np
 
 from arn_keras.channel.listener import ear
 from arn_keras.measure.leakage import accuracy, cross_entropy
+from arn_keras.system import full_precision
 from arn_keras.training.algorithm_1 import Schedule, stage_seed
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
@@ -66,18 +67,19 @@ class Wiretap:
         self.receiver = problem.receiver
         self.bob_channel, self.eve_channel = problem.channels.values()
         self.eavesdropper = problem.classifier(next(iter(self.scenario.measured.values())))
-        self.unprotected = signals
+        self.unprotected = tuple(np.asarray(each, keras.config.floatx()) for each in signals)
         self.snr_db, self.psr_db, self.seed = snr_db, psr_db, seed
         self.protection = protection = protection.at(snr_db)
         self.clean = {} if clean is None else clean
         self.shape = tuple(signals[0].shape[1:])
         self.classes = self.dataset.classes
-        arn = protection.transmitter_arn
-        self.signals = (
-            signals
-            if arn is None
-            else tuple(in_batches(lambda y: arn(y, training=False), each) for each in signals)
-        )
+        self.signals, arn = self.unprotected, protection.transmitter_arn
+        if arn is not None:
+
+            def send(signal):
+                return full_precision(arn(signal, training=False))
+
+            self.signals = tuple(in_batches(send, each) for each in self.unprotected)
 
     @property
     def labels(self):

@@ -57,7 +57,7 @@ def export(
     """
     run_dir = path_of(run_dir)
     # A working directory inside the bundle, or a link in its path, moves with what is replaced.
-    out = pathlib.Path(os.path.realpath(out or run_dir / "bundle"))
+    out = pathlib.Path(os.path.realpath(os.path.expanduser(out or run_dir / "bundle")))
     saved = SavedRun.read(run_dir)
     config = saved.config
     means = answer(PROTECTIONS, config.protection)
@@ -69,6 +69,7 @@ def export(
         raise ExportError(f"{run_dir}: expected no knowledge for a pair without ARNs")
     public = means.stage(knowledge)
     identity = pair_identity(run_dir, public, means.keyed)
+    sign = os.path.expanduser(sign) if sign else None
     key = load_private_key(sign) if sign else None
     facts = {
         "pair": identity,

@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from arn_keras.backend import own_process
-from arn_keras.errors import ArnError
+from arn_keras.errors import ArnError, ExportError
 from arn_keras.export import PRECISIONS
 from arn_keras.export.keras_ends import Ends
 from arn_keras.export.runtime import ROLES
@@ -122,10 +122,13 @@ def write_modules(bundle, ends, precisions, calibration, snr_db=None, snr_range_
         {"modules": of the ARNs, for each role and precision; "keyed": for each role, if any}.
     """
     from arn_keras.export.litert import convert, convert_all
-    from arn_keras.pair.told import told_inputs
+    from arn_keras.pair.told import signal_input, told_inputs
 
     facts = {"modules": {}}
     for role, arn, given in zip(ROLES, ends.arns or (), calibration, strict=bool(ends.arns)):
+        if arn.inputs[0] is not signal_input(arn):  # a device gives it the signal first
+            got = arn.inputs[0].name
+            raise ExportError(f"{role}_arn: expected the signal as its first input, got {got!r}")
         told = {name: list(snr_range_db) for name in told_inputs(arn)}
         given = [given, snr_db[:, np.newaxis]] if told else given
         facts["modules"][role] = {

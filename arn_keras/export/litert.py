@@ -44,9 +44,13 @@ def convert_all(module, precisions, calibration=None):
 
     Raises:
         ConfigError: if a precision is unknown.
-        ExportError: if integers lack calibration signals, or the module needs an operator that is
-            not builtin; the operator is named.
+        ExportError: if integers lack calibration signals, or the module computes in other floats
+            than float32, or needs an operator that is not builtin; the operator is named.
     """
+    other = _floats(module) & {"float64", "float16", "bfloat16"}
+    if other:
+        got = ", ".join(sorted(other))
+        raise ExportError(f"{module.name}: expected a module that computes in float32, got {got}")
     arrays = calibration if isinstance(calibration, (list, tuple)) else [calibration]
     arrays = [each for each in arrays if each is not None and len(each)]
     chosen = {precision: answer(PRECISIONS, precision) for precision in precisions}
@@ -80,6 +84,12 @@ def convert_all(module, precisions, calibration=None):
         if foreign:
             raise ExportError(_not_builtin(module.name, foreign))
     return files
+
+
+def _floats(module):
+    """The types that a model, with those inside it, computes in."""
+    inner = [_floats(each) for each in getattr(module, "layers", ())]
+    return {module.compute_dtype}.union(*inner)
 
 
 def output_names(module):

@@ -202,10 +202,14 @@ def weakened(protected, signals, psr_db, name="planted"):
         name: name of the weakened protection.
     """
     arn = protected.transmitter_arn
-    perturbation = arn(signals, training=False) - signals
+
+    def full(signal, training=False):  # of a module that computes in halves, too
+        return ops.cast(arn(signal, training=training), signal.dtype)
+
+    perturbation = full(signals) - signals
     gain = math.sqrt(db_to_ratio(psr_db) / max(float(ops.mean(perturbation**2)), 1e-30))
 
     def module(signal, training=False):
-        return signal + gain * (arn(signal, training=training) - signal)
+        return signal + gain * (full(signal, training) - signal)
 
     return Protection(name, module)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +13,21 @@ import tensorflow as tf
 from arn_keras.data import PREPROCESSING, arrays
 from arn_keras.data.dataset import Split
 from arn_keras.errors import DataError, ModelError, RunDirError
+from arn_keras.loss.composite import PRIVACY_LOSSES
+from arn_keras.machine import models
+from arn_keras.pair.told import told_inputs
 from arn_keras.rooms import answer
 from arn_keras.run.channels import options_of
 from arn_keras.run.config import Config
 from arn_keras.run.job import Job
+from arn_keras.run.saved import path_of
 from arn_keras.scenario.own import Own
 from arn_keras.training import arrays as whole
 from arn_keras.training import given
-from arn_keras.training.classes import labels_of
+from arn_keras.training.classes import labels_of, takes_class_numbers
 from arn_keras.training.composite_step import inputs, outputs
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.secure_link import SecureLink
-from arn_keras.training.taken import taken_by
 
 
 def save_run(
@@ -46,9 +48,10 @@ def save_run(
     Args:
         path: directory, new or empty.
         link: `SecureLink` after `fit`; its pair counts as of white-box knowledge, since it was
-            trained against the link's own eavesdroppers. Its channels and `keep_power` are the
-            run's. Rivals of a `MinMaxLink` have learned what the pair sends, so none of them is
-            the Eve of "before": one is trained, on the unprotected signals.
+            trained against the link's own eavesdroppers. Its channels, its `keep_power`, its
+            privacy loss if a run has it, and whether the modules are told the SNR are the run's.
+            Rivals of a `MinMaxLink` have learned what the pair sends, so none of them is the Eve
+            of "before": one is trained, on the unprotected signals.
         train, test: (x, y) as `fit` takes them, arrays: y the private labels, or
             {"label": labels, "target": what Bob recovers}.
         name: what the data are called.
@@ -64,15 +67,18 @@ def save_run(
         raise ModelError(f"expected a SecureLink, got {type(link).__name__}")
     if link.pauses:
         raise ModelError("expected a link without pauses: no run of one's own has them")
-    low, high = np.asarray(link.snr_range_db, float)
+    low, high = np.asarray(link.snr_range_db, float).tolist()
     splits = {"train": _split("train", train, link), "test": _split("test", test, link)}
     air, preprocessing = options_of(link), _name(link.preprocessing)
     eves = () if isinstance(link, MinMaxLink) else link.eavesdroppers
-    with _given(pathlib.Path(path)) as folder:
-        files = {"transmitter": link.transmitter, "receiver": link.receiver}
+    pair = {"transmitter_arn": link.transmitter_arn, "receiver_arn": link.receiver_arn}
+    is_told = any(map(told_inputs, pair.values()))
+    path = path_of(path)
+    with _given(path) as folder:
+        files = {"transmitter": link.transmitter, "receiver": link.receiver, **pair}
         files |= {f"eve_{n}": eve for n, eve in enumerate(eves)}
         for file, model in files.items():
-            model.save(folder / f"{file}.keras")
+            _write(folder / f"{file}.keras", file, model)
         for name_of, split in splits.items():
             arrays.write(folder / f"{name_of}.npz", split)
         own = Own(
@@ -86,9 +92,11 @@ def save_run(
             scenario="own",
             dataset=name,
             run_dir=str(path),
-            snr_db=(float(low), float(high)),
+            snr_db=(low, high),
             psr_db=float(np.asarray(link.psr_db)),
             knowledge="white",
+            privacy_loss=_privacy(link),
+            snr_aware=is_told and low < high,
             keep_power=bool(link.keep_power),
             **air,
             problem=own,
@@ -97,7 +105,7 @@ def save_run(
             job.keep("arn/white", job.problem.trained_modules(link))
             job.results()
             job.picture()
-    return pathlib.Path(path)
+    return path
 
 
 @contextlib.contextmanager
@@ -115,6 +123,18 @@ def _given(path):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _write(file, name, model):
+    """Writes a part of the link, and refuses one whose file nobody could read again."""
+    try:
+        model.save(file)
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).strip().partition("\n\n")[0].split())
+        raise ModelError(
+            f"expected {name} that a .keras file holds, got {type(model).__name__}: {reason}"
+        ) from None
+    models.load(file, lambda words: ModelError(words.partition(": ")[2]), f"{name} of a file")
+
+
 def _split(name, data, link):
     """What `fit` was given, as the scenario of one's own keeps it."""
     if not isinstance(data, list | tuple) or len(data) != 2:
@@ -124,9 +144,25 @@ def _split(name, data, link):
     if not whole.is_numpy((source, y)):
         raise DataError(f"expected arrays of sources and labels as {name}, got others")
     few = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array[:2]), source)
-    taken_by(link.transmitter, given.prepared_by(link.preprocessing, given.real(few)))
+    wanted = tuple(link.signals({"source": given.real(few)}).estimate.shape[1:])
     labels = labels_of(y["label"], link.classes)
-    return Split(source, labels.astype("int64"), y.get("target"))
+    return Split(source, labels.astype("int64"), _target(y.get("target"), link, wanted))
+
+
+def _target(target, link, wanted):
+    """What Bob recovers, as `fit` compares it: class numbers as such, [n] where he gives [n, 1]."""
+    if target is None:
+        return None
+    if takes_class_numbers(getattr(link, "task_loss", None)):
+        return target.astype("int64")
+    one_shape = target.shape[1:] == (*wanted, 1) or wanted == (*target.shape[1:], 1)
+    return target.reshape(len(target), *wanted) if one_shape else target
+
+
+def _privacy(link):
+    """The name of a link's third term; the letter's for one that no run has."""
+    given = getattr(link, "privacy_loss", None)
+    return next((name for name, term in PRIVACY_LOSSES.items() if term is given), "confidence")
 
 
 def _name(preprocessing):

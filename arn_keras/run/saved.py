@@ -19,13 +19,13 @@ from arn_keras.scenario.scenario import file_digest
 
 
 def path_of(run_dir):
-    """The path of a run directory.
+    """The path of a run directory; `~` is one's home.
 
     Raises:
         RunDirError: for what is no path, a link for example.
     """
     if isinstance(run_dir, str | os.PathLike):
-        return pathlib.Path(run_dir)
+        return pathlib.Path(run_dir).expanduser()
     raise RunDirError(
         f"expected the path of a run directory, got {type(run_dir).__name__}: "
         "arn_keras.save_run(path, link, train=, test=) writes one"

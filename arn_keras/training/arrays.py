@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import class_numbers
+from arn_keras.training.given import NOT_FINITE
 
 
 def sources(x):
@@ -108,9 +109,7 @@ def refuse_not_finite(array):
         DataError: if there is one.
     """
     if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
-        raise DataError(
-            "expected finite sources, signals, targets and weights, got NaN or infinity"
-        )
+        raise DataError(NOT_FINITE)
 
 
 def split_off(nest, share):
@@ -129,7 +128,7 @@ def weighted(y, sample_weight, class_weight):
     """The weight of each source, and what Keras is left to do with the weights of classes.
 
     Args:
-        y: labels or targets, or None.
+        y: labels (one-hot ones too, as Keras has it) or targets, or None.
         sample_weight: array [n], or None.
         class_weight: {class number: weight}, or None.
 
@@ -150,6 +149,11 @@ def weighted(y, sample_weight, class_weight):
     classes = class_weight if isinstance(class_weight, dict) else {None: None}
     if not all(isinstance(each, int | np.integer) for each in classes):
         raise ConfigError(f"expected class_weight as {{class number: weight}}, got {class_weight}")
-    numbers = np.asarray(class_numbers(y))
+    numbers = y.argmax(axis=-1) if _is_one_hot(y) else np.asarray(class_numbers(y))
     weights = [class_weight.get(int(label), 1.0) for label in numbers]
     return weighted(y, np.array(weights, keras.config.floatx()), None)
+
+
+def _is_one_hot(y):
+    scores = isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "iufb"
+    return scores and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()

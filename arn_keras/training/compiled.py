@@ -12,7 +12,7 @@ from arn_keras.errors import ArnError, ConfigError, DataError
 
 _EXPECTED = re.compile(
     r"expected ((labels|targets) from 0 to \d+, got others|weights >= 0, got others"
-    r"|batches of at least \d+)"
+    r"|batches of at least \d+|finite [a-z, ]+, got NaN or infinity)"
 )
 _DECORATED = re.compile(r"\x1b\[1m(.*)\x1b\[0m", re.DOTALL)
 

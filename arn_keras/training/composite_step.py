@@ -79,6 +79,7 @@ class CompositeStep(NoisyLink):
         if self.pauses:  # so much of the frame's mean is there to be perturbed
             budget *= sent_share(over)
         power = self.power_loss(added_signal, budget)
+        losses.refuse_broadcast(self.task_loss, target, estimate)
         target = losses.fitted_target(self.task_loss, target, estimate)
         task = ops.mean(self.task_loss(target, estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])

@@ -10,6 +10,7 @@ import contextlib
 import tensorflow as tf
 
 from arn_keras.errors import DeviceError
+from arn_keras.training.optimizer import state_of
 
 
 def offer_logical_devices(count):
@@ -79,7 +80,7 @@ def _copy(source, target):
     """Weights, and the optimiser's state where there is one."""
     target.optimizer.build(target.trainable_variables)
     if source.optimizer.built:
-        for into, value in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        for into, value in zip(*map(state_of, (target.optimizer, source.optimizer)), strict=True):
             into.assign(value)
     for into, value in zip(target.variables, source.variables, strict=True):
         into.assign(value)

@@ -12,6 +12,7 @@ from arn_keras.errors import ConfigError
 from arn_keras.training import arrays as whole
 from arn_keras.training.compiled import clear_errors, loadable_config
 from arn_keras.training.given import refuse_below
+from arn_keras.training.optimizer import state_of
 from arn_keras.training.parts import loadable
 from arn_keras.training.steps import given_batches, left_to_the_step, trace_anew
 
@@ -101,7 +102,7 @@ class FrozenParts(keras.Model):
     def moving_variables(self) -> list[keras.Variable]:
         """All state that training changes."""
         found = [variable for part in self.trained() for variable in part.variables]
-        return found + list(self.optimizer.variables if self.optimizer else ())
+        return found + state_of(self.optimizer)
 
     @property
     def trainable_variables(self):

@@ -13,6 +13,8 @@ from arn_keras.channel.awgn import refuse_complex
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import shape_of
 
+NOT_FINITE = "expected finite sources, signals, targets and weights, got NaN or infinity"
+
 
 def named(given, names):
     """A dictionary of what was given, under the first name if it has none.
@@ -62,19 +64,31 @@ def prepared_by(preprocessing, source):
     return source if preprocessing is None else preprocessing(source)
 
 
-def with_weights_looked_at(batch):
-    """A batch whose weights of sources are none below 0, by which Eve would unlearn.
+def looked_at(batch):
+    """A batch of a pipeline without NaN or infinity, and without weights of sources below 0.
+
+    An activation may turn NaN into 0: Eve would count as fooled, and nobody would see it.
 
     Raises:
         tf.errors.InvalidArgumentError: for others; `compiled.clear_errors` makes it a DataError.
     """
-    x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
-    if weights is None:
-        return batch
-    message = "expected weights >= 0, got others;"
-    check = tf.debugging.assert_equal(tf.reduce_all(weights >= 0), True, message)
-    with tf.control_dependencies([] if check is None else [check]):
-        return x, y, tf.identity(weights)
+    weights, checks = keras.utils.unpack_x_y_sample_weight(batch)[2], []
+    floats = [each for each in keras.tree.flatten(batch) if _is_dense(each, "float")]
+    if floats:
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in floats])
+        checks.append(tf.debugging.assert_equal(finite, True, NOT_FINITE))
+    if weights is not None:
+        message = "expected weights >= 0, got others;"
+        checks.append(tf.debugging.assert_equal(tf.reduce_all(weights >= 0), True, message))
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return keras.tree.map_structure(
+            lambda each: tf.identity(each) if _is_dense(each) else each, batch
+        )
+
+
+def _is_dense(tensor, kind=""):
+    dense = isinstance(tensor, tf.Tensor | np.ndarray)
+    return dense and kind in keras.backend.standardize_dtype(tensor.dtype)
 
 
 def target_of(source, preprocessing):

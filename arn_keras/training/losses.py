@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import shaped_like
 from arn_keras.training.classes import takes_class_numbers
 
@@ -17,16 +17,15 @@ _CROSS_ENTROPIES = (
     keras.metrics.CategoricalCrossentropy,
     keras.metrics.BinaryCrossentropy,
 )
-_OF_ONE_HOT_FUNCTIONS = (
-    keras.metrics.categorical_accuracy,
-    keras.metrics.categorical_crossentropy,
-    keras.metrics.top_k_categorical_accuracy,
+# What compares class numbers with scores; Keras's other metrics compare values, or one-hot labels.
+_OF_NUMBERS = (
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.SparseCategoricalCrossentropy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
 )
-_OF_ONE_HOT = (
-    keras.metrics.CategoricalAccuracy,
-    keras.metrics.CategoricalCrossentropy,
-    keras.metrics.TopKCategoricalAccuracy,
-    keras.metrics.FBetaScore,
+_FUNCTIONS_OF_NUMBERS = (
+    keras.metrics.sparse_categorical_accuracy,
+    keras.metrics.sparse_top_k_categorical_accuracy,
 )
 _CROSS_ENTROPY_FUNCTIONS = (
     keras.losses.sparse_categorical_crossentropy,
@@ -91,6 +90,22 @@ def fitted_target(loss, target, estimate):
     return shaped_like(estimate, target)
 
 
+def refuse_broadcast(loss, target, estimate):
+    """Refuses [n] against [n, 1] for a function of one's own, which may broadcast it to [n, n].
+
+    Raises:
+        DataError: for one that neither Keras nor this package looks at.
+    """
+    shape, wanted = tuple(target.shape), tuple(estimate.shape)
+    if getattr(loss, "__module__", "").startswith("arn_keras.") or is_of_keras(loss):
+        return
+    if shape == (*wanted, 1) or wanted == (*shape, 1):
+        raise DataError(
+            f"expected a target of the shape of the estimate, {list(wanted)}, for a loss of one's "
+            f"own, got {list(shape)}, which may be broadcast"
+        )
+
+
 def fitted_weight(loss, weight, estimate):
     """The weight of each source, [batch], as a loss of each place of it is multiplied by it.
 
@@ -146,25 +161,35 @@ def refuse_wrong_metrics(options, loss, end):
         end: of the model.
 
     Raises:
-        ConfigError: for metrics of one-hot labels beside a loss of class numbers, or of
-            probabilities for a model of logits.
+        ConfigError: for metrics that compare class numbers where the loss does not, or the reverse,
+            or that take probabilities for a model of logits.
     """
     given = [options.get("metrics"), options.get("weighted_metrics")]
     for each in keras.tree.flatten(given):
-        of_keras = each is not None and each not in ("accuracy", "acc")
-        metric = keras.metrics.get(each) if of_keras else None
+        by_loss = each is None or each in ("accuracy", "acc")  # Keras takes one that fits
+        metric = None if by_loss else keras.metrics.get(each)
         name = getattr(metric, "name", None) or getattr(metric, "__name__", str(each))
+        if metric is not None and _compares_other(metric, loss):
+            taken = "class numbers" if takes_class_numbers(loss) else "values, or one-hot labels"
+            raise ConfigError(
+                f"expected metrics of {taken}, as the loss, got {name}: take 'accuracy'"
+            )
         if _cuts_shares(each, metric, loss):
             raise ConfigError(
                 f"expected metrics of logits, as the loss, got {name}, which cuts probabilities at "
                 "a threshold: take keras.metrics.BinaryAccuracy(threshold=0.0)"
             )
-        one_hot = isinstance(metric, _OF_ONE_HOT) or metric in _OF_ONE_HOT_FUNCTIONS
-        if one_hot and takes_class_numbers(loss):
-            raise ConfigError(
-                f"expected metrics of class numbers, as the loss, got {name}: take 'accuracy'"
-            )
         refuse_wrong_end(metric, end)
+
+
+def _compares_other(metric, loss):
+    """Whether one takes class numbers and the other not; those of one's own are believed."""
+    if type(metric) is keras.metrics.MeanMetricWrapper or not all(map(is_of_keras, (metric, loss))):
+        return False
+    of_numbers = isinstance(metric, _OF_NUMBERS) or metric in _FUNCTIONS_OF_NUMBERS
+    if isinstance(metric, keras.metrics.IoU):
+        of_numbers = metric.sparse_y_true and not metric.sparse_y_pred
+    return (of_numbers or takes_class_numbers(metric)) != takes_class_numbers(loss)
 
 
 def _cuts_shares(given, metric, loss):

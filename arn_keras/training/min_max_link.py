@@ -31,7 +31,7 @@ from arn_keras.loss.composite import eve_entropy_gap
 from arn_keras.system import full_precision
 from arn_keras.training import given
 from arn_keras.training.guards import as_list
-from arn_keras.training.optimizer import FusedAdam, forget
+from arn_keras.training.optimizer import FusedAdam, forget, state_of
 from arn_keras.training.parts import fresh_weights
 from arn_keras.training.secure_link import SecureLink
 from arn_keras.training.seeded import seeded
@@ -66,7 +66,7 @@ class MinMaxLink(SecureLink):
         return [
             *super().moving_variables(),
             *rivals,
-            *(v for optimizer in self.rival_optimizers for v in optimizer.variables),
+            *(v for optimizer in self.rival_optimizers for v in state_of(optimizer)),
         ]
 
     def compile(  # type: ignore[override]  # L2 and L1 are the letter's

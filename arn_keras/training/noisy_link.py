@@ -136,6 +136,9 @@ class NoisyLink(FrozenParts):
             DataError: for data that would be misread.
             ConfigError: for arguments that would.
         """
+        if not self.compiled or self.optimizer is None:
+            got = "an optimizer in compile, got None" if self.compiled else "compile before fit"
+            raise ConfigError(f"expected {got}")
         if snr_db is not None:
             self.set_snr_db(snr_db)
         given.refuse_below(1, batch_size=batch_size, devices=devices)
@@ -156,8 +159,6 @@ class NoisyLink(FrozenParts):
             options = {"shuffle": shuffle, "drop_remainder": drop_remainder, "callbacks": callbacks}
             with twin_on_devices(self, devices) as twin:
                 return twin.fit(x, y, batch_size, initial_epoch=initial_epoch, **options, **kwargs)
-        if self.compiled and self.optimizer is None:
-            raise ConfigError("expected an optimizer in compile, got None")
         batches, filled = None, contextlib.nullcontext()
         if whole.is_numpy((x, y, sample_weight)) and self._may_gather(kwargs):
             arrays = self.arrays(x, y)

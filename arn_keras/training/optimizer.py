@@ -38,6 +38,25 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
+def state_of(optimizer):
+    """All variables of an optimiser, with those that Keras does not count.
+
+    Inside a loss scale it leaves out Nadam's product of momenta, which is no list of variables.
+
+    Args:
+        optimizer: any Keras optimiser, or None.
+    """
+    if optimizer is None:
+        return []
+    of_its_own = (each for each in vars(optimizer).values() if isinstance(each, keras.Variable))
+    found = [
+        *optimizer.variables,
+        *of_its_own,
+        *state_of(getattr(optimizer, "inner_optimizer", None)),
+    ]
+    return list({id(each): each for each in found}.values())
+
+
 def forget(optimizer, variables):
     """Sets all that an optimiser has learnt back to the beginning, which is not zero for all of it
     (a loss scale, Nadam's product of momenta); the learning rate stays as it is set.
@@ -58,6 +77,6 @@ def forget(optimizer, variables):
         raise ConfigError(
             f"expected an optimizer that from_config makes anew, got {optimizer.name!r}: {error}"
         ) from None
-    for state, first in zip(optimizer.variables, new.variables, strict=True):
+    for state, first in zip(state_of(optimizer), state_of(new), strict=True):
         if state.name != "learning_rate":
             state.assign(first)

@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 
 from arn_keras.channel.awgn import traced_by_xla
+from arn_keras.training import given
 from arn_keras.training.batches import Start
-from arn_keras.training.given import with_weights_looked_at
 
 _in_step = contextvars.ContextVar("in_step", default=False)
 
@@ -62,7 +62,7 @@ def given_batches(step):
             gathered = isinstance(data, Start)  # from arrays that were looked at as a whole
             data = self._tables.gather(data) if gathered else data
             data = self.prepared(data, looked_at=gathered)
-            data = data if gathered else with_weights_looked_at(data)
+            data = data if gathered else given.looked_at(data)
             compiled = by_xla(self)
             run = functools.partial(step, self)
             if compiled:
