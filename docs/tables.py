@@ -30,6 +30,7 @@ A_PAIR_EACH = {
     **{-5: (290.9, 18.5), 0: (157.3, 19.9), 5: (90.0, 24.3), 10: (62.5, 20.4)},
     **{15: (51.9, 17.6), 20: (47.8, 16.9), 25: (46.3, 16.9)},
 }
+EVES = ("frozen", "frozen_transformer", "frozen_dense")  # of sentences: the white box's, unseen
 
 
 def groups(name, fields=("case", "knowledge")):
@@ -82,6 +83,33 @@ def full(name):
     return table([*heads, "Eve's confidence", "measured PSR dB"], lines)
 
 
+def sentences(name):
+    """Each seed's quality and every eavesdropper of it, of runs of sentences."""
+    lines = []
+    for (seed, case, knowledge), those in sorted(
+        groups(name, ("seed", "case", "knowledge")).items(), key=str
+    ):
+        if case == "transmitter_only":
+            continue
+        row = those[0]
+        eves = {row["eve"]: row["eve_accuracy"] for row in those}
+        psr = f"{row['measured_psr_db']:.2f}" if knowledge else "-"
+        lines.append(
+            [
+                str(seed),
+                CASES[case] + (f", {knowledge} box" if knowledge else ""),
+                *(f"{row[field]:.4f}" for field in ("bleu4", "bleu1", "token_accuracy")),
+                f"{row['exact']:.3f}",
+                *(f"{eves[eve]:.3f}" for eve in EVES),
+                psr,
+                f"{row['sent_power']:.3f}",
+            ]
+        )
+    heads = ["seed", "", "BLEU-4", "BLEU-1", "tokens", "exact"]
+    eves = ["Eve with convolutions", "transformer", "dense"]
+    return table([*heads, *eves, "measured PSR dB", "sent power"], lines)
+
+
 def told(name):
     """One pair that is told the SNR, of a sweep, beside Fig. 3's, which have a pair for each."""
     lines, rows = [], groups(name, ("snr_db", "case"))
@@ -119,6 +147,7 @@ TABLES = {
     "letter": lambda: short("letter-mnist"),
     "letter, full": lambda: full("letter-mnist"),
     "digits": lambda: full("digits"),
+    "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
 }
 
