@@ -140,7 +140,7 @@ class Problem:
     def epochs(self, stage):
         """Passes over the training sources that a stage takes."""
         config = self.config
-        of_link = (config.link_epochs or 0) * self.scenario.trains_link
+        of_link = config.link_epochs if self.scenario.trains_link else 0
         of_kind = {LINK: of_link, ARN: config.epochs, MODULES: config.epochs}
         return of_kind.get(stage.partition("/")[0], config.eve_epochs)
 
