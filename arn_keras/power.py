@@ -30,6 +30,13 @@ def ratio_to_db(ratio):
     return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf
 
 
+def ratios_to_db(ratios):
+    """Levels in dB of power ratios above 0, a tensor: 10 log10(ratio)."""
+    from keras import ops
+
+    return 10.0 * ops.log10(ratios)
+
+
 def noise_variance(snr_db):
     """Noise variance per real symbol at an SNR referred to signal power 1: 10^(-SNR/10)."""
     return db_to_ratio(-snr_db)

@@ -56,10 +56,11 @@ def forward(
         signal: y, output of the semantic transmitter, real, [batch, ...].
         snr_db: SNR in dB referred to signal power 1; scalar or [batch].
         receiver: semantic receiver, y_clean -> s_hat.
-        bob_channel: layer (signal, snr_db) -> Bob's received signal.
+        bob_channel: what Bob hears through, a `Listener`.
         eve_channel: the same for Eve, with a noise of its own.
         transmitter_module: y -> z, told the SNR if it names it (`pair.told`); None for none.
-        receiver_module: y_bob -> y_clean, likewise; None for none.
+        receiver_module: y_bob -> y_clean, told that and Bob's channel knowledge likewise; None for
+            none.
         training: whether the modules run in training mode.
         keep_power: whether z is scaled to the power of y, source by source, before it is sent.
 
@@ -69,14 +70,14 @@ def forward(
     signal = full_precision(signal)
     sent, perturbation = signal, None
     if transmitter_module is not None:
-        sent = full_precision(tell(transmitter_module, signal, snr_db, training))
+        sent = full_precision(tell(transmitter_module, signal, training, snr_db=snr_db))
         sent = with_power_of(signal, sent) if keep_power else sent
         perturbation = sent - signal
-    received = bob_channel(sent, snr_db=snr_db)
+    received, csi = bob_channel.hear(sent, snr_db=snr_db)
     overheard = eve_channel(sent, snr_db=snr_db)
     cleaned = received
     if receiver_module is not None:
-        cleaned = full_precision(tell(receiver_module, received, snr_db, training))
+        cleaned = full_precision(tell(receiver_module, received, training, snr_db=snr_db, csi=csi))
     estimate = full_precision(receiver(cleaned, training=False))
     return Signals(sent, perturbation, received, overheard, cleaned, estimate)
 

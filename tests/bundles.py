@@ -125,15 +125,21 @@ class TinyBundle(NamedTuple):
     keys: Any
 
 
-def tiny_pair(seed, shape=SHAPE, snr_db=None):
-    """Two ARNs with random weights of everyday size, told the SNR if there is a range of it."""
+def tiny_pair(seed, shape=SHAPE, snr_db=None, csi=False):
+    """Two ARNs with random weights of everyday size, told the SNR if there is a range of it.
+
+    With `csi` Bob's is told how well he heard each source.
+    """
     import keras
 
     from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
     generator = np.random.default_rng(seed)
-    builders = build_transmitter_arn, build_receiver_arn
-    pair = [build(shape, (16,), snr_db=snr_db) for build in builders]
+    at_bob = {"snr_db": snr_db or (10.0, 10.0), "csi": True} if csi else {"snr_db": snr_db}
+    pair = [
+        build_transmitter_arn(shape, (16,), snr_db=snr_db),
+        build_receiver_arn(shape, (16,), **at_bob),
+    ]
     for module in pair:
         module.set_weights([generator.normal(0, 0.3, w.shape) for w in module.weights])
     assert keras.backend.backend() == "tensorflow"
@@ -148,18 +154,20 @@ def conversion(
     protection="arn",
     rotation="fast",
     snr_range_db=None,
+    csi=False,
 ):
     """Stands in for the process of `export.conversion`: same files, untrained models."""
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.export.conversion import Ends, write_handover, write_modules
     from arn_keras.link.dense import build_receiver
+    from arn_keras.pair.film import csi_range
     from arn_keras.pair.keyed import chosen_rotation
     from arn_keras.run.channels import fields
 
     chosen = chosen_rotation(rotation, SHAPE)
     generator = np.random.default_rng(seed)
     ends = Ends(
-        tiny_pair(seed, snr_db=snr_range_db) if "arn" in protection else None,
+        tiny_pair(seed, snr_db=snr_range_db, csi=csi) if "arn" in protection else None,
         (chosen.build_transmitter(SHAPE), chosen.build_receiver(SHAPE))
         if "keyed" in protection
         else None,
@@ -170,11 +178,15 @@ def conversion(
 
     signal, noise = normal(SOURCES, *SHAPE), 0.3 * normal(2, 1, SOURCES, *SHAPE)
     keys = ends.draw_keys(seed)
-    snr_db = np.linspace(*(snr_range_db or (10, 10)), SOURCES, dtype="float32")
+    average = snr_range_db or (10, 10)
+    snr_db = np.linspace(*average, SOURCES, dtype="float32")
+    known = generator.uniform(*csi_range(*average), size=(2, SOURCES)).astype("float32")
     sent = ends.protect(signal, keys, snr_db)
     received = sent + noise[0, 0]
-    calibration, levels = (signal, ends.unkey(received, keys)), (snr_db, snr_range_db)
-    modules = write_modules(bundle, ends, precisions, calibration, *levels)
+    calibration = signal, ends.unkey(received, keys)
+    levels = {"snr_db": snr_db, "csi": known[0]}
+    ranges = {"snr_db": snr_range_db, "csi": csi_range(*average)}
+    modules = write_modules(bundle, ends, precisions, calibration, levels, ranges)
     facts = {"dataset": "tiny", "task": "image", "pauses": False, "air": fields(Config())}
     (handover / "facts.json").write_text(json.dumps({**facts, **modules}))
     write_handover(
@@ -188,6 +200,7 @@ def conversion(
         signal=signal,
         sent=sent,
         bob_noise=noise[0],
+        bob_csi=known[:1],
         eve_noise=noise[1],
     )
     return ends, signal, keys, received
@@ -201,6 +214,7 @@ def tiny_bundle(
     protection="arn",
     rotation="fast",
     snr_range_db=None,
+    csi=False,
 ):
     """A whole bundle, its figures measured by `export.proof`."""
     from arn_keras.export import manifest, proof, runtime
@@ -208,7 +222,7 @@ def tiny_bundle(
     bundle, handover = path / f"pair-{seed}", path / f"handover-{seed}"
     bundle.mkdir()
     handover.mkdir()
-    how = seed, precisions, protection, rotation, snr_range_db
+    how = seed, precisions, protection, rotation, snr_range_db, csi
     ends, signal, keys, received = conversion(bundle, handover, *how)
     is_keyed = "keyed" in protection
     manifest.copy_code(bundle, is_keyed)

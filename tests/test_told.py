@@ -62,7 +62,9 @@ def test_a_module_that_is_told_the_snr_scales_and_shifts_its_features_by_the_for
     expected = signal + sign * in_numpy(model, signal, snr_db, sign < 0)
     np.testing.assert_allclose(model([signal, snr_db[:, None]]), expected, atol=1e-5)
     given = [tf.constant(signal[2:4])] * 2
-    at_two = [np.asarray(tell(model, each, s)) for each, s in zip(given, (0.0, 25.0), strict=True)]
+    at_two = [
+        np.asarray(tell(model, each, snr_db=s)) for each, s in zip(given, (0.0, 25.0), strict=True)
+    ]
     assert np.abs(at_two[0] - at_two[1]).max() > 0.1
 
 
@@ -140,7 +142,7 @@ def test_an_input_that_nobody_knows_what_to_give_to_is_one_clear_line(name):
     signal, other = keras.Input((4,), name="signal"), keras.Input((1,), name=name)
     module = keras.Model([signal, other], signal + other)
     with pytest.raises(ModelError, match=f"expected a module of a signal .* got .*{name}"):
-        tell(module, tf.zeros((2, 4)), 10.0)
+        tell(module, tf.zeros((2, 4)), snr_db=10.0)
     with pytest.raises(ModelError, match=f"arn/white/transmitter: expected to take .*{name}"):
         check_modules("arn/white", {"transmitter": module}, tf.zeros((2, 4)))
 
@@ -149,13 +151,13 @@ def test_an_snr_for_each_symbol_is_refused():
     signal, levels = keras.Input((4,), name="signal"), keras.Input((4,), name="snr_db")
     module = keras.Model([signal, levels], signal + levels)
     with pytest.raises(ModelError, match=r"one value each, got an input 'snr_db' shaped \[4\]"):
-        tell(module, tf.zeros((2, 4)), 10.0)
+        tell(module, tf.zeros((2, 4)), snr_db=10.0)
 
 
 def test_two_signals_are_refused():
     inputs = [keras.Input((4,), name=name) for name in ("one", "other")]
     with pytest.raises(ModelError, match="one input named as a signal, got 'one', 'other'"):
-        tell(keras.Model(inputs, inputs[0] + inputs[1]), tf.zeros((2, 4)), 10.0)
+        tell(keras.Model(inputs, inputs[0] + inputs[1]), tf.zeros((2, 4)), snr_db=10.0)
 
 
 def test_behind_keys_and_at_kept_power_a_module_is_told_the_same():
@@ -166,13 +168,15 @@ def test_behind_keys_and_at_kept_power_a_module_is_told_the_same():
     unlock = compose(FAST.build_receiver((8,)), bob)
     at_alice, at_bob = with_fresh_keys((lock, unlock), 5, 1)
     for snr_db in (-5.0, 20.0):
-        kept = tell(keep_power(alice), signal, snr_db)
+        kept = tell(keep_power(alice), signal, snr_db=snr_db)
         unkeyed = kept / tf.sqrt(tf.reduce_mean(kept**2, axis=1, keepdims=True))
-        found = tell(at_bob, tell(at_alice, signal, snr_db), snr_db)
-        np.testing.assert_allclose(found, tell(bob, unkeyed, snr_db), atol=1e-5)
+        found = tell(at_bob, tell(at_alice, signal, snr_db=snr_db), snr_db=snr_db)
+        np.testing.assert_allclose(found, tell(bob, unkeyed, snr_db=snr_db), atol=1e-5)
         placed = Protection("arn", alice, bob).at(snr_db)
-        np.testing.assert_array_equal(placed.transmitter_arn(signal), tell(alice, signal, snr_db))
-        np.testing.assert_array_equal(placed.clean(signal), tell(bob, signal, snr_db))
+        np.testing.assert_array_equal(
+            placed.transmitter_arn(signal), tell(alice, signal, snr_db=snr_db)
+        )
+        np.testing.assert_array_equal(placed.clean(signal, None), tell(bob, signal, snr_db=snr_db))
 
 
 def an_identity_link(**kwargs):

@@ -44,7 +44,7 @@ def test_each_end_answers_as_keras_does_at_the_snr_that_it_is_told(aware, precis
         ):
             into = end.quantize if end.quantization else np.asarray
             back = end.dequantize if end.quantization else np.asarray
-            wanted = np.asarray(tell(module, given, levels))
+            wanted = np.asarray(tell(module, given, snr_db=levels))
             found = back(run(into(given), snr_db=levels))
             allowed = 1e-6 if precision == "float32" else 0.05
             assert rms(found - wanted) < allowed * rms(wanted)
@@ -130,9 +130,11 @@ def test_a_keyed_pair_is_told_the_snr_too_and_a_wrong_one_takes_no_number(tmp_pa
         with pytest.raises(SignalError, match="expected snr_db from -5 to 25"):
             at_bob.bob.clean(sent, header)
         cleaned = at_bob.bob.clean(sent, header, snr_db=3.0)  # it was not taken before
-    protected = np.asarray(tell(both.alice, signal[None], 3.0))
+    protected = np.asarray(tell(both.alice, signal[None], snr_db=3.0))
     protected = protected * np.sqrt(SHAPE[0]) / np.linalg.norm(protected)
-    np.testing.assert_allclose(cleaned, np.asarray(tell(both.bob, protected, 3.0))[0], atol=1e-4)
+    np.testing.assert_allclose(
+        cleaned, np.asarray(tell(both.bob, protected, snr_db=3.0))[0], atol=1e-4
+    )
 
 
 def test_microcontrollers_give_the_same_answers_at_the_same_snr(aware, tmp_path):
@@ -166,5 +168,91 @@ def test_a_module_whose_signal_is_not_its_first_input_is_refused_by_name(tmp_pat
     module = keras.Model([snr_db, signal], sent)
     with pytest.raises(ExportError, match="the signal as its first input, got 'snr_db'"):
         write_modules(
-            tmp_path, Ends((module, module), None), ("float32",), (None, None), None, (0.0, 10.0)
+            tmp_path,
+            Ends((module, module), None),
+            ("float32",),
+            (None, None),
+            ranges={"snr_db": (0.0, 10.0)},
         )
+
+
+def test_a_module_that_is_told_two_things_is_refused_by_name(tmp_path):
+    names = "signal", "snr_db", "csi"
+    inputs = [keras.Input(SHAPE if name == "signal" else (1,), name=name) for name in names]
+    sent = keras.layers.Dense(*SHAPE)(keras.layers.Concatenate()(inputs))
+    module = keras.Model(inputs, sent)
+    ranges = dict.fromkeys(("snr_db", "csi"), (0.0, 10.0))
+    with pytest.raises(ExportError, match="told one thing, got snr_db and csi"):
+        write_modules(tmp_path, Ends((module, module)), ("float32",), (None, None), ranges=ranges)
+
+
+@pytest.fixture(scope="module", params=[(LOW, HIGH), None], ids=["range", "one SNR"])
+def knowing(request, tmp_path_factory):
+    """A pair whose Bob is told how well he heard each source, its range of SNRs beside it."""
+    path = tmp_path_factory.mktemp("knowing")
+    return tiny_bundle(path, snr_range_db=request.param, csi=True), request.param
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8", "int8-io"])
+def test_bob_answers_as_keras_does_at_the_csi_that_he_is_told(knowing, precision):
+    made, snr_range_db = knowing
+    low, high = (-20.0, 31.0) if snr_range_db else (-5.0, 16.0)
+    with Pair.load(made.path, precision) as pair:
+        assert pair.alice.told == snr_range_db
+        assert pair.bob.told == (low, high)
+        end, levels, given = pair.bob, np.linspace(low, high, 8), made.received[:8]
+        into = end.quantize if end.quantization else np.asarray
+        back = end.dequantize if end.quantization else np.asarray
+        wanted = np.asarray(tell(made.bob, given, csi=levels))
+        found = back(end.clean(into(given), csi=levels))
+        assert rms(found - wanted) < (1e-6 if precision == "float32" else 0.05) * rms(wanted)
+        at_one = back(end.clean(into(given), csi=low))
+        assert rms(at_one - wanted) > 0.1 * rms(wanted)  # it does depend on it
+        np.testing.assert_array_equal(back(end.clean(into(given), csi=low - 50)), at_one)  # a fade
+
+
+@pytest.mark.parametrize("csi", [None, float("nan"), -np.inf, "ten", [[10.0]], [10.0] * 3])
+def test_a_csi_that_is_missing_or_none_is_one_clear_line(knowing, csi):
+    made, _ = knowing
+    with Pair.load(made.path) as pair:
+        for signal in (made.received[0], made.received[:2]):
+            with pytest.raises(SignalError, match=r"expected (one )?csi"):
+                pair.bob.clean(signal, csi=csi)
+        with pytest.raises(SignalError, match="expected no snr_db: the module is not told it"):
+            pair.bob.clean(made.received[0], snr_db=10.0, csi=10.0)
+        with pytest.raises(SignalError, match="expected no csi: the module is not told it"):
+            pair.alice.protect(made.signal[0], csi=10.0)
+
+
+def test_the_selftest_and_the_readme_know_of_the_csi(knowing, tmp_path):
+    made, snr_range_db = knowing
+    assert [name for name, _ in runtime.selftest(made.path)] == ["float32", "int8", "int8-io"]
+    text = (made.path / "README.md").read_text()
+    assert "give `clean` `csi=` too" in text
+    assert ("give `protect` `snr_db=` too" in text) == bool(snr_range_db)
+    assert "Both\nends are told" not in text
+    out, rows = micro.export(made.path, "int8", tmp_path / "micro")
+    assert all(row["steps"] <= micro.STEPS for row in rows)
+    assert "const float kCsi[1]" in (out / "receiver_arn_example.cc").read_text()
+    for refused, error in ((open_end, ConfigError),):
+        with pytest.raises(error, match="expected a pair that is not told the SNR"):
+            refused(made.path, "receiver")
+
+
+def test_a_keyed_bob_is_told_the_csi_behind_his_rotation(tmp_path):
+    both = tiny_bundle(tmp_path, precisions=("float32",), protection="arn+keyed", csi=True)
+    key = tmp_path / "key"
+    runtime.new_key(both.path, key)
+    shutil.copy(key, tmp_path / "bob")
+    with (
+        Pair.load(both.path, role="transmitter", key=key, counter=f"{key}.counter") as at_alice,
+        Pair.load(both.path, role="receiver", key=tmp_path / "bob") as at_bob,
+    ):
+        header, sent = at_alice.alice.protect(both.signal[0])
+        with pytest.raises(SignalError, match="expected csi"):
+            at_bob.bob.clean(sent, header)
+        cleaned = at_bob.bob.clean(sent, header, csi=3.0)  # it was not taken before
+    protected = np.asarray(tell(both.alice, both.signal[:1]))
+    protected = protected * np.sqrt(SHAPE[0]) / np.linalg.norm(protected)
+    wanted = np.asarray(tell(both.bob, protected, csi=3.0))[0]
+    np.testing.assert_allclose(cleaned, wanted, atol=1e-4)

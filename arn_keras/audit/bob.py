@@ -31,13 +31,13 @@ def bob(tap):
     def measure(public, signal):
         drawn = keys.draw(public.shape[0]) if keys else None
         sent = keys.module([public, drawn], training=False) if keys else public
-        received = channel(sent, snr_db=tap.snr_db)
+        received, csi = channel.hear(sent, snr_db=tap.snr_db)
         if air:
             air.add(sent)
         over = sent if pauses else None
         both = mean_power(sent, over), mean_power(sent - signal, over)
         powers.append(np.stack(both, axis=1))
-        return tap.receive(tap.protection.clean(received, drawn))
+        return tap.receive(tap.protection.clean(received, csi, drawn))
 
     estimates = in_batches(measure, tap.signals[1], tap.unprotected[1])
     sent, added = np.concatenate(powers).T

@@ -14,7 +14,7 @@ def kerckhoffs(tap, effort):
     """E5: Bob's own receiver module and receiver, then a classifier of pictures; no training on
     protected traffic. Where Bob has a key, Eve uses one that she drew herself.
     """
-    pictures = bob_sees(tap, tap.test())
+    pictures = bob_sees(tap, *tap.hear(tap.signals[1], tap.keys("test")))
     found, of_bob = [], lambda: in_batches(tap.receive, tap.overhear(tap.unprotected[0]))
     readers = {"clean pictures": lambda: tap.targets(tap.dataset.train), "Bob's pictures": of_bob}
     if tap.targets(tap.dataset.test.part(slice(1))).shape[1:] != pictures.shape[1:]:
@@ -36,16 +36,21 @@ def kerckhoffs(tap, effort):
     return found
 
 
-def bob_sees(tap, heard):
-    """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess."""
+def bob_sees(tap, heard, csi):
+    """Bob's picture from what Eve heard, by his modules; a key, where he has one, is a guess.
+
+    Args:
+        tap: `Wiretap`.
+        heard, csi: of `Wiretap.hear`.
+    """
     rotation = tap.protection.rotation
     guess = RandomKeys(tap.shape, rotation, seed=tap.seed + 1) if rotation else None
 
-    def picture(batch):
+    def picture(batch, csi):
         keys = guess.draw(batch.shape[0]) if guess else None
-        return tap.receive(tap.protection.clean(batch, keys))
+        return tap.receive(tap.protection.clean(batch, csi, keys))
 
-    return in_batches(picture, heard)
+    return in_batches(picture, heard, csi)
 
 
 RUNG = Rung(kerckhoffs, "Kerckhoffs: Bob's own modules, then a picture classifier")

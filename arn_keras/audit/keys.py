@@ -43,13 +43,13 @@ def wrong_key(tap):
     The row's `mse` is of the picture she gets, `mse_mean_picture` that of the mean picture; other
     tasks have their first measure, and that of the best estimate without any signal.
     """
-    heard = tap.test()
+    heard = tap.hear(tap.signals[1], tap.keys("test"))
     guess = tap.keys("guess")
 
-    cleaned = in_batches(
-        lambda batch: tap.protection.clean(batch, guess.draw(batch.shape[0])), heard
-    )
-    pictures = bob_sees(tap, heard)
+    def clean(batch, csi):
+        return tap.protection.clean(batch, csi, guess.draw(batch.shape[0]))
+
+    cleaned, pictures = in_batches(clean, *heard), bob_sees(tap, *heard)
     task = tap.problem.task
     field = task.measures[0].field
     blind = task.blind(tap.targets(tap.dataset.train), len(pictures))

@@ -124,8 +124,8 @@ class Wiretap:
         """Keys of this protection, or None for none; another purpose, other keys."""
         return self.protection.keys(self.shape, seed=self._seed(f"keys {purpose}"), **how)
 
-    def overhear(self, signals, keys=None, snr_db=None, purpose="test", channel=None):
-        """What Eve receives of signals, Eq. (11): keyed by `keys`, in noise of her own.
+    def hear(self, signals, keys=None, snr_db=None, purpose="test", channel=None):
+        """What Eve receives of signals, Eq. (11), keyed by `keys`, in her own noise; and her csi.
 
         Args:
             signals: z before keying, array.
@@ -133,18 +133,29 @@ class Wiretap:
             snr_db: SNR in dB; the link's by default.
             purpose: another purpose, other noise.
             channel: what she hears through, if not as always.
+
+        Returns:
+            (received, what she knows of the SNR of each source in dB), `Listener.hear`.
         """
         channel = ear(channel or self.eve_channel, self._seed(f"noise {purpose}"), "eve_channel")
         snr_db = self.snr_db if snr_db is None else snr_db
 
-        def receive(batch):
-            return channel(batch if keys is None else keys(batch), snr_db=snr_db)
+        known = []
 
-        return in_batches(receive, signals)
+        def receive(batch):
+            received, csi = channel.hear(batch if keys is None else keys(batch), snr_db=snr_db)
+            known.append(np.broadcast_to(csi, len(batch)))
+            return received
+
+        return in_batches(receive, signals), np.concatenate(known)
+
+    def overhear(self, signals, keys=None, **how):
+        """What Eve receives, of `hear`."""
+        return self.hear(signals, keys, **how)[0]
 
     def test(self, snr_db=None):
         """What Eve receives of the test sources, each under a fresh key where there are keys."""
-        return self.overhear(self.signals[1], self.keys("test"), snr_db)
+        return self.overhear(self.signals[1], self.keys("test"), snr_db=snr_db)
 
     def train(
         self,

@@ -24,7 +24,7 @@ from arn_keras import iq
 from arn_keras.channel.awgn import draw_normal, refuse_complex
 from arn_keras.channel.listener import Listener
 from arn_keras.errors import ConfigError, whole
-from arn_keras.power import noise_variance
+from arn_keras.power import noise_variance, ratios_to_db
 
 CSI = ("perfect", "pilots", "none")
 EQUALIZERS = ("mmse", "zero-forcing")
@@ -92,15 +92,31 @@ class Fading(Listener):
             DataError: for a complex signal, an odd number of reals, or SNRs that are neither one
                 nor one a source.
         """
+        return self._hear(signal, snr_db)[0]
+
+    def hear(self, signal: Any, snr_db: Any) -> tuple[Any, Any]:
+        """A call's answer, and csi = SNR + 10 log10 |h^|^2 of each source, its mean over symbols.
+
+        Zero where h^ is, it says -60 dB below the average; without channel knowledge the average.
+        """
+        received, power = self._hear(signal, snr_db)
+        average = ops.cast(snr_db, "float32") + self.snr_offset_db
+        if power is None:
+            return received, average
+        power = ops.mean(power, axis=tuple(range(1, len(power.shape))))
+        return received, average + ratios_to_db(ops.maximum(power, 1e-6))
+
+    def _hear(self, signal, snr_db):
         refuse_complex(signal)
         symbols = iq.pairs(signal)
         variance = noise_variance(self.heard_snr_db(symbols, snr_db))
         gain = self.draw_gain(symbols)
         received = self.transmit(symbols, gain, variance)
-        if self.csi != "none":
-            estimate, error = self.estimate(gain, variance)
-            received = self.equalize(received, estimate, error, variance)
-        return iq.interleaved(received)
+        if self.csi == "none":
+            return iq.interleaved(received), None
+        estimate, error = self.estimate(gain, variance)
+        received = self.equalize(received, estimate, error, variance)
+        return iq.interleaved(received), iq.square(estimate)
 
     def draw_gain(self, symbols: Any) -> Any:
         """h, as pairs: [batch, ..., symbols, 2], or ones in the place of all but the batch."""

@@ -63,6 +63,19 @@ class Listener(keras.layers.Layer):
             raise DataError(f"expected snr_db of {sources[0]} signals, got {sources[1]}")
         return ops.reshape(snr_db, (-1,) + (1,) * (len(signal.shape) - 1))
 
+    def hear(self, signal: Any, snr_db: Any) -> tuple[Any, Any]:
+        """What the listener receives, and what it knows of the SNR at which it did.
+
+        Args:
+            signal: sent signal z, as of a call.
+            snr_db: SNR of the link in dB; scalar, or [batch].
+
+        Returns:
+            (received, csi): a call's answer, and the SNR in dB of each source as this listener
+            knows it, scalar or [batch]; the average one where it knows no better.
+        """
+        return self(signal, snr_db=snr_db), ops.cast(snr_db, "float32") + self.snr_offset_db
+
     def reseed(self, seed: int) -> None:
         """Restarts what is drawn at `seed`, a pair of unsigned 32-bit integers."""
         self.seed_generator.state.assign(seed)

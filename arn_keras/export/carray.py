@@ -4,6 +4,8 @@ The array's header can be included from C and from C++; the example is C++17 aga
 Microcontrollers and is a self-test: it returns 0 when the device gives the bundle's own answer.
 """
 
+from arn_keras.export import runtime
+
 _HEADER = """\
 // {file}: pair {pair}. Made by export.micro; do not edit.
 #ifndef {guard}
@@ -88,7 +90,7 @@ const {type} {array}[{size}] = {{
 }};
 """
 _A_KEY = "whose key everybody knows; a device draws each message's own"
-_AN_SNR = "as the module takes it: {entry[snr_db][0]:g} to {entry[snr_db][1]:g} dB"
+_AN_SNR = "as the module takes it: {0:g} to {1:g} dB"
 _COPY_FURTHER = """\
   std::memcpy(interpreter.input(1)->data.data, {array}, sizeof({array}));
 """
@@ -133,11 +135,11 @@ def sources(name, model, entry, arena, signal, answer, tolerance, further=None):
         "copy_further": "",
     }
     if further is not None:
-        array, of = "kSnrDb", _AN_SNR
-        if "key_input" in entry:
-            array, of = f"k{entry['key_input'].capitalize()}", _A_KEY
+        told = [name for name in runtime.TOLD_INPUTS if name in entry]
+        (given,) = told or [entry["key_input"]]
+        array = f"k{_camel(given)}"
         shown = {
-            "of": of.format(entry=entry),
+            "of": _AN_SNR.format(*entry[given]) if told else _A_KEY,
             "type": "int8_t" if further.dtype == "int8" else "float",
             "size": further.size,
             "values": _lines([_number(value) for value in further.ravel()]),

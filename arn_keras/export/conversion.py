@@ -37,9 +37,9 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         data_dir: where prepared data sets are, or None.
         bundle: directory for the `.tflite` files.
         handover: directory for `signal`, `label`, `target`, `keys`, `snr_db`, `sent` (per test
-            source), `bob_noise`, `eve_noise`, `cleaned` (per transmission and test source), all
-            `.npy`; `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest says of the
-            modules.
+            source), `bob_noise`, `bob_csi`, `eve_noise`, `cleaned` (per transmission and test
+            source), all `.npy`; `receiver.tflite`, `eve.tflite`; `facts.json`, what the manifest
+            says of the modules.
 
     Raises:
         ArnError: if run directory, data or modules cannot be used.
@@ -47,6 +47,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     bundle, handover = pathlib.Path(bundle), pathlib.Path(handover)
     problem = SavedRun.read(run_dir).problem(data_dir)
     from arn_keras.pair import haar, rotation  # noqa: F401  layers that keyed modules are made of
+    from arn_keras.pair.film import csi_range
     from arn_keras.run import channels
     from arn_keras.run.directory import load_models
     from arn_keras.training.algorithm_1 import stage_seed
@@ -62,17 +63,19 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         rng = np.random.default_rng(seed(purpose))
         return rng.uniform(*config.snr_db, size=sources).astype(np.float32)
 
-    def noise(sent, draw, listener):
-        return _noise(sent, problem.channels[f"{listener}_channel"], snr_db, seed(draw))
+    def heard(sent, draw, listener):
+        return _heard(sent, problem.channels[f"{listener}_channel"], snr_db, seed(draw))
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
     signal = problem.transmit(dataset.train.part(np.sort(chosen[:CALIBRATION_SIGNALS])))
     keys = ends.draw_keys(seed("calibration keys"))
     snr_db = drawn_snr_db("calibration SNR", len(signal))
     sent = ends.protect(signal, keys, snr_db)
-    heard = ends.unkey(sent + noise(sent, "calibration", "bob"), keys)
-    calibration, levels = (signal, heard), (snr_db, config.snr_db)
-    modules = write_modules(bundle, ends, pair["precisions"], calibration, *levels)
+    noise, csi = heard(sent, "calibration", "bob")
+    calibration = signal, ends.unkey(sent + noise, keys)
+    levels = {"snr_db": snr_db, "csi": csi}
+    ranges = {"snr_db": config.snr_db, "csi": csi_range(*config.snr_db)}
+    modules = write_modules(bundle, ends, pair["precisions"], calibration, levels, ranges)
     facts = {"dataset": dataset.name, "task": problem.scenario.task(dataset), **modules}
     facts |= {"pauses": problem.scenario.pauses, "air": channels.fields(config)}
     (handover / "facts.json").write_text(json.dumps(facts))
@@ -83,6 +86,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     keys, snr_db = ends.draw_keys(seed("keys")), drawn_snr_db("SNR", len(signal))
     sent = ends.protect(signal, keys, snr_db)
     eve = next(iter(problem.scenario.judges.values()))
+    at_bob = [heard(sent, f"bob/{draw}", "bob") for draw in range(draws)]
     write_handover(
         handover,
         ends,
@@ -93,8 +97,9 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         label=test.label,
         signal=signal,
         sent=sent,
-        bob_noise=np.stack([noise(sent, f"bob/{draw}", "bob") for draw in range(draws)]),
-        eve_noise=np.stack([noise(sent, f"eve/{draw}", "eve") for draw in range(draws)]),
+        bob_noise=np.stack([noise for noise, _ in at_bob]),
+        bob_csi=np.stack([csi for _, csi in at_bob]),
+        eve_noise=np.stack([heard(sent, f"eve/{draw}", "eve")[0] for draw in range(draws)]),
     )
 
 
@@ -107,7 +112,7 @@ def proof_size(sources, target_bytes, symbols):
     return sources, max(1, draws)
 
 
-def write_modules(bundle, ends, precisions, calibration, snr_db=None, snr_range_db=None):
+def write_modules(bundle, ends, precisions, calibration, levels=None, ranges=None):
     """Writes the `.tflite` files of a bundle; what the manifest says of them.
 
     Args:
@@ -115,8 +120,8 @@ def write_modules(bundle, ends, precisions, calibration, snr_db=None, snr_range_
         ends: `Ends`; keyed modules are converted to float32 alone.
         precisions: of the ARNs.
         calibration: signals that the transmitter ARN is given, and that the receiver ARN is.
-        snr_db: of each of them, which an ARN that is told it is given too.
-        snr_range_db: (low, high) that such an ARN may be told.
+        levels: {name: of each of them}, of what an ARN may be told.
+        ranges: {name: (low, high) that it may be told}.
 
     Returns:
         {"modules": of the ARNs, for each role and precision; "keyed": for each role, if any}.
@@ -129,8 +134,11 @@ def write_modules(bundle, ends, precisions, calibration, snr_db=None, snr_range_
         if arn.inputs[0] is not signal_input(arn):  # a device gives it the signal first
             got = arn.inputs[0].name
             raise ExportError(f"{role}_arn: expected the signal as its first input, got {got!r}")
-        told = {name: list(snr_range_db) for name in told_inputs(arn)}
-        given = [given, snr_db[:, np.newaxis]] if told else given
+        told = {name: list(ranges[name]) for name in told_inputs(arn)}
+        if len(told) > 1:
+            names = " and ".join(told)
+            raise ExportError(f"{role}_arn: expected a module that is told one thing, got {names}")
+        given = [given, *(levels[name][:, np.newaxis] for name in told)] if told else given
         facts["modules"][role] = {
             precision: _write(bundle, f"{role}_arn.{precision}", arn, model, precision) | told
             for precision, model in convert_all(arn, precisions, given).items()
@@ -178,22 +186,22 @@ def write_handover(handover, ends, observers, *, keys, snr_db, **arrays):
         observers: (semantic receiver, Eve), Keras models.
         keys: of the test sources, `Ends.draw_keys`.
         snr_db: of each test source, array.
-        arrays: `target`, `label`, `signal`, `sent`, and for each transmission `bob_noise` and
-            `eve_noise`.
+        arrays: `target`, `label`, `signal`, `sent`, and for each transmission `bob_noise`,
+            `bob_csi` and `eve_noise`.
     """
     from arn_keras.export.litert import convert
 
     for name, model in zip(("receiver", "eve"), observers, strict=True):
         (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
-    heard = (arrays["sent"] + noise for noise in arrays["bob_noise"])
-    cleaned = np.stack([ends.clean(each, keys, snr_db) for each in heard])
-    arrays |= {"keys": keys, "snr_db": snr_db, "cleaned": cleaned}
+    draws = zip(arrays["bob_noise"], arrays["bob_csi"], strict=True)
+    cleaned = [ends.clean(arrays["sent"] + noise, keys, snr_db, csi) for noise, csi in draws]
+    arrays |= {"keys": keys, "snr_db": snr_db, "cleaned": np.stack(cleaned)}
     for name, array in arrays.items():
         np.save(handover / f"{name}.npy", array)
 
 
-def _noise(sent, channel, snr_db, seed):
-    """What a channel adds to a signal, z_hat - z, at the SNR of each source.
+def _heard(sent, channel, snr_db, seed):
+    """What a channel adds to a signal, z_hat - z, at the SNR of each source; and the csi of each.
 
     What a module on a device sends differs from `sent` by its precision alone, so that this is what
     the channel adds to that too.
@@ -202,8 +210,8 @@ def _noise(sent, channel, snr_db, seed):
 
     from arn_keras.channel.listener import ear
 
-    heard = ear(channel, seed, "channel")(sent, snr_db=tf.constant(snr_db))
-    return heard.numpy() - sent
+    heard, csi = ear(channel, seed, "channel").hear(tf.constant(sent), snr_db=tf.constant(snr_db))
+    return heard.numpy() - sent, csi.numpy()
 
 
 if __name__ == "__main__":

@@ -29,34 +29,34 @@ class Ends:
 
     @property
     def told(self):
-        """Whether a module is told the SNR."""
-        return any(module.told for module in (*self.alice, *self.bob))
+        """Names of what a module is told."""
+        return {each.told_input for each in (*self.alice, *self.bob)} - {None}
 
     def protect(self, signal, keys, snr_db):
         """Signal y to z: the ARN, then the rotation, as far as they are there."""
-        return _through(self.alice, signal, keys, snr_db)
+        return _through(self.alice, signal, keys, {"snr_db": snr_db})
 
-    def clean(self, received, keys, snr_db):
+    def clean(self, received, keys, snr_db, csi):
         """Received y_bob to y_clean: the other way round."""
-        return _through(self.bob[::-1], received, keys, snr_db)
+        return _through(self.bob[::-1], received, keys, {"snr_db": snr_db, "csi": csi})
 
 
-def _through(modules, signal, keys, snr_db):
+def _through(modules, signal, keys, levels):
     for module in modules:
         if module.key_shape:
             signal = module.run(signal, lambda row: keys[row % len(keys)])
         elif module.quantization:
-            signal = module.dequantize(_at(module, module.quantize(signal), snr_db))
+            signal = module.dequantize(_at(module, module.quantize(signal), levels))
         else:
-            signal = _at(module, signal, snr_db)
+            signal = _at(module, signal, levels)
     return signal
 
 
-def _at(module, signal, snr_db):
-    return module.at(signal, snr_db if module.told else None)
+def _at(module, signal, levels):
+    return module.at(signal, **{name: levels[name] for name in {module.told_input} - {None}})
 
 
-def vectors_of(ends, signal, received, snr_db):
+def vectors_of(ends, signal, received, levels):
     """Inputs and the bundle's answers of each module, with its precision or "keyed"."""
     for precision, each in ends.items():
         for alice, bob in zip(each.alice, each.bob, strict=True):
@@ -69,5 +69,5 @@ def vectors_of(ends, signal, received, snr_db):
                 name, given = precision, (signal, received)
                 if alice.quantization:
                     given = alice.quantize(signal), bob.quantize(received)
-                answers = _at(alice, given[0], snr_db), _at(bob, given[1], snr_db)
+                answers = _at(alice, given[0], levels), _at(bob, given[1], levels)
             yield name, dict(zip(ENDS, (*given, *answers), strict=True))

@@ -30,17 +30,17 @@ class Ends:
             snr_db: of each source, which only modules that are told it are given.
         """
         if self.arns:
-            signal = _applied(self.arns[0], signal, snr_db)
+            signal = _applied(self.arns[0], signal, snr_db, snr_db)
         return _keyed(self.keyed[0], signal, keys) if self.keyed else signal
 
     def unkey(self, received, keys):
         """What the receiver ARN is given of y_bob."""
         return _keyed(self.keyed[1], received, keys) if self.keyed else received
 
-    def clean(self, received, keys, snr_db):
-        """Received y_bob to y_clean."""
+    def clean(self, received, keys, snr_db, csi):
+        """Received y_bob to y_clean; `csi` as `snr_db`, of what Bob knows of each source's SNR."""
         received = self.unkey(received, keys)
-        return _applied(self.arns[1], received, snr_db) if self.arns else received
+        return _applied(self.arns[1], received, snr_db, csi) if self.arns else received
 
     def draw_keys(self, seed):
         """Keys that nobody knows, for `KEYS` messages, [KEYS, *shape]; without keyed modules one 0.
@@ -56,11 +56,14 @@ class Ends:
         return np.asarray(rotation_of(module).random_keys(KEYS, shape, seed % 2**31), np.float32)
 
 
-def _applied(module, signal, snr_db):
+def _applied(module, signal, snr_db, csi):
     from arn_keras.pair.told import tell
     from arn_keras.training.transmit import in_batches
 
-    return in_batches(lambda batch, level: tell(module, batch, level), signal, snr_db)
+    def run(batch, snr_db, csi):
+        return tell(module, batch, snr_db=snr_db, csi=csi)
+
+    return in_batches(run, signal, snr_db, csi)
 
 
 def _keyed(module, signal, keys):

@@ -34,7 +34,7 @@ def run(model, signals, further=None):
     Args:
         model: bytes of a `.tflite` file.
         signals: inputs, [signals, ...].
-        further: the second input of each signal: its key, or the SNR that the module is told.
+        further: the second input of each signal: its key, or what else the module is told.
 
     Returns:
         (answers, shaped like the signals; arena bytes).
@@ -166,9 +166,10 @@ def _modules(bundle, manifest, precision):
 
 def _levels(model, entry, signals, vectors):
     """The SNR of each test vector as the module takes it; None for one that is not told it."""
-    if "snr_db" not in entry:
+    module = runtime.Alice(model, entry, 1)
+    if module.told is None:
         return None
-    of_row = runtime.Alice(model, entry, 1).levels(signals, vectors["snr_db"])
+    of_row = module.levels(signals, vectors[module.told_input])
     return list(map(of_row, range(len(signals))))
 
 

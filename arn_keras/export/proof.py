@@ -35,7 +35,7 @@ class Measurement:
     def __init__(self, handover, task, pauses=False):
         self._task, self._pauses = task, pauses
         arrays = ("target", "label", "signal", "keys", "snr_db", "sent", "cleaned")
-        for name in (*arrays, "bob_noise", "eve_noise"):
+        for name in (*arrays, "bob_noise", "bob_csi", "eve_noise"):
             setattr(self, name, np.load(handover / f"{name}.npy"))
         self._receiver = _bare(handover / "receiver.tflite")
         self._eve = _bare(handover / "eve.tflite")
@@ -97,10 +97,12 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
     keras = {**task.quality(task.cleaned), **task.at_the_air(task.sent)}
     manifest = runtime.read_manifest(bundle)
     ends = {precision: Ends(runtime, bundle, precision) for precision in manifest["precisions"]}
-    received = task.sent + task.bob_noise
     of_each = task.keys, task.snr_db
+    draws = list(zip(task.bob_noise, task.bob_csi, strict=True))
     difference = {
-        precision: _largest([each.clean(draw, *of_each) for draw in received] - task.cleaned)
+        precision: _largest(
+            [each.clean(task.sent + noise, *of_each, csi) for noise, csi in draws] - task.cleaned
+        )
         for precision, each in ends.items()
     }
     rows = []
@@ -111,7 +113,7 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
             "sent_max_abs_difference": _largest(sent - task.sent),
         }
         for at_bob, bob in ends.items():
-            cleaned = [bob.clean(sent + noise, *of_each) for noise in task.bob_noise]
+            cleaned = [bob.clean(sent + noise, *of_each, csi) for noise, csi in draws]
             quality = task.quality(cleaned)
             rows.append(
                 {
@@ -128,10 +130,10 @@ def measure(runtime, bundle, handover, task=IMAGE, pauses=False):
                 }
             )
     vectors, tolerance = {}, {}
-    few = (each[:VECTORS] for each in (task.signal, received[0], task.snr_db))
-    if any(each.told for each in ends.values()):
-        vectors["snr_db"] = task.snr_db[:VECTORS]
-    for name, arrays in vectors_of(ends, *few):
+    few = (each[:VECTORS] for each in (task.signal, task.sent + task.bob_noise[0]))
+    levels = {"snr_db": task.snr_db[:VECTORS], "csi": task.bob_csi[0][:VECTORS]}
+    vectors |= {name: levels[name] for each in ends.values() for name in each.told}
+    for name, arrays in vectors_of(ends, *few, levels):
         vectors |= {f"{end}.{name}": array for end, array in arrays.items()}
         tolerance[name] = max(_tolerance(name, arrays[end]) for end in ("sent", "cleaned"))
     np.savez_compressed(handover / "vectors.npz", **vectors)

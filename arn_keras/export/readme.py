@@ -92,11 +92,21 @@ window, nor restore them from a backup: a message number used twice gives the me
 new key then.
 Other runtimes derive the input `{key_input}` themselves: `key_schedule.py` says how."""
 
-_TOLD = """
+_TOLD_BOTH = """
 
 The pair is told the SNR: give `protect` and `clean` `snr_db=` too, Bob's average SNR in dB as he
 estimates it, from {:g} to {:g}, one or one for each signal of a batch; beyond, the nearer end. Both
 ends are told the same."""
+
+_TOLD_ALICE = """
+
+Alice is told the SNR: give `protect` `snr_db=` too, Bob's average SNR in dB as he estimates it,
+from {:g} to {:g}, one or one for each signal of a batch; beyond, the nearer end."""
+
+_TOLD_CSI = """
+
+Bob is told how well he heard each signal: give `clean` `csi=` too, the average SNR in dB plus
+10 log10 |gain|^2, as he estimates the channel's gain, one or one for each signal of a batch."""
 
 _RETRAINS = """\
 An eavesdropper who retrains on the protected signal is another matter: this pair does not keep her
@@ -193,12 +203,14 @@ def _calls(precision, keyed):
 def _told(ends):
     """What of the pair's modules is told the SNR, if any is."""
     ranges = [entry["snr_db"] for entry in ends if "snr_db" in entry]
-    return _TOLD.format(*ranges[0]) if ranges else ""
+    both = len(ranges) == len([each for each in ends if "key_input" not in each])
+    told = (_TOLD_BOTH if both else _TOLD_ALICE).format(*ranges[0]) if ranges else ""
+    return told + _TOLD_CSI * any("csi" in entry for entry in ends)
 
 
 def _signature(entry):
     keys = ""
     if "key_input" in entry:
         keys = f" and `{entry['key_input']}` {tuple(entry['key_shape'])}"
-    keys += " and `snr_db` (1,)" * ("snr_db" in entry)
+    keys += "".join(f" and `{name}` (1,)" for name in runtime.TOLD_INPUTS if name in entry)
     return f"`{entry['input']}`{keys} to `{entry['output']}`"

@@ -16,7 +16,8 @@ message, in the clear:
         cleaned = pair.bob.clean(received, header)
 
 A pair that is told the SNR takes it with each signal, in dB, one or one for each of a batch:
-`pair.alice.protect(signal, snr_db=7.5)`, `pair.bob.clean(received, snr_db=7.5)`.
+`pair.alice.protect(signal, snr_db=7.5)`, `pair.bob.clean(received, snr_db=7.5)`. Bob's module may
+be told `csi` instead, how well he heard this signal: snr_db + 10 log10 |gain|^2.
 
 Signals are float32, one (`signal_shape`) or a batch of them, with mean square 1 per real symbol as
 the transmitter puts them out. SHA-256 finds damage, not a forger: against one, export with
@@ -54,6 +55,8 @@ import numpy as np
 
 FORMAT = 2
 ROLES = ("transmitter", "receiver")
+#: What a module may be told beside the signal, both in dB; see `Alice` and `Bob`.
+TOLD_INPUTS = ("snr_db", "csi")
 #: The code of a keyed bundle in the order in which it is loaded; all but errors.py in one package.
 CODE = (
     *("errors", "refusal", "owned_file", "message_number"),
@@ -187,11 +190,12 @@ class _Module:
     """One module; calls from several threads run side by side, each on an interpreter of its own.
 
     `shape` of a signal; `key_input` and `key_shape`, name and shape of what a keyed module takes
-    for one message, else None; `told`: (lowest, highest) SNR in dB that it may be told, else None;
+    for one message, else None; `told_input` and `told`: name of what it is told, "snr_db" or "csi",
+    and the (lowest, highest) of it in dB, else None;
     `quantization`: (scale, zero point) of input and of output where they are int8, else None.
     """
 
-    key_input = key_shape = told = None
+    key_input = key_shape = told_input = told = None
 
     def __init__(self, model, entry, threads):
         self.shape, self._dtype = tuple(entry["signal_shape"]), np.dtype(entry["dtype"])
@@ -206,10 +210,11 @@ class _Module:
             self.key_input, self.key_shape = entry["key_input"], tuple(entry["key_shape"])
             names.append(self.key_input)
             asked.insert(1, ((1, *self.key_shape), np.float32))
-        if "snr_db" in entry:
-            self.told = tuple(entry["snr_db"])
-            names.append("snr_db")
-            asked.insert(1, ((1, 1), self._dtype.type))
+        for name in TOLD_INPUTS:
+            if name in entry:
+                self.told_input, self.told = name, tuple(entry[name])
+                names.append(name)
+                asked.insert(1, ((1, 1), self._dtype.type))
         # The signature has its names in their own order, the ends are in the module's.
         if (ends, signature) != (asked, {"inputs": sorted(names), "outputs": [entry["output"]]}):
             raise BundleError(
@@ -321,31 +326,38 @@ class _Module:
         self._model = None
         self._idle.clear()
 
-    def at(self, signal, snr_db=None):
-        """`run` of a module that may be told the SNR, in dB: one, or one for each of a batch.
+    def at(self, signal, snr_db=None, csi=None):
+        """`run` of a module that may be told an SNR, in dB: one, or one for each of a batch.
+
+        Args:
+            signal: see `run`.
+            snr_db: the average SNR of Bob's channel.
+            csi: the SNR at which this signal was heard, snr_db + 10 log10 |gain|^2.
 
         Raises:
-            SignalError: for no SNR where the module is told it, one where it is not, or one that is
-                no number or beyond those that the pair was trained for.
+            SignalError: for none where the module is told it, one where it is not, one that is no
+                number, or an snr_db beyond those that the pair was trained for.
         """
-        if self.told is None:
-            if snr_db is not None:
-                raise SignalError("expected no snr_db: the module is not told it")
+        if self.told is snr_db is csi is None:
             return self.run(signal)
-        return self.run(signal, self.levels(signal, snr_db))
+        levels = {"snr_db": snr_db, "csi": csi}
+        _refuse_untold(self, levels)
+        return self.run(signal, self.levels(signal, levels[self.told_input]))
 
-    def levels(self, signal, snr_db):
+    def levels(self, signal, level):
         """The module's second input, a function of the row; see `at`."""
-        low, high = self.told
+        (low, high), name = self.told, self.told_input
         try:
-            levels = np.asarray(snr_db, np.float32)
+            levels = np.asarray(level, np.float32)
         except (TypeError, ValueError):
             levels = np.array(np.nan)
         batch = () if self.check(signal) else (len(signal),)
         if levels.shape not in ((), batch):
-            raise SignalError(f"expected one snr_db, or one a signal, got shape {levels.shape}")
+            raise SignalError(f"expected one {name}, or one a signal, got shape {levels.shape}")
+        if name == "csi" and np.all(np.isfinite(levels)):
+            levels = np.clip(levels, low, high)  # a fade has no end: the module knows none either
         if not np.all((levels >= low) & (levels <= high)):
-            raise SignalError(f"expected snr_db from {low:g} to {high:g}, got {snr_db!r:.40}")
+            raise SignalError(f"expected {name} from {low:g} to {high:g}, got {level!r:.40}")
         if not self._real:
             scale, zero = self._level_quantization
             levels = np.clip(np.rint(levels / scale) + zero, -128, 127)
@@ -364,6 +376,12 @@ def _limit(largest):
         each for each in range(0x40, 0x4A) if largest <= 2.0 ** (2 * each - 127) or each == 0x49
     )
     return 2.0 ** (2 * byte - 127), bytes(each & 0x7F >= byte for each in range(256))
+
+
+def _refuse_untold(module, levels):
+    for name, level in levels.items():
+        if level is not None and name != module.told_input:
+            raise SignalError(f"expected no {name}: the module is not told it")
 
 
 def _check_type(signal, expected):
@@ -398,11 +416,10 @@ class _KeyedEnd:
         self._code, self._keys, self._modules, self._held = code, keys, modules, held
         self._needs = self._rotation.key_input, self._rotation.key_shape
 
-    def _through_arn(self, signal, snr_db):
+    def _through_arn(self, signal, **levels):
         if self._arn is not None:
-            return self._arn.at(signal, snr_db)
-        if snr_db is not None:
-            raise SignalError("expected no snr_db: no module is told it")
+            return self._arn.at(signal, **levels)
+        _refuse_untold(self._rotation, levels)
         return signal
 
     def close(self):
@@ -435,7 +452,7 @@ class KeyedAlice(_KeyedEnd):
             headers.append(header.pack())
             return drawn
 
-        signal = self._through_arn(signal, snr_db)
+        signal = self._through_arn(signal, snr_db=snr_db)
         single = self._rotation.check(signal)
         for each in signal[None] if single else signal:
             # A signal that cannot be scaled to power 1 would be seen to be weak, or be no number.
@@ -450,13 +467,13 @@ class KeyedAlice(_KeyedEnd):
 class KeyedBob(_KeyedEnd):
     """The receiver's end of a keyed pair."""
 
-    def clean(self, received, header, snr_db=None):
+    def clean(self, received, header, snr_db=None, csi=None):
         """Cleans y_bob, one with its header, or a batch with a list of them; in any order.
 
         Args:
             received: y_bob.
             header: of the message, 32 bytes.
-            snr_db: of a pair whose ARN is told it.
+            snr_db, csi: of a pair whose ARN is told it.
 
         Raises:
             RefusedMessageError: forged, a replay, too old, or another pair's; nothing of a batch is
@@ -476,7 +493,7 @@ class KeyedBob(_KeyedEnd):
             cleaned = self._rotation.run(
                 received, lambda row: self._keys.keys(headers[row], *self._needs)
             )
-            cleaned = self._through_arn(cleaned, snr_db)
+            cleaned = self._through_arn(cleaned, snr_db=snr_db, csi=csi)
             self._keys.accept(headers)  # last: what fails above takes no message
         return cleaned
 
@@ -873,7 +890,7 @@ def _selftest(bundle, public_key):
                 keys = keys_of(bundle, manifest, manifest["keyed"][role], len(signals))
                 of_row = keys.__getitem__
             elif module.told:
-                of_row = module.levels(signals, vectors["snr_db"])
+                of_row = module.levels(signals, vectors[module.told_input])
             if of_row:
                 drawn = map(of_row, range(len(signals)))
                 of_each = [lambda _, one=one: one for one in drawn]

@@ -32,4 +32,4 @@ KEY_INPUTS = ("signs", "rotation")
 SIGNAL_INPUTS = ("signal", "received")
 
 #: Names that a module's input may have that says how good the link is, `pair.told`.
-TOLD_INPUTS = ("snr_db",)
+TOLD_INPUTS = ("snr_db", "csi")

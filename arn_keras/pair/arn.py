@@ -15,7 +15,7 @@ from keras import layers, ops
 
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS
-from arn_keras.pair.film import embedded, scaled, share
+from arn_keras.pair.film import csi_range, embedded, scaled, share
 from arn_keras.rooms import answer
 
 
@@ -38,7 +38,8 @@ def _build_arn(
     name,
     input_name,
     output_name,
-    snr_db=None,
+    told_input="snr_db",
+    range_db=None,
     takes_noise_out=False,
     pauses=False,
     limit=None,
@@ -48,7 +49,7 @@ def _build_arn(
         options = {"hidden": hidden, **options}
     # By what the block itself says it takes, so that one from outside needs no list here.
     known = list(inspect.signature(residual_of).parameters)[1:]
-    if snr_db is not None and "told" not in known:
+    if range_db is not None and "told" not in known:
         raise ConfigError(f"expected a block that may be told the SNR, got {block}")
     known = [each for each in known if each != "told"]
     unknown = sorted(set(options) - set(known))
@@ -59,11 +60,11 @@ def _build_arn(
     if not isinstance(signal_shape, list | tuple):
         raise ConfigError(f"expected signal_shape as a tuple of lengths, got {signal_shape!r}")
     inputs = signal = keras.Input(tuple(signal_shape), name=input_name)
-    if snr_db is None:
+    if range_db is None:
         residual = residual_of(signal, **options)
     else:
-        inputs = [signal, keras.Input((1,), name="snr_db")]
-        told = embedded(inputs[1], *snr_db)
+        inputs = [signal, keras.Input((1,), name=told_input)]
+        told = embedded(inputs[1], *range_db)
         residual = scaled(residual_of(signal, told=told, **options), told)
         residual = residual + share(signal, told) if takes_noise_out else residual
     if pauses:
@@ -114,7 +115,7 @@ def build_transmitter_arn(
         name="transmitter_arn",
         input_name="signal",
         output_name="sent",
-        snr_db=snr_db,
+        range_db=snr_db,
         pauses=pauses,
         limit=limit,
     )
@@ -126,6 +127,7 @@ def build_receiver_arn(
     *,
     block: str = "dense",
     snr_db: tuple[float, float] | None = None,
+    csi: bool = False,
     **options: Any,
 ) -> keras.Model:
     """Bob's module, Eq. (12), (17), (18): y_clean = y_bob - r, r = F_B(y_bob).
@@ -137,6 +139,8 @@ def build_receiver_arn(
         hidden: neurons of each hidden layer of the dense block, (256, 256) by default.
         block: name of the block F_B, one of `pair.BLOCKS`.
         snr_db: as of Alice's module.
+        csi: whether it is told the SNR of each source instead, as its listener knows it
+            (`Listener.hear`), by an input `csi` in the place of `snr_db`; that may be one SNR then.
         **options: of the block: `width`, `depth` and what else it has.
 
     Returns:
@@ -144,8 +148,10 @@ def build_receiver_arn(
 
     Raises:
         ConfigError: for an unknown block or option, signals that the block is not made for, SNRs
-            that are no range, or one that cannot be told.
+            that are no range, one that cannot be told, or `csi` without a range.
     """
+    if csi and snr_db is None:
+        raise ConfigError("expected snr_db=(low, high) beside csi, of the average SNR, got None")
     return _build_arn(
         signal_shape,
         hidden,
@@ -155,6 +161,7 @@ def build_receiver_arn(
         name="receiver_arn",
         input_name="received",
         output_name="cleaned",
-        snr_db=snr_db,
+        told_input="csi" if csi else "snr_db",
+        range_db=csi_range(*snr_db) if csi else snr_db,
         takes_noise_out=True,
     )

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from arn_keras.pair import KEY_INPUTS, PROTECTIONS
+from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.keyed import is_keyed, key_input, rotation_of
 from arn_keras.pair.rotation import FAST
-from arn_keras.pair.told import signal_input, told
+from arn_keras.pair.told import Given, signal_input, tell, told
 from arn_keras.power import db_to_ratio
 from arn_keras.rooms import answer
 
@@ -78,21 +78,10 @@ def with_fresh_keys(modules, messages, seed):
         return list(modules)
     keys = rotation_of(keyed[0]).random_keys(messages, key_input(keyed[0]).shape[1:], seed)
 
-    return [_UnderKeys(module, keys) if is_keyed(module) else module for module in modules]
+    def under_keys(module):
+        return Given(module, **{key_input(module).name: lambda _: keys})
 
-
-class _UnderKeys:
-    """A keyed module with its keys put in; its `inputs` are the others."""
-
-    def __init__(self, module, keys):
-        self._module, self._keys = module, keys
-        self.inputs = [each for each in module.inputs if each.name not in KEY_INPUTS]
-
-    def __call__(self, given, training=False):
-        others = iter(given if isinstance(given, list) else [given])
-        names = (each.name for each in self._module.inputs)
-        given = [self._keys if name in KEY_INPUTS else next(others) for name in names]
-        return self._module(given, training=training)
+    return [under_keys(module) if is_keyed(module) else module for module in modules]
 
 
 class RandomKeys(keras.layers.Layer):
@@ -159,13 +148,19 @@ class Protection:
         """A `RandomKeys` for signals of this shape, or None."""
         return RandomKeys(signal_shape, self.rotation, **how) if self.rotation else None
 
-    def clean(self, received, keys=None):
-        """Bob's end, y_bob -> y_clean: unkeyed by these keys, then the receiver ARN."""
+    def clean(self, received, csi, keys=None):
+        """Bob's end, y_bob -> y_clean: unkeyed by these keys, then the receiver ARN.
+
+        Args:
+            received: y_bob.
+            csi: what who received it knows of its SNR, `Listener.hear`.
+            keys: of the rotation, if there is one.
+        """
         if self.rotation:
             module = _receiver(self.rotation, tuple(received.shape[1:]))
             received = module([received, keys], training=False)
         if self.receiver_arn is not None:
-            received = self.receiver_arn(received, training=False)
+            received = tell(self.receiver_arn, received, csi=csi)
         return received
 
 

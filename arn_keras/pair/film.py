@@ -1,4 +1,4 @@
-"""Feature modulation: how a block is told the SNR.
+"""Feature modulation: how a block is told the SNR, or that of the source at hand (`csi`).
 
     c = clip((SNR - middle) / half of the range, -1, 1),   e = relu(W c + b)
     h' = h (1 + G e + g) + (B e + b)                       each feature h of a hidden layer
@@ -20,13 +20,16 @@ from keras import layers, ops
 from arn_keras.errors import ConfigError
 
 WIDTH = 32
+#: What is added to the ends of a range of SNRs, in dB, for that of a source behind a fading gain:
+#: of Rayleigh's |h|^2 3 % are below and 2 % above.
+GAIN_DB = -15.0, 6.0
 
 
-def embedded(snr_db, low_db, high_db, width=WIDTH):
+def embedded(level, low_db, high_db, width=WIDTH):
     """What a block is told, e: features of the SNR.
 
     Args:
-        snr_db: symbolic, in dB, [batch, 1].
+        level: symbolic, an SNR in dB, [batch, 1].
         low_db, high_db: the range that the module is made for.
         width: features.
 
@@ -39,13 +42,18 @@ def embedded(snr_db, low_db, high_db, width=WIDTH):
     if not low_db < high_db:
         raise ConfigError(f"expected snr_db=(low, high), a range, got {low_db:g} {high_db:g}")
     middle, half = (low_db + high_db) / 2, (high_db - low_db) / 2
-    place = layers.Rescaling(1 / half, -middle / half, name="snr_place")(snr_db)
+    place = layers.Rescaling(1 / half, -middle / half, name="snr_place")(level)
     return layers.Dense(
         width,
         activation="relu",
         bias_initializer=keras.initializers.RandomUniform(-1.0, 1.0),  # kinks all over the range
         name="snr_features",
     )(ops.clip(place, -1.0, 1.0))
+
+
+def csi_range(low_db, high_db):
+    """The range of `csi` in dB, of a range of average SNRs."""
+    return low_db + GAIN_DB[0], high_db + GAIN_DB[1]
 
 
 def modulated(features, told, name):

@@ -1,10 +1,16 @@
-"""What a module is told beside the signal, by the names of its inputs: the SNR, in dB.
+"""What a module is told beside the signal, by the names of its inputs; both in dB.
 
-A pair that is told it serves a whole range of SNRs: Bob estimates his, and Alice has it from him,
-as for any adaptive modulation. It is the average SNR of Bob's channel, no secret, and the same for
-both. A module that names no such input is called as ever.
+`snr_db`: the average SNR of Bob's channel. A pair that is told it serves a whole range: Bob
+estimates it, and Alice has it from him, as for any adaptive modulation. It is no secret, and the
+same for both.
+
+`csi`: the SNR at which a listener heard this one source, as far as it knows its gain,
+`Listener.hear`. Bob's alone: Alice knows no gain before she sends.
+
+A module that names no such input is called as ever.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -43,14 +49,15 @@ def told_inputs(module: Any) -> list[str]:
     return [each.name for each in inputs_of(module) if each.name in TOLD_INPUTS]
 
 
-def tell(module: Any, signal: Any, snr_db: Any, training: bool = False) -> Any:
+def tell(module: Any, signal: Any, training: bool = False, **known: Any) -> Any:
     """A module of a signal, told what it names.
 
     Args:
         module: y -> z, or of a list of the inputs that it names; a Keras model or a function.
         signal: y or y_bob, real, [batch, ...].
-        snr_db: SNR in dB; scalar, or [batch] for one a source.
         training: whether the module runs in training mode.
+        **known: what it may be told, by name: scalars, or [batch] for one a source; None for what
+            is not known.
 
     Returns:
         What the module makes of it.
@@ -61,31 +68,52 @@ def tell(module: Any, signal: Any, snr_db: Any, training: bool = False) -> Any:
     inputs = inputs_of(module)
     if len(inputs) < 2:
         return module(signal, training=training)
-    own, known, signal = signal_input(module), {"snr_db": snr_db}, ops.convert_to_tensor(signal)
+    own, signal = signal_input(module), ops.convert_to_tensor(signal)
     for each in inputs:
         if each is not own and (known.get(each.name) is None or tuple(each.shape[1:]) != (1,)):
+            names = ", ".join(name for name, level in known.items() if level is not None)
             raise ModelError(
-                f"expected a module of a signal and of {', '.join(TOLD_INPUTS)}, one value each, "
+                f"expected a module of a signal and of {names or 'nothing'}, one value each, "
                 f"got an input {each.name!r} shaped {list(each.shape[1:])}"
             )
     given = [signal if each is own else _column(known[each.name], signal) for each in inputs]
     return module(given, training=training)
 
 
+class Given:
+    """A module with some of its inputs put in; its `inputs` are the others.
+
+    Args:
+        module: of a list of the inputs that it names.
+        **values: what is put in, by name: functions of the signal.
+    """
+
+    def __init__(self, module: Any, **values: Callable) -> None:
+        self._module, self._values = module, values
+        self.inputs = [each for each in module.inputs if each.name not in values]
+        self._signal = self.inputs.index(signal_input(module))
+
+    def __call__(self, given: Any, training: bool = False) -> Any:
+        """The module of its other inputs, in their order: one, or a list."""
+        given = given if isinstance(given, list) else [given]
+        signal, others = given[self._signal], iter(given)
+        names = (each.name for each in self._module.inputs)
+        values = [
+            self._values[name](signal) if name in self._values else next(others) for name in names
+        ]
+        return self._module(values, training=training)
+
+
 def told(module: Any, snr_db: float) -> Any:
-    """A module at one SNR: a function (signal, training), or the module itself if it is told none.
+    """A module at one SNR, which asks for what else it names; one that is told none as it is.
 
     Args:
         module: as of `tell`, or None.
         snr_db: SNR in dB.
     """
-    if not told_inputs(module):
+    if "snr_db" not in told_inputs(module):
         return module
-
-    def at_snr(signal, training=False):
-        return tell(module, signal, snr_db, training)
-
-    return at_snr
+    return Given(module, snr_db=lambda signal: _column(snr_db, signal))
 
 
 def _column(level, signal):

@@ -31,10 +31,11 @@ def channels(config):
     build = answer(CHANNELS, config.channel)
     air, knowledge = (_asked(config, build, names) for names in (AIR, KNOWLEDGE))
     eve = build(**air, snr_offset_db=config.eve_snr_offset_db)
-    return {
-        "bob_channel": build(**air, **knowledge),
-        "eve_channel": config.problem.overhears(eve),
-    }
+    bob = build(**air, **knowledge)
+    if config.csi_aware and getattr(bob, "csi", "none") == "none":
+        got = f"--channel {config.channel} --csi {config.csi}"
+        raise ConfigError(f"--csi-aware: expected a channel whose gain Bob knows, got {got}")
+    return {"bob_channel": bob, "eve_channel": config.problem.overhears(eve)}
 
 
 def options_of(link):

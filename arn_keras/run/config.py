@@ -95,10 +95,10 @@ class Config:
     block_width: int | None = option(None, "its neurons, filters or features (default: its own)")
     block_depth: int | None = option(None, "its hidden layers (default: its own)")
     snr_aware: bool = option(
-        False,
-        "tell both ARNs the SNR: one pair for a range of --snr-db, each source's task loss weighed "
-        "by the base link's own at its SNR",
-        added=True,
+        False, "tell both ARNs the SNR: one pair for a range of --snr-db", added=True
+    )
+    csi_aware: bool = option(
+        False, "of fading channels: tell Bob's ARN how well he heard each source", added=True
     )
     epochs: int | None = option(
         None, "epochs of the ARN stage (default: 30, more for small data, or if aware)"
@@ -154,8 +154,9 @@ class Config:
             value, choices = getattr(self, field.name), choices_of(field)
             if choices and value is not None and value not in choices:
                 raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
-        if self.snr_aware and not answer(PROTECTIONS, self.protection).arns:
-            raise ConfigError(f"--snr-aware: expected a pair of ARNs, got {self.protection}")
+        told = next((name for name in ("snr_aware", "csi_aware") if getattr(self, name)), None)
+        if told and not answer(PROTECTIONS, self.protection).arns:
+            raise ConfigError(f"{flag(told)}: expected a pair of ARNs, got {self.protection}")
         if self.problem is None:
             object.__setattr__(self, "problem", answer(SCENARIOS, self.scenario)())
 

@@ -27,8 +27,7 @@ class Problem:
     Args:
         config: `run.config.Config`, resolved.
         dataset: `data.dataset.Dataset`.
-        load: function from a stage, for example "link", "eve" or "arn/white", to its models
-            {name: Keras model}; called once for each stage that is needed.
+        load: function from a stage, "link" or "arn/white", to its models by name; called once each.
         shards: parts of a batch of the ARN stage that are computed side by side.
         verbose: as in `keras.Model.fit`.
         say: called with a line for the user.
@@ -163,8 +162,7 @@ class Problem:
         """Trains the models of a stage, or takes those that are given: {name: Keras model}.
 
         Args:
-            stage: "link", "arn/white", "arn/black", that of other modules that are trained, or an
-                eavesdropper's.
+            stage: "link", "arn/white", that of other modules or of an eavesdropper.
             checkpoint_dir: where the state after each epoch is kept; None for nowhere.
         """
         return stages.train(self, stage, checkpoint_dir)
@@ -208,8 +206,10 @@ class Problem:
             options = {**self.scenario.block_options, **options}
         how = {"block": config.block or self.scenario.block, **options}
         how |= {"snr_db": config.snr_db} if config.snr_aware else {}
+        heard = {"snr_db": config.snr_db, "csi": True} if config.csi_aware else {}
         silent = {"pauses": self.scenario.pauses, "limit": self.scenario.limit()}
-        return build_transmitter_arn(shape, **silent, **how), build_receiver_arn(shape, **how)
+        alice = build_transmitter_arn(shape, **silent, **how)
+        return alice, build_receiver_arn(shape, **how | heard)
 
     def pair_link(self, privacy, frozen=None):
         """A link compiled for training pairs, any number of them, by `train_pair`.

@@ -49,7 +49,7 @@ def save_run(
         path: directory, new or empty.
         link: `SecureLink` after `fit`; its pair counts as of white-box knowledge, since it was
             trained against the link's own eavesdroppers. Its channels, its `keep_power`, its
-            privacy loss if a run has it, and whether the modules are told the SNR are the run's.
+            privacy loss if a run has it, and what the modules are told are the run's.
             Rivals of a `MinMaxLink` have learned what the pair sends, so none of them is the Eve
             of "before": one is trained, on the unprotected signals.
         train, test: (x, y) as `fit` takes them, arrays: y the private labels, or
@@ -72,7 +72,7 @@ def save_run(
     air, preprocessing = options_of(link), _name(link.preprocessing)
     eves = () if isinstance(link, MinMaxLink) else link.eavesdroppers
     pair = {"transmitter_arn": link.transmitter_arn, "receiver_arn": link.receiver_arn}
-    is_told = any(map(told_inputs, pair.values()))
+    told = {name for each in pair.values() for name in told_inputs(each)}
     path = path_of(path)
     with _given(path) as folder:
         files = {"transmitter": link.transmitter, "receiver": link.receiver, **pair}
@@ -96,7 +96,8 @@ def save_run(
             psr_db=float(np.asarray(link.psr_db)),
             knowledge="white",
             privacy_loss=_privacy(link),
-            snr_aware=is_told and low < high,
+            snr_aware="snr_db" in told and low < high,
+            csi_aware="csi" in told,
             keep_power=bool(link.keep_power),
             **air,
             problem=own,

@@ -180,7 +180,7 @@ def open_end(place, role, *, plain=False, data_dir=None, **keys):
         return End(RunLink(problem), None, False, b"plain", _shrunk(**vars(saved.config)))
     manifest = runtime.read_manifest(bundle)
     arns = [each for of_role in manifest["modules"].values() for each in of_role.values()]
-    if any("snr_db" in each for each in arns):
+    if any(name in each for each in arns for name in runtime.TOLD_INPUTS):
         raise ConfigError(f"{bundle}: expected a pair that is not told the SNR, for the radio")
     floats = [each for each in manifest["precisions"] if each != "int8-io"]
     pair = runtime.Pair.load(bundle, floats[0] if floats else None, role, **keys)

@@ -145,7 +145,7 @@ def made(run_dir):
             f"got one of protection {manifest['protection']}"
         )
     arns = (each for of_role in manifest["modules"].values() for each in of_role.values())
-    if any("snr_db" in each for each in arns):
+    if any(name in each for each in arns for name in runtime.TOLD_INPUTS):
         raise RunDirError(f"{run_dir}: expected a pair that is not told the SNR, for the page")
     return saved, manifest
 
