@@ -318,3 +318,15 @@ def test_a_sweep_compares_pairs_that_are_told_with_those_that_are_not():
     assert "white,snr=-5..25,psr=-10,aware" in {p.name for p in plan}
     with pytest.raises(ConfigError, match="aware: expected two SNRs or more to measure at"):
         Grid(trainings=("aware",))
+
+
+def test_a_module_at_one_snr_takes_arrays_and_asks_for_what_else_it_names():
+    snr_db, signal, csi = (
+        keras.Input((n,), name=m) for n, m in ((1, "snr_db"), (4, "signal"), (1, "csi"))
+    )
+    module = keras.Model([snr_db, signal, csi], signal + 10 * snr_db + csi)
+    placed = told(module, 3.0)
+    assert [each.name for each in placed.inputs] == ["signal", "csi"]
+    given = np.arange(8, dtype="float32").reshape(2, 4)
+    found = tell(placed, given, csi=np.float32([0.5, 0.25]))
+    np.testing.assert_array_equal(found, given + 30 + np.array([[0.5], [0.25]]))

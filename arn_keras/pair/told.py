@@ -95,7 +95,7 @@ class Given:
 
     def __call__(self, given: Any, training: bool = False) -> Any:
         """The module of its other inputs, in their order: one, or a list."""
-        given = given if isinstance(given, list) else [given]
+        given = [*map(ops.convert_to_tensor, given if isinstance(given, list) else [given])]
         signal, others = given[self._signal], iter(given)
         names = (each.name for each in self._module.inputs)
         values = [
