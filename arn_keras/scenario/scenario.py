@@ -59,10 +59,9 @@ class Scenario:
             `training.algorithm_1` has them, the letter's.
         pauses: whether places of its signals [..., d] that are all zeros are not sent, as padding
             is not: they count in no power (`power`), and no module perturbs them.
-        ensemble_weights: the same for an ensemble of substitutes, whose first term is in units of
-            the budget.
-        shares_budget: whether its sources share the budget there; of long and short ones the short
-            would take it.
+        ensemble_weights: the same for an ensemble of substitutes.
+        shares_budget: whether its sources share the budget there, which is the first term's unit
+            then; of long and short ones the short would take it.
         splits_layers: whether its layers are so large that each is best computed by all cores.
         measured: stages of the eavesdroppers who are measured, under the names rows have for them;
             the first is the one that pairs of white-box knowledge are trained against.

@@ -181,10 +181,10 @@ def build_pair_link(
         dataset: `data.dataset.Dataset` that pairs are trained on.
         stage: name of the stage, for example "arn/white".
         task_loss: L2, (target, estimate) -> scalar or a loss a source.
-        task_weight: times w2, for an L2 in other units than the letter's.
-        weights: {name of L3: (w1, w2, w3) of Eq. (19)}, in the place of those that are as here.
-        ensemble_weights: the same for an ensemble whose sources share the budget, the unit of L1.
-        shares_budget: whether an ensemble's do.
+        task_weight: times w2, for other units of L2.
+        weights, ensemble_weights: {name of L3: (w1, w2, w3) of Eq. (19)} of one classifier and of
+            several, in the place of those that are as here.
+        shares_budget: whether an ensemble's sources share the budget, which is L1's unit then.
         **how: `bob_channel`, `eve_channel`, `pauses` and `reach` of `SecureLink`.
 
     Returns:
@@ -199,18 +199,18 @@ def build_pair_link(
         **how,
         name=stage.replace("/", "_"),
     )
-    power_loss, of_terms, own = attack_power_loss, _LOSS_WEIGHTS, weights
-    if privacy.ensemble and shares_budget:
-        power_loss, of_terms, own = mean_attack_power_loss, _ENSEMBLE_WEIGHTS, ensemble_weights
+    shares = privacy.ensemble and shares_budget
+    of_terms = _ENSEMBLE_WEIGHTS if shares else _LOSS_WEIGHTS
     schedule.compile(
         link,
         len(dataset.train),
-        power_loss=power_loss,
+        power_loss=mean_attack_power_loss if shares else attack_power_loss,
         task_loss=task_loss,
         privacy_loss=PRIVACY_LOSSES[privacy.loss],
         shards=min(schedule.shards, schedule.batch_size),
     )
-    w1, w2, w3 = {**of_terms, **(own or {})}[privacy.loss]
+    own = (ensemble_weights if privacy.ensemble else weights) or {}
+    w1, w2, w3 = {**of_terms, **own}[privacy.loss]
     link.loss_weights.assign((w1, task_weight * w2, w3))
     return link
 
