@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
-from arn_keras.audit.wiretap import predict
 from arn_keras.measure.fgsm import fgsm
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches

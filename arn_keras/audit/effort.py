@@ -62,7 +62,7 @@ class Finding:
     Attributes:
         eve: her name.
         logits: [sources, classes].
-        curve: her training, as `wiretap.Attack.curve`.
+        curve: her training, as `attack.Attack.curve`.
         counts: whether this is part of the worst case; not so where a rule of use is broken.
         more: further fields of the row.
     """

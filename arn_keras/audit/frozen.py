@@ -1,8 +1,8 @@
 """E0: the letter's eavesdropper, who does not learn of the protection."""
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
-from arn_keras.audit.wiretap import predict
 
 
 def frozen(tap, effort):

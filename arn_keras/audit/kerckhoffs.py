@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
-from arn_keras.audit.wiretap import predict
 from arn_keras.channel.awgn import AWGN
 from arn_keras.pair.chain import RandomKeys
 from arn_keras.training.transmit import in_batches

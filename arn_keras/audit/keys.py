@@ -11,10 +11,10 @@ import functools
 
 import numpy as np
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.kerckhoffs import bob_sees
 from arn_keras.audit.rung import Rung
-from arn_keras.audit.wiretap import predict
 from arn_keras.eve.structural import build_structural_eavesdropper
 from arn_keras.pair.rotation import fast
 from arn_keras.power import noise_variance

@@ -2,9 +2,9 @@
 
 import functools
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
-from arn_keras.audit.wiretap import predict
 
 
 def unseen(tap, effort):

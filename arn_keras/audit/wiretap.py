@@ -5,38 +5,17 @@ her channel. The public part of a protection is a fixed function and is computed
 noise are drawn in the graph, new ones each epoch.
 """
 
-import dataclasses
 import math
 
 import keras
 import numpy as np
 
+from arn_keras.audit.attack import Best
 from arn_keras.channel.listener import ear
-from arn_keras.measure.leakage import accuracy, cross_entropy
 from arn_keras.system import full_precision
 from arn_keras.training.algorithm_1 import Schedule, stage_seed
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.transmit import in_batches
-
-
-@dataclasses.dataclass(frozen=True)
-class Attack:
-    """A trained eavesdropper and what she says of the test sources.
-
-    Attributes:
-        classifier: her weights of the best epoch.
-        logits: on the overheard test signals, [sources, classes].
-        curve: [epoch, test accuracy, test cross-entropy in nats] of each measured epoch.
-    """
-
-    classifier: keras.Model
-    logits: np.ndarray
-    curve: list
-
-
-def predict(classifier, inputs):
-    """Logits of a classifier, [sources, classes]."""
-    return in_batches(lambda batch: classifier(batch, training=False), inputs)
 
 
 class Wiretap:
@@ -138,9 +117,7 @@ class Wiretap:
             (received, what she knows of the SNR of each source in dB), `Listener.hear`.
         """
         channel = ear(channel or self.eve_channel, self._seed(f"noise {purpose}"), "eve_channel")
-        snr_db = self.snr_db if snr_db is None else snr_db
-
-        known = []
+        snr_db, known = self.snr_db if snr_db is None else snr_db, []
 
         def receive(batch):
             received, csi = channel.hear(batch if keys is None else keys(batch), snr_db=snr_db)
@@ -210,7 +187,7 @@ class Wiretap:
             schedule = _schedule(epochs, recordings)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             schedule.compile(link, recordings, loss=loss)
-            watch = _Best(test, self.labels[1], math.ceil(schedule.epochs / 8))
+            watch = Best(test, self.labels[1], math.ceil(schedule.epochs / 8))
             link.fit(
                 x,
                 y,
@@ -245,27 +222,3 @@ def _schedule(epochs, recordings):
     batch_size = max(8, min(256, recordings // 16))
     steps = math.ceil(recordings / batch_size)
     return Schedule(max(epochs, math.ceil(epochs * 94 / steps)), batch_size)
-
-
-class _Best(keras.callbacks.Callback):
-    """Measures Eve every few epochs on what she overhears of the test sources; keeps the best."""
-
-    def __init__(self, overheard, labels, every):
-        super().__init__()
-        self._overheard, self._labels, self._every = overheard, labels, every
-        self._curve, self._lowest = [], math.inf
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self._every and epoch + 1 < self.params["epochs"]:
-            return
-        logits = predict(self.model.classifier, self._overheard)
-        loss = cross_entropy(logits, self._labels)
-        self._curve.append([epoch + 1, accuracy(logits, self._labels), loss])
-        if loss < self._lowest:
-            self._lowest, self._logits = loss, logits
-            self._weights = self.model.classifier.get_weights()
-
-    def attack(self):
-        classifier = self.model.classifier
-        classifier.set_weights(self._weights)
-        return Attack(classifier, self._logits, self._curve)

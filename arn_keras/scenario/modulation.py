@@ -3,8 +3,8 @@
 Flowers, Buehrer, Headley, *Evaluating Adversarial Evasion Attacks in the Context of Wireless
 Communications*, 2019, and *Communications Aware Adversarial Residual Networks*, MILCOM 2019. The
 source is bits, the link a modem without weights, the private label the modulation; frames are drawn
-from a seed. Every pair sends the power of the plain modem: a perturbation that adds power would
-help Bob by that alone. Left out: recordings of one's own, whose bits nobody has.
+from a seed, or decided from recordings of one's own. Every pair sends the power of the plain modem:
+a perturbation that adds power would help Bob by that alone.
 """
 
 import dataclasses
@@ -16,11 +16,14 @@ from typing import ClassVar
 from arn_keras.errors import ConfigError
 from arn_keras.eve import EVES
 from arn_keras.link.constellation import MODULATIONS, known
+from arn_keras.machine.sigmf_samples import files
 from arn_keras.pulse import ROLL_OFF, SAMPLES_PER_SYMBOL, symbols_of
 from arn_keras.rooms import answer
-from arn_keras.scenario.scenario import Scenario, option
+from arn_keras.scenario.scenario import Scenario, file_digest, option
 
 NAME = "modulation"
+#: What a run directory calls recordings.
+SPLITS = "train", "test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +58,22 @@ class Modulation(Scenario):
     samples_per_symbol: int = option(SAMPLES_PER_SYMBOL, "of the modem; divides the frame")
     frames: int = option(24_000, "frames to train on")
     test_frames: int = option(6_000, "frames to test on")
+    recordings: tuple[str, ...] = option(
+        (),
+        "SigMF recordings of one's own transmitter, whose annotations name the modulation, instead "
+        "of frames from a seed: training and test, or one of which a tenth is held out",
+        nargs="+",
+        path=True,
+        added=True,
+    )
     synchronised: bool = option(False, "Eve knows phase and timing of each frame, as Bob does")
     papr_db: float | None = option(
         None, "allowed peak over mean power of each frame that a pair sends, in dB", added=True
     )
 
     def __post_init__(self):
-        object.__setattr__(self, "modulations", tuple(self.modulations))
+        for name in ("modulations", "recordings"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         try:
             known(self.names)
             symbols_of(self.samples, self.samples_per_symbol)
@@ -69,6 +81,8 @@ class Modulation(Scenario):
             raise ConfigError(f"--scenario {NAME}: {error}") from None
         if len(self.names) < 2:
             raise ConfigError(f"--modulations: expected two or more, got {self.names[0]}")
+        if len(self.recordings) > 2:
+            raise ConfigError(f"--recordings: expected one or two, got {len(self.recordings)}")
         if self.papr_db is not None and not 0 < self.papr_db < math.inf:
             raise ConfigError(f"--papr-db: expected above 0, got {self.papr_db}")
         for name in ("frames", "test_frames"):
@@ -112,19 +126,41 @@ class Modulation(Scenario):
             tuple(self.measured.values()) if knowledge == "white" else self.substitutes[black_box]
         )
 
-    def dataset(self, name, data_dir, limit, folder=None):
-        """Frames on Alice's own clock, drawn from a seed."""
-        from arn_keras.data import modulation
+    def identity(self):
+        """The options by content: a recording is named by the first digits of its SHA-256s."""
+        found = super().identity()
+        if self.recordings:
+            found["recordings"] = [
+                [file_digest(file) for file in files(each)] for each in self.recordings
+            ]
+        return found
 
+    def dataset(self, name, data_dir, limit, folder=None):
+        """Frames on Alice's own clock, drawn from a seed or out of `--recordings`."""
         if name not in ("auto", NAME):
             raise ConfigError(f"--dataset: expected none, for frames are drawn, got {name!r}")
-        found = modulation.load(
-            NAME,
-            symbols_of(self.samples, self.samples_per_symbol),
-            [list(MODULATIONS).index(each) for each in self.names],
-            (min(self.frames, limit or self.frames), self.test_frames),
-        )
-        return dataclasses.replace(found, label_names=self.names)
+        symbols = symbols_of(self.samples, self.samples_per_symbol)
+        counts = min(self.frames, limit or self.frames), self.test_frames
+        if self.recordings:
+            from arn_keras.link import recorded
+
+            here = [folder / "data" / each for each in SPLITS] if folder else self.recordings
+            here = here[: len(self.recordings)]
+            found = recorded.load(here, self.names, symbols, self.samples_per_symbol, counts)
+        else:
+            from arn_keras.data import modulation
+
+            numbers = [list(MODULATIONS).index(each) for each in self.names]
+            found = modulation.load(NAME, symbols, numbers, counts)
+        return dataclasses.replace(found, name=NAME, label_names=self.names)
+
+    def kept_data(self):
+        """The files of `--recordings`: a run directory keeps copies, so that it is whole."""
+        return {
+            f"{split}{file.suffix}": str(file)
+            for split, name in zip(SPLITS, self.recordings, strict=False)
+            for file in files(name)
+        }
 
     def task(self, dataset):
         """Bob decides symbols."""

@@ -7,8 +7,9 @@ protected signals, a fresh key for each message. She is kept in the run director
 import dataclasses
 from typing import Any
 
+from arn_keras.audit.attack import predict
 from arn_keras.audit.bob import bob
-from arn_keras.audit.wiretap import Wiretap, predict
+from arn_keras.audit.wiretap import Wiretap
 from arn_keras.measure.leakage import accuracy
 from arn_keras.pair.chain import protection
 
