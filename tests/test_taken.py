@@ -178,6 +178,25 @@ def test_what_is_not_finite_is_measured_and_learnt_of_no_pipeline(models, signal
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {}, {"jit_compile": True}])
+def test_what_is_not_finite_is_no_prediction(models, sources, how):
+    link = SemanticLink(*models[:2])
+    link.compile("adam", "mse", **how)
+    bad = np.where(np.arange(40)[:, None, None, None] == 3, np.nan, sources).astype("float32")
+    message = "expected finite sources, .* got NaN or infinity"
+    for data in (bad, tf.data.Dataset.from_tensor_slices(bad).batch(40), iter_of(bad)):
+        _refused(message, link.predict, data)
+    _refused(message, link.predict_on_batch, bad)
+    good = tf.data.Dataset.from_tensor_slices(sources).batch(40)
+    expected = link.predict(sources, batch_size=40)
+    np.testing.assert_allclose(link.predict(good), expected, rtol=1e-5, atol=1e-6)
+
+
+def iter_of(sources):
+    """A generator of batches of one."""
+    return ((sources[i : i + 1],) for i in range(len(sources)))
+
+
 def test_validation_data_are_taken_as_training_data_are(models, sources, labels):
     link = _secure(models)
     found = [

@@ -188,6 +188,11 @@ class FrozenParts(keras.Model):
         with left_to_the_step(self):
             return super().make_test_function(force)
 
+    def make_predict_function(self, force: bool = False) -> None:
+        """As `keras.Model.make_predict_function`."""
+        with left_to_the_step(self):
+            return super().make_predict_function(force)
+
     def load_weights(self, *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.load_weights`, the optimiser's state too where no step was done yet."""
         self._build_optimizer()

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from arn_keras.channel.awgn import draw_uniform, traced_by_xla
+from arn_keras.channel.awgn import draw_uniform
 from arn_keras.errors import ConfigError
 from arn_keras.machine.files import fit_in_memory
 from arn_keras.training import arrays as whole
@@ -23,7 +23,7 @@ from arn_keras.training.compiled import clear_errors
 from arn_keras.training.devices import refuse_several_machines, twin_on_devices
 from arn_keras.training.frozen_parts import FrozenParts
 from arn_keras.training.guards import CountedEpochs, KeepLastGood, as_list
-from arn_keras.training.steps import by_xla, given_batches, trace_anew
+from arn_keras.training.steps import given_batches, of_its_own, trace_anew
 
 #: An SNR in dB: one, (low, high) drawn uniformly for each source, or as it was.
 SNR_DB = float | tuple[float, float] | None
@@ -256,5 +256,4 @@ class NoisyLink(FrozenParts):
     def predict_step(self, data: Any) -> Any:
         """One step of prediction."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with traced_by_xla(by_xla(self)):
-            return super().predict_step((given.real(x),))
+        return of_its_own(self, super().predict_step, given.looked_at((given.real(x),)))

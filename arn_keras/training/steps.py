@@ -33,6 +33,15 @@ def left_to_the_step(link):
         link.jit_compile = asked
 
 
+def of_its_own(link, step, batch):
+    """A step of a batch that was looked at; XLA compiles it alone, where it does."""
+    compiled = by_xla(link)
+    if compiled:
+        step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=True)
+    with traced_by_xla(compiled):
+        return step(batch)
+
+
 def trace_anew(link, function, *data):
     """Has Keras make a function of a link anew for data of other numbers of axes: traced a second
     time, the old one would be for any number, where [n] and [n, 1] cannot be told apart.
@@ -63,12 +72,7 @@ def given_batches(step):
             data = self._tables.gather(data) if gathered else data
             data = self.prepared(data, looked_at=gathered)
             data = data if gathered else given.looked_at(data)
-            compiled = by_xla(self)
-            run = functools.partial(step, self)
-            if compiled:
-                run = tf.function(run, autograph=False, reduce_retracing=True, jit_compile=True)
-            with traced_by_xla(compiled):
-                return run(data)
+            return of_its_own(self, functools.partial(step, self), data)
         finally:
             _in_step.reset(token)
 
