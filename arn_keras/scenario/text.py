@@ -31,6 +31,7 @@ class Text(Scenario):
     block = "transformer"
     pauses = True
     shares_budget = False
+    loss_weights: ClassVar = {"odds": (15.0, 10.0, 0.4)}
     # Short questions are the first over the budget, and the test set has more of them.
     ensemble_weights: ClassVar = {"odds": (30.0, 10.0, 0.4)}
 

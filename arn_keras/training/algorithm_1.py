@@ -23,7 +23,7 @@ from arn_keras.training.semantic_link import SemanticLink
 _LOSS_WEIGHTS = {
     "confidence": (10.0, 10.0, 1.0),
     "margin": (100.0, 10.0, 0.1),
-    "odds": (15.0, 10.0, 0.4),
+    "odds": (30.0, 30.0, 0.4),
     "entropy": (10.0, 10.0, 1.0),
 }
 # The same of the stronger black box, whose L1 is in units of the budget.
