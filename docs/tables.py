@@ -2,10 +2,11 @@
 
     python docs/tables.py                                  # writes every table anew
     python docs/tables.py --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
+    python docs/tables.py --take writers RUN_DIR/audit ... # or of audits
 
 A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
-file's. Rows are in `docs/rows`, one file a set of seeds, of runs or of a sweep. Left out: the large
-sweeps' and the audit's tables, whose rows are too many to keep here.
+file's. Rows are in `docs/rows`, one file a set of seeds, of runs, of a sweep or of audits. Left
+out: the large sweeps' tables, whose rows are too many to keep here.
 """
 
 import argparse
@@ -30,6 +31,18 @@ A_PAIR_EACH = {
     **{-5: (290.9, 18.5), 0: (157.3, 19.9), 5: (90.0, 24.3), 10: (62.5, 20.4)},
     **{15: (51.9, 17.6), 20: (47.8, 16.9), 25: (46.3, 16.9)},
 }
+#: Rungs of the ladder that tables show, in %.
+RUNGS = {
+    "E0": "frozen",
+    "E1": "other architectures, frozen",
+    "E2": "defended",
+    "E3": "retrained",
+    "E4": "larger, retrained",
+    "E5": "with Bob's modules",
+    "E7": "power alone, neighbours",
+    "E8": "attacks on keys",
+}
+HEADS = {"none": "no protection"}
 EVES = ("frozen", "frozen_transformer", "frozen_dense")  # of sentences: the white box's, unseen
 
 
@@ -135,6 +148,45 @@ def told(name):
     return table([*heads, *eve], lines)
 
 
+def ladder(name, measure, protections, form=".2%"):
+    """What a protection costs Bob and leaves Eve, rung by rung; each run's, joined by commas.
+
+    Args:
+        name: of the rows.
+        measure: (field, heading) of Bob's.
+        protections: those to show.
+        form: of Bob's measure.
+    """
+    rows = groups(name, ("rung", "protection"))
+
+    def cells(of):
+        return [", ".join(of(protection)) for protection in protections]
+
+    def bob(field, form):
+        return cells(lambda each: [f"{row[field]:{form}}" for row in rows["Bob", each]])
+
+    def best(rung):
+        return lambda protection: [
+            f"{100 * max(row['eve_accuracy'] for row in those):.1f}"
+            for those in _by_run(rows.get((rung, protection), []))
+        ]
+
+    rungs = sorted(
+        {rung for rung, protection in rows if rung[0] == "E" and protection != "planted"}
+    )
+    lines = [[measure[1], *bob(measure[0], form)], ["sent power", *bob("sent_power", ".3f")]]
+    lines += [[f"{rung} {RUNGS[rung]}", *cells(best(rung))] for rung in rungs if rung in RUNGS]
+    return table(["", *(HEADS.get(each, each) for each in protections)], lines)
+
+
+def _by_run(rows):
+    found = {}
+    for row in rows:
+        if row["counts"]:
+            found.setdefault(row["run"], []).append(row)
+    return found.values()
+
+
 def _of(rows, field):
     return mean(row[field] for row in rows)
 
@@ -149,6 +201,9 @@ TABLES = {
     "digits": lambda: full("digits"),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
+    "sentences, audit": lambda: ladder(
+        "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
+    ),
 }
 
 
@@ -169,6 +224,10 @@ def take(name, runs):
 
 
 def _rows(run):
+    if (run / "audit.json").exists():
+        seed = json.loads((run.parent / "config.json").read_text())["config"]["seed"]
+        rows = json.loads((run / "audit.json").read_text())["rows"]
+        return [{k: v for k, v in row.items() if k != "curve"} | {"run": seed} for row in rows]
     if (run / "results.json").exists():
         return json.loads((run / "results.json").read_text())
     sys.path.insert(0, str(DOCS.parent))
