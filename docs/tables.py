@@ -201,6 +201,8 @@ TABLES = {
     "digits": lambda: full("digits"),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
+    "rayleigh": lambda: full("rayleigh-mnist"),
+    "rayleigh, pilots": lambda: full("rayleigh-pilots-mnist"),
     "sentences, audit": lambda: ladder(
         "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
     ),

@@ -49,6 +49,13 @@ def test_a_frontier_leaves_every_point_and_a_figure_and_repeats_no_finished_poin
     assert read_json(run_dir / "audit" / "frontier.json")["points"] == points
 
 
+def test_modules_that_a_run_has_trained_are_a_point_beside_the_keyed_pair():
+    found = trade.points([-10.0], [1.0], "purge")
+    assert [each.protection for each in found] == ["none", "keyed", "purge", "arn", "min-max"]
+    assert found[2] == trade.Point("purge")
+    assert "purge" not in {each.protection for each in trade.points([-10.0], [1.0], "arn+keyed")}
+
+
 def test_a_point_is_the_mean_of_its_seeds_for_bob_and_the_worst_of_them_for_alice():
     fields = {"psr_db": None, "privacy_weight": None}
     bob = {"sent_power": 1.0, "measured_psr_db": None, **fields}

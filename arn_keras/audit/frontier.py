@@ -1,9 +1,9 @@
 """`python -m arn_keras.audit.frontier RUN_DIR`: what each protection buys, at which power and cost.
 
 Bob's picture against the eavesdropper who moves last, for the letter's pair and the min-max pair at
-several budgets, the keyed pair, and none. It leaves `audit/frontier.json`, `frontier.png` and
-`frontier.pdf`, and `finished-frontier.sqlite`, from which it goes on if killed. Nothing heavy is
-imported before the options are known to be good.
+several budgets, the keyed pair, what else the run has trained (a purge), and none. It leaves
+`audit/frontier.json`, `frontier.png` and `frontier.pdf`, and `finished-frontier.sqlite`, from which
+it goes on if killed. Nothing heavy is imported before the options are known to be good.
 """
 
 import sys
@@ -11,6 +11,8 @@ import sys
 from arn_keras.arguments import Parser
 from arn_keras.audit.pairs_of_a_run import add_options, opened, parsed, seeds_of, status
 from arn_keras.machine.files import atomic_file, write_json
+from arn_keras.pair import PROTECTIONS
+from arn_keras.rooms import answer
 from arn_keras.run.records import combined
 
 PROGRAM = "python -m arn_keras.audit.frontier"
@@ -62,7 +64,9 @@ def run(options, words):
 
     effort = EFFORTS["quick" if options.quick else "full"]
     seeds = seeds_of(options)
-    judged = combined(path, ["link", *config.problem.judges.values()])
+    means = answer(PROTECTIONS, config.protection)
+    own = [means.stage(None)] if means.trained else []
+    judged = combined(path, ["link", *config.problem.judges.values(), *own])
     how = f"{effort} {problem.schedule('arn')} {judged}"  # rows under others are not these
     with saved.directory():
         folder = path / "audit"
@@ -71,7 +75,7 @@ def run(options, words):
         trade, measure = Trade(problem, effort), problem.task.measures[0]
         rows = []
         for seed in seeds:
-            for point in points(options.psr_db, options.privacy_weight):
+            for point in points(options.psr_db, options.privacy_weight, config.protection):
                 key = (how, seed, trade.named(point))
                 if finished.get(key) is None:
                     finished.add({key: trade.rows(point, seed)})

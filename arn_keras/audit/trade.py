@@ -15,7 +15,9 @@ from arn_keras.audit.kerckhoffs import kerckhoffs
 from arn_keras.audit.ladder import rung_rows
 from arn_keras.audit.larger import larger
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.pair import PROTECTIONS
 from arn_keras.pair.chain import Protection, protection
+from arn_keras.rooms import answer
 from arn_keras.training.min_max_link import MinMaxLink
 from arn_keras.training.privacy import Privacy
 
@@ -30,7 +32,7 @@ class Point:
     """A protection at a budget.
 
     Attributes:
-        protection: "none", "arn" (the letter's), "min-max" or "keyed".
+        protection: "none", "arn" (the letter's), "min-max", "keyed", or what the run has trained.
         psr_db: budget in dB of what is trained for one, else None.
         privacy_weight: w3 of the min-max loss, else None.
     """
@@ -40,11 +42,17 @@ class Point:
     privacy_weight: float | None = None
 
 
-def points(psrs_db, privacy_weights):
-    """All points, those that need no training first."""
+def points(psrs_db, privacy_weights, own):
+    """All points, those that need no training first.
+
+    Args:
+        psrs_db, privacy_weights: of pairs.
+        own: the run's protection, which is there if it has trained modules that are no pair.
+    """
     return [
         Point("none"),
         Point("keyed"),
+        *([Point(own)] if answer(PROTECTIONS, own).trained else []),
         *(Point("arn", psr_db) for psr_db in psrs_db),
         *(Point("min-max", psr_db, w3) for w3 in privacy_weights for psr_db in psrs_db),
     ]
@@ -113,8 +121,9 @@ class Trade:
     def protect(self, point, seed):
         """The protection of a point, trained where it is: the next one takes its modules over."""
         if point.psr_db is None:
-            shape = self._problem.signal_shape
-            return protection(point.protection, rotation=self._rotation, signal_shape=shape)
+            shape, means = self._problem.signal_shape, answer(PROTECTIONS, point.protection)
+            public = self._problem.public(means.stage(None)) if means.trained else (None, None)
+            return protection(point.protection, public, self._rotation, shape)
         link = self._letter if point.protection == "arn" else self._min_max
         if point.privacy_weight is not None:
             w3 = point.privacy_weight
