@@ -203,6 +203,7 @@ TABLES = {
     "told": lambda: told("told-mnist"),
     "rayleigh": lambda: full("rayleigh-mnist"),
     "rayleigh, pilots": lambda: full("rayleigh-pilots-mnist"),
+    "writers": lambda: ladder("writers", ("accuracy", "Bob's digits"), ("none", "purge")),
     "sentences, audit": lambda: ladder(
         "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
     ),
