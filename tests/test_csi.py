@@ -12,8 +12,10 @@ from arn_keras.audit.bob import bob
 from arn_keras.audit.kerckhoffs import bob_sees
 from arn_keras.audit.keys import wrong_key
 from arn_keras.audit.wiretap import Wiretap
+from arn_keras.channel import CHANNELS
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.rayleigh import Rayleigh
+from arn_keras.channel.unsynchronised import Unsynchronised
 from arn_keras.errors import ConfigError, ModelError
 from arn_keras.pair.arn import build_receiver_arn
 from arn_keras.pair.chain import Protection
@@ -63,6 +65,47 @@ def test_hearing_is_a_call_and_what_is_known_of_it(channel):
         assert float(csi) == 7.0
 
 
+@pytest.mark.parametrize("channel", [AWGN, Rayleigh])
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_hearing_takes_what_a_call_takes(channel, dtype):
+    sent, levels = np.ones((4, 8), dtype), np.array([[0.0], [5.0], [10.0], [15.0]])
+    heard, csi = channel(5).hear(sent, levels)  # a column of SNRs, as a call
+    np.testing.assert_array_equal(heard, channel(5)(sent, snr_db=levels))
+    np.testing.assert_array_equal(csi, channel(5).hear(sent, levels[:, 0])[1])
+    assert (csi.shape, csi.dtype) == ((4,), "float32")
+
+
+class Jammed(Rayleigh):
+    """A channel of one's own, which does not say what a listener knows of it."""
+
+    def call(self, signal, snr_db):
+        return 7.0 + super().call(signal, snr_db)
+
+
+class Heard(AWGN):
+    """Another, which does."""
+
+    def hear(self, signal, snr_db):
+        return self(signal, snr_db=snr_db), 3.0 + self.average_snr_db(snr_db)
+
+
+def test_a_channel_of_ones_own_is_heard_as_it_is_called():
+    sent = np.ones((4, 8), "float32")
+    heard, csi = Jammed(5).hear(sent, 10.0)
+    np.testing.assert_array_equal(heard, 7.0 + Rayleigh(5)(sent, snr_db=10.0))
+    assert float(csi) == 10.0  # its own call, so nobody knows more
+
+
+@pytest.mark.parametrize("csi", ["perfect", "none"])
+def test_who_has_no_clock_knows_the_gain_of_her_air_all_the_same(csi):
+    sent = np.ones((5, 16), "float32")
+    heard, known = Unsynchronised(Rayleigh(csi=csi), 4, seed=3).hear(sent, 10.0)
+    np.testing.assert_array_equal(
+        heard, Unsynchronised(Rayleigh(csi=csi), 4, seed=3)(sent, snr_db=10.0)
+    )
+    assert (np.ptp(known) > 1) == (csi == "perfect")
+
+
 def keeps_csi(name="received"):
     """A module whose output is what it is told, in each place."""
     signal, csi = keras.Input(SHAPE, name=name), keras.Input((1,), name="csi")
@@ -101,6 +144,17 @@ def test_a_module_is_made_for_the_range_of_the_gains_and_begins_near_the_identit
 def test_csi_that_nobody_has_or_takes_is_refused(fields, message):
     with pytest.raises(ConfigError, match=message):
         channels(Config(csi_aware=True, **fields))
+
+
+@pytest.mark.parametrize(("channel", "knows"), [(Jammed, False), (Heard, True)])
+def test_a_channel_of_ones_own_says_what_bob_knows(monkeypatch, channel, knows):
+    monkeypatch.setitem(CHANNELS, "own", channel)
+    config = Config(channel="own", csi_aware=True)
+    if knows:
+        assert isinstance(channels(config)["bob_channel"], Heard)
+    else:
+        with pytest.raises(ConfigError, match="expected a channel whose gain Bob knows"):
+            channels(config)
 
 
 def test_runs_of_before_keep_their_identity():

@@ -78,12 +78,19 @@ class Fading(Listener):
         """mu^2, the share of the power that comes without fading, with phase 0."""
         raise NotImplementedError
 
-    def call(self, signal: Any, snr_db: Any) -> Any:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """What a subclass receives by a call of its own, it says by a `hear` of its own, too."""
+        super().__init_subclass__(**kwargs)
+        if "call" in vars(cls) and "hear" not in vars(cls):
+            cls.hear = Listener.hear
+
+    def call(self, signal: Any, snr_db: Any, with_gain: bool = False) -> Any:
         """What the listener's module or receiver is given.
 
         Args:
             signal: sent signal z, real, [batch, ..., 2 symbols].
             snr_db: average SNR in dB referred to signal power 1; scalar, or [batch].
+            with_gain: whether to say h^ too, as pairs; None without channel knowledge.
 
         Returns:
             z^, or without channel knowledge y; shaped like `signal`.
@@ -92,31 +99,29 @@ class Fading(Listener):
             DataError: for a complex signal, an odd number of reals, or SNRs that are neither one
                 nor one a source.
         """
-        return self._hear(signal, snr_db)[0]
+        refuse_complex(signal)
+        symbols, estimate = iq.pairs(signal), None
+        variance = noise_variance(self.heard_snr_db(symbols, snr_db))
+        gain = self.draw_gain(symbols)
+        received = self.transmit(symbols, gain, variance)
+        if self.csi != "none":
+            estimate, error = self.estimate(gain, variance)
+            received = self.equalize(received, estimate, error, variance)
+        received = iq.interleaved(received)
+        return (received, estimate) if with_gain else received
 
     def hear(self, signal: Any, snr_db: Any) -> tuple[Any, Any]:
         """A call's answer, and csi = SNR + 10 log10 |h^|^2 of each source, its mean over symbols.
 
-        Zero where h^ is, it says -60 dB below the average; without channel knowledge the average.
+        Zero where h^ is, it says 60 dB below the average; without channel knowledge the average.
         """
-        received, power = self._hear(signal, snr_db)
-        average = ops.cast(snr_db, "float32") + self.snr_offset_db
-        if power is None:
+        received, estimate = self(signal, snr_db=snr_db, with_gain=True)
+        average = self.average_snr_db(snr_db)
+        if estimate is None:
             return received, average
+        power = iq.square(estimate)
         power = ops.mean(power, axis=tuple(range(1, len(power.shape))))
-        return received, average + ratios_to_db(ops.maximum(power, 1e-6))
-
-    def _hear(self, signal, snr_db):
-        refuse_complex(signal)
-        symbols = iq.pairs(signal)
-        variance = noise_variance(self.heard_snr_db(symbols, snr_db))
-        gain = self.draw_gain(symbols)
-        received = self.transmit(symbols, gain, variance)
-        if self.csi == "none":
-            return iq.interleaved(received), None
-        estimate, error = self.estimate(gain, variance)
-        received = self.equalize(received, estimate, error, variance)
-        return iq.interleaved(received), iq.square(estimate)
+        return received, average + ops.cast(ratios_to_db(ops.maximum(power, 1e-6)), average.dtype)
 
     def draw_gain(self, symbols: Any) -> Any:
         """h, as pairs: [batch, ..., symbols, 2], or ones in the place of all but the batch."""

@@ -74,7 +74,12 @@ class Listener(keras.layers.Layer):
             (received, csi): a call's answer, and the SNR in dB of each source as this listener
             knows it, scalar or [batch]; the average one where it knows no better.
         """
-        return self(signal, snr_db=snr_db), ops.cast(snr_db, "float32") + self.snr_offset_db
+        return self(signal, snr_db=snr_db), self.average_snr_db(snr_db)
+
+    def average_snr_db(self, snr_db: Any) -> Any:
+        """The average SNR in dB at which this listener hears, scalar or [batch]; float32."""
+        level = ops.cast(snr_db, "float32") + self.snr_offset_db
+        return ops.reshape(level, ops.shape(level)[:1])
 
     def reseed(self, seed: int) -> None:
         """Restarts what is drawn at `seed`, a pair of unsigned 32-bit integers."""

@@ -35,10 +35,18 @@ class Unsynchronised(Listener):
 
     def call(self, signal, snr_db):
         """Turns, delays, and sends through the air; [batch, 2 n], I, Q, ... to the same shape."""
+        return self.air(self._moved(signal), snr_db=snr_db)
+
+    def hear(self, signal, snr_db):
+        """As of the air: how well a listener hears depends on neither."""
+        signal = ops.convert_to_tensor(signal, self.compute_dtype)
+        return self.air.hear(self._moved(signal), snr_db)
+
+    def _moved(self, signal):
         drawn = draw_uniform([2, ops.shape(signal)[0]], signal.dtype, self.seed_generator)
         phase, delay = tf.unstack(drawn)
         delay = ops.cast(delay * self.samples_per_symbol, "int32")
-        return self.air(moved(signal, 2 * math.pi * phase, delay), snr_db=snr_db)
+        return moved(signal, 2 * math.pi * phase, delay)
 
     def synchronised(self):
         """The air alone."""

@@ -32,7 +32,8 @@ def channels(config):
     air, knowledge = (_asked(config, build, names) for names in (AIR, KNOWLEDGE))
     eve = build(**air, snr_offset_db=config.eve_snr_offset_db)
     bob = build(**air, **knowledge)
-    if config.csi_aware and getattr(bob, "csi", "none") == "none":
+    deaf = type(bob).hear is Listener.hear or getattr(bob, "csi", None) == "none"
+    if config.csi_aware and deaf:
         got = f"--channel {config.channel} --csi {config.csi}"
         raise ConfigError(f"--csi-aware: expected a channel whose gain Bob knows, got {got}")
     return {"bob_channel": bob, "eve_channel": config.problem.overhears(eve)}
