@@ -1,6 +1,7 @@
 """Frames of a modem out of recordings of one's own: the symbols that were sent, or a refusal."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -50,9 +51,13 @@ def record(path, streams, rate=8e6, **more):
         start += len(each)
     about = {"core:datatype": "cf32_le", "core:sample_rate": rate, "core:version": "1.2.0", **more}
     captures = [{"core:sample_start": 0}]
-    found = {"global": about, "captures": captures, "annotations": annotations}
-    path.with_name(f"{path.name}.sigmf-meta").write_text(json.dumps(found))
+    write(path, {"global": about, "captures": captures, "annotations": annotations})
     return str(path)
+
+
+def write(path, metadata):
+    """Metadata of a recording."""
+    pathlib.Path(f"{path}.sigmf-meta").write_text(json.dumps(metadata))
 
 
 def labels_of(frames):
@@ -65,7 +70,7 @@ def labels_of(frames):
 def test_the_symbols_that_were_sent_are_found_at_any_timing_phase_and_gain(tmp_path, name, delay):
     sent, samples = stream_of(name, 3000, 1, noise=0.01, delay=delay, phase=2.1)
     recording = recorded.Samples(record(tmp_path / "own", [(name, samples)]))
-    found = recorded._frames(recording, (name,), 16, SPS)[name]
+    found = recorded._frames(recording, (name,), 16, SPS, 1000)[name]
     assert found.shape[1:] == (17, 6)
     assert len(found) >= (3000 - 32 - 3 * 16) // 16
     assert np.all(found[:, -1] == [NAMES.index(name), 0, 0, 0, 0, 0])
@@ -134,10 +139,100 @@ def test_what_would_be_decided_wrongly_is_refused(tmp_path, change, message):
     assert "\n" not in str(refused.value)
 
 
-def test_another_modulation_than_is_said_is_refused(tmp_path):
-    streams = [("qpsk", stream_of("16qam", 1200)[1]), ("8psk", stream_of("8psk", 1200)[1])]
-    with pytest.raises(DataError, match="sample 0: expected symbols of qpsk"):
-        recorded.load([record(tmp_path / "own", streams)], ("qpsk", "8psk"), 16, SPS, (99, 9))
+@pytest.mark.parametrize("sent", NAMES)
+def test_another_modulation_than_is_said_is_refused(tmp_path, sent):
+    _, samples = stream_of(sent, 300)
+    for said in NAMES:
+        recording = recorded.Samples(record(tmp_path / "own", [(said, samples)]))
+        if said == sent:
+            assert len(recorded._frames(recording, (said,), 16, SPS, 99)[said]) == 16
+        else:
+            with pytest.raises(DataError, match=f"sample 0: expected .*symbols of {said}"):
+                recorded._frames(recording, (said,), 16, SPS, 99)
+
+
+@pytest.mark.parametrize("change", [lambda x: x[3:], lambda x: x * 1j**0.5, lambda x: 0 * x])
+def test_a_stream_that_breaks_in_its_last_symbols_is_refused(tmp_path, change):
+    _, samples = stream_of("qpsk", 1200)
+    samples = np.concatenate([samples[:9200], change(samples[9200:])])
+    recording = recorded.Samples(record(tmp_path / "own", [("qpsk", samples)]))
+    with pytest.raises(DataError, match=r"got 0\.[012]\d, of one frame (0\.[789]|1\.)"):
+        recorded._frames(recording, ("qpsk",), 16, SPS, 99)
+
+
+def test_what_a_receiver_that_stood_still_says_is_no_break(tmp_path):
+    _, samples = stream_of("qpsk", 1200)
+    path = record(
+        tmp_path / "own", [("qpsk", np.concatenate([samples[:4800], 1j * samples[4803:]]))]
+    )
+    found = read_json(f"{path}.sigmf-meta")
+    found["captures"].append({"core:sample_start": 4800})
+    write(path, found)
+    assert len(recorded._frames(recorded.Samples(path), ("qpsk",), 16, SPS, 99)["qpsk"]) == 70
+
+
+def test_no_more_is_read_than_is_asked_for(tmp_path):
+    name = "qpsk"
+    streams = [(name, stream_of(name, 5000)[1])]
+    streams[0][1][-1] = np.nan  # nobody looks
+    recording = recorded.Samples(record(tmp_path / "own", streams))
+    assert 9 <= len(recorded._frames(recording, (name,), 16, SPS, 9)[name]) < 130
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"core:sample_start": -1}, "-1 is less than the minimum of 0"),
+        ({"core:sample_count": 10**30}, "is greater than the maximum"),
+        ({"core:label": None}, "None is not of type 'string'"),
+        ({"core:sample_count": 99_999}, "truncated: expected 99999 whole samples or more"),
+        ({"core:sample_count": 0}, "got none of qpsk"),
+        ({"core:sample_count": None}, "None is not of type 'integer'"),
+        ({"core:sample_count": 9601}, "sample 9600: .* got 8psk within the one before"),
+        ({"core:sample_start": 0.0, "core:sample_count": 9600.0}, None),
+    ],
+)
+def test_annotations_that_cannot_be_are_one_clear_line(tmp_path, change, message):
+    streams = [(name, stream_of(name, 1200)[1]) for name in ("qpsk", "8psk")]
+    path = record(tmp_path / "own", streams)
+    found = read_json(f"{path}.sigmf-meta")
+    found["annotations"][0] |= change
+    write(path, found)
+    if message is None:
+        assert recorded.load([path], ("qpsk", "8psk"), 16, SPS, (99, 9)).classes == 2
+        return
+    with pytest.raises(DataError, match=message) as refused:
+        recorded.load([path], ("qpsk", "8psk"), 16, SPS, (99, 9))
+    assert "\n" not in str(refused.value)
+
+
+def test_an_annotation_without_a_number_ends_with_its_capture(tmp_path):
+    path = record(tmp_path / "own", [("qpsk", stream_of("qpsk", 100)[1])])
+    found = read_json(f"{path}.sigmf-meta")
+    found["annotations"] = [{"core:sample_start": n, "core:label": "qpsk"} for n in (8, 400)]
+    found["captures"].append({"core:sample_start": 300})
+    write(path, found)
+    assert recorded.Samples(path).annotations == [(8, 292, "qpsk"), (400, 400, "qpsk")]
+
+
+def test_indices_that_count_from_elsewhere_are_refused(tmp_path):
+    path = record(tmp_path / "own", [("qpsk", stream_of("qpsk", 100)[1])], **{"core:offset": 8})
+    with pytest.raises(DataError, match="got core:offset"):
+        recorded.Samples(path)
+
+
+def test_nobody_is_tested_on_what_he_was_trained_on(tmp_path):
+    streams = [(name, stream_of(name, 1200)[1]) for name in ("qpsk", "8psk")]
+    paths = [record(tmp_path / split, streams) for split in ("train", "test")]
+    with pytest.raises(DataError, match="expected another recording to test on"):
+        recorded.load(paths, ("qpsk", "8psk"), 16, SPS, (99, 9))
+
+
+def test_of_two_recordings_the_one_that_lacks_frames_is_named(tmp_path):
+    both = [(name, stream_of(name, 600)[1]) for name in ("qpsk", "8psk")]
+    paths = [record(tmp_path / "train", both[:1]), record(tmp_path / "test", both)]
+    with pytest.raises(DataError, match=r"train.sigmf-meta: .* got none of 8psk"):
+        recorded.load(paths, ("qpsk", "8psk"), 16, SPS, (99, 9))
 
 
 def test_recordings_of_two_rates_more_than_two_or_none_are_one_clear_line(tmp_path, capsys):

@@ -13,7 +13,10 @@ from arn_keras.machine.files import checked, read_json
 
 DATATYPE = "cf32_le"
 #: What says that something else is there than samples, or elsewhere.
-ODD = ("core:dataset", "core:header_bytes", "core:trailing_bytes", "core:metadata_only")
+ODD = (
+    *("core:dataset", "core:header_bytes", "core:trailing_bytes", "core:metadata_only"),
+    "core:offset",
+)
 #: Samples are below, in each part.
 LARGEST = 1e15
 
@@ -49,8 +52,11 @@ class Samples:
         meta: path of its metadata.
         fields: the global ones.
         sample_rate: in Hz, or None.
-        annotations: (first sample, samples, label or "") of each.
+        annotations: (first sample, samples, label or "") of each; without a number of its own one
+            is as long as its capture.
         samples: how many.
+        starts: first sample of each capture, between which a receiver may have stood still.
+        sha512: of the samples.
 
     Raises:
         DataError: if it is none of SigMF, of other samples, or truncated.
@@ -59,6 +65,8 @@ class Samples:
 
     def __init__(self, name):
         package = sigmf()
+        from jsonschema import ValidationError  # of sigmf's own, and none of its errors
+
         self._data, self.meta = files(name)
         for file in (self.meta, self._data):
             if not file.is_file():
@@ -66,7 +74,10 @@ class Samples:
         try:
             about = package.SigMFFile(metadata=read_json(self.meta, DataError))
             about.validate()
-        except (package.error.SigMFError, OSError, ValueError, KeyError, TypeError) as error:
+        except (
+            *(package.error.SigMFError, ValidationError),
+            *(OSError, ValueError, KeyError, TypeError),
+        ) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{self.meta}: expected the metadata of SigMF: {reason}") from None
         self.fields = about.get_global_info()
@@ -81,28 +92,27 @@ class Samples:
                 f"{self.meta}: expected samples and nothing else in a file, got {odd[0]}"
             )
         self.sample_rate = self.fields.get("core:sample_rate")
-        self.annotations = [
-            (
-                each["core:sample_start"],
-                each.get("core:sample_count", 0),
-                each.get("core:label") or "",
-            )
-            for each in about.get_annotations()
-        ]
-        self.samples = self._whole(self.fields.get("core:sha512"))
-
-    def _whole(self, sha512):
         size = self._data.stat().st_size
+        self.samples = size // 8
+        self.starts = [int(each["core:sample_start"]) for each in about.get_captures()]
+        self.annotations = [self._annotation(each) for each in about.get_annotations()]
         annotated = max((start + count for start, count, _ in self.annotations), default=0)
-        if size % 8 or size // 8 < annotated:
+        if size % 8 or self.samples < annotated:
             raise DataError(
                 f"{self._data}: truncated: expected {annotated} whole samples or more, got {size} "
                 "bytes of 8 a sample"
             )
         with checked(self._data) as stream:
-            if sha512 not in (None, hashlib.file_digest(stream, "sha512").hexdigest()):
-                raise DataError(f"{self._data}: expected the SHA-512 of its metadata, got another")
-        return size // 8
+            self.sha512 = hashlib.file_digest(stream, "sha512").hexdigest()
+        if self.fields.get("core:sha512") not in (None, self.sha512):
+            raise DataError(f"{self._data}: expected the SHA-512 of its metadata, got another")
+
+    def _annotation(self, each):
+        start, count = int(each["core:sample_start"]), each.get("core:sample_count")
+        if count is None:
+            end = min((one for one in self.starts if one > start), default=self.samples)
+            count = max(end - start, 0)
+        return start, int(count), each.get("core:label") or ""
 
     def read(self, start, stop):
         """Samples from one to before another, complex64; zeros where there are none.
