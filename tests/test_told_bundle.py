@@ -2,6 +2,7 @@
 
 import shutil
 
+import bundles
 import keras
 import numpy as np
 import pytest
@@ -209,6 +210,19 @@ def test_bob_answers_as_keras_does_at_the_csi_that_he_is_told(knowing, precision
         at_one = back(end.clean(into(given), csi=low))
         assert rms(at_one - wanted) > 0.1 * rms(wanted)  # it does depend on it
         np.testing.assert_array_equal(back(end.clean(into(given), csi=low - 50)), at_one)  # a fade
+
+
+def test_a_bob_of_ones_own_hears_of_a_fade_as_deep_as_it_is(tmp_path, monkeypatch):
+    alice, _ = bundles.tiny_pair(0)
+    received, csi = keras.Input(SHAPE, name="received"), keras.Input((1,), name="csi")
+    cleaned = keras.layers.Dense(*SHAPE)(keras.layers.Concatenate()([received, csi]))
+    own = keras.Model([received, csi], cleaned)
+    monkeypatch.setattr(bundles, "tiny_pair", lambda *_, **__: (alice, own))
+    made = tiny_bundle(tmp_path, precisions=("float32",), csi=True)
+    given, levels = made.received[:3], np.float32([-55.0, 10.0, 40.0])
+    with Pair.load(made.path) as pair:
+        found = pair.bob.clean(given, csi=levels)
+    np.testing.assert_allclose(found, tell(own, given, csi=levels), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("csi", [None, float("nan"), -np.inf, "ten", [[10.0]], [10.0] * 3])

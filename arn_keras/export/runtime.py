@@ -354,9 +354,9 @@ class _Module:
         batch = () if self.check(signal) else (len(signal),)
         if levels.shape not in ((), batch):
             raise SignalError(f"expected one {name}, or one a signal, got shape {levels.shape}")
-        if name == "csi" and np.all(np.isfinite(levels)):
-            levels = np.clip(levels, low, high)  # a fade has no end: the module knows none either
-        if not np.all((levels >= low) & (levels <= high)):
+        # A fade has no end; what is beyond the range is the module's own affair.
+        within = np.isfinite(levels) if name == "csi" else (levels >= low) & (levels <= high)
+        if not np.all(within):
             raise SignalError(f"expected {name} from {low:g} to {high:g}, got {level!r:.40}")
         if not self._real:
             scale, zero = self._level_quantization
