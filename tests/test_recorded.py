@@ -244,6 +244,8 @@ def test_recordings_of_two_rates_more_than_two_or_none_are_one_clear_line(tmp_pa
         ((one, two), "two.sigmf-meta: expected the first recording's rate, got another"),
         ((one, one, one), "--recordings: expected one or two, got 3"),
         ((str(tmp_path / "none"),), "none"),
+        (("",), "expected the name of a recording, got ''"),
+        ((one, "/"), "expected the name of a recording, got '/'"),
         ((str(tmp_path / "one.sigmf-meta"), str(tmp_path)), "expected"),
     ):
         words = [*scenario, *paths, "--run-dir", str(tmp_path / "run")]
@@ -259,6 +261,8 @@ def test_a_run_of_before_has_no_recordings_in_its_identity(tmp_path):
     assert "recordings" not in Modulation().identity()
     path = record(tmp_path / "own", [("qpsk", stream_of("qpsk", 100)[1])])
     first = Modulation(recordings=(path,)).identity()["recordings"]
+    # A run that is opened again has these in the place of names, and a sweep hashes its scenario.
+    assert hash(Modulation(recordings=first)) == hash(Modulation(recordings=list(first)))
     (tmp_path / "own.sigmf-data").write_bytes(b"\0" * 8)
     assert Modulation(recordings=(path,)).identity()["recordings"] != first
     with pytest.raises(ConfigError, match="expected one or two"):

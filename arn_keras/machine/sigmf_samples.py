@@ -35,8 +35,14 @@ def sigmf():
 
 
 def files(name):
-    """(samples, metadata) of a recording's name, with or without an ending of SigMF's."""
+    """(samples, metadata) of a recording's name, with or without an ending of SigMF's.
+
+    Raises:
+        DataError: for no name.
+    """
     path = pathlib.Path(name)
+    if not path.name:
+        raise DataError(f"expected the name of a recording, got {str(name)!r}")
     if path.suffix in (".sigmf-data", ".sigmf-meta"):
         path = path.with_suffix("")
     return tuple(path.with_name(f"{path.name}.sigmf-{kind}") for kind in ("data", "meta"))

@@ -131,7 +131,7 @@ class Modulation(Scenario):
         found = super().identity()
         if self.recordings:
             found["recordings"] = [
-                [file_digest(file) for file in files(each)] for each in self.recordings
+                "-".join(file_digest(file) for file in files(each)) for each in self.recordings
             ]
         return found
 
