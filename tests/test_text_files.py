@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 
+import numpy as np
 import pytest
 import tiny_sets
 import tiny_texts
@@ -45,6 +46,22 @@ def test_files_that_cannot_be_used_are_refused_in_one_line(content, said, tmp_pa
     with pytest.raises(DataError, match=said) as refused:
         loaded([file, file])
     assert "\n" not in str(refused.value)
+
+
+def test_nobody_is_tested_on_the_texts_that_he_was_trained_on(tmp_path):
+    train, _ = tiny_texts.write(tmp_path)
+    with pytest.raises(DataError, match="expected other texts to test on"):
+        loaded([train, train])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path):
+    train, test = tiny_texts.write(tmp_path)
+    expected, marked = loaded([train, test]), tmp_path / "marked.tsv"
+    with gzip.open(train) as file:
+        marked.write_bytes(b"\xef\xbb\xbf" + file.read())
+    found = loaded([marked, test])
+    assert found.label_names == expected.label_names
+    np.testing.assert_array_equal(found.train.source, expected.train.source)
 
 
 def test_damaged_archives_missing_files_and_foreign_test_labels_are_refused(tmp_path):

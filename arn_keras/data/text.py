@@ -56,6 +56,8 @@ def load(name, files, *, data_dir, limit, text, label, length, vocabulary):
         names = ", ".join(map(str, foreign or known))
         what = "test labels of the training set's" if foreign else "two labels or more"
         raise DataError(f"{name}: expected {what}, got {names}")
+    if (texts, labels) == (test_texts, test_labels):
+        raise DataError(f"{name}: expected other texts to test on than to train on, got the same")
     texts, labels = texts[:limit], labels[:limit]
     words = vocabulary_of(texts, vocabulary)
     train, test = (
@@ -103,7 +105,7 @@ def _file(path):
                 content = packed.read(LIMIT_BYTES + 1)
             if len(content) > LIMIT_BYTES:
                 raise EOFError(f"it unpacks to more than {LIMIT_BYTES} bytes")
-        lines = content.decode("utf-8").split("\n")
+        lines = content.decode("utf-8-sig").split("\n")  # a mark is no part of a label
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: expected {what}: {reason}") from None
