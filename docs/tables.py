@@ -2,7 +2,7 @@
 
     python docs/tables.py                                  # writes every table anew
     python docs/tables.py --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
-    python docs/tables.py --take writers RUN_DIR/audit ... # or of audits
+    python docs/tables.py --take writers RUN_DIR/audit ... # or of audits, or audit/frontier.json
 
 A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
 file's. Rows are in `docs/rows`, one file a set of seeds, of runs, of a sweep or of audits. Left
@@ -179,6 +179,29 @@ def ladder(name, measure, protections, form=".2%"):
     return table(["", *(HEADS.get(each, each) for each in protections)], lines)
 
 
+def frontier(name, measure, form):
+    """Every point of a frontier: what it costs Bob, and the rungs of Eve's ladder in %.
+
+    Args:
+        name: of the rows.
+        measure: (field, heading) of Bob's.
+        form: of it.
+    """
+    lines = []
+    for point in json.loads((ROWS / f"{name}.json").read_text()):
+        budget, psr = (
+            "-" if point[each] is None else f"{point[each]:.1f}"
+            for each in ("psr_db", "measured_psr_db")
+        )
+        shares = [f"{100 * point[rung]:.1f}" for rung in ("E0", "E3", "E4", "E5")]
+        worst = f"**{100 * point['worst']:.1f}**"
+        value = f"{point[measure[0]]:{form}}"
+        cells = [budget, psr, f"{point['sent_power']:.2f}", value, *shares, worst]
+        lines.append([HEADS.get(point["protection"], point["protection"]), *cells])
+    heads = ["", "budget dB", "measured PSR dB", "sent power", measure[1]]
+    return table([*heads, "E0 frozen", "E3 retrained", "E4 larger", "E5", "worst"], lines)
+
+
 def _by_run(rows):
     found = {}
     for row in rows:
@@ -204,6 +227,7 @@ TABLES = {
     "rayleigh": lambda: full("rayleigh-mnist"),
     "rayleigh, pilots": lambda: full("rayleigh-pilots-mnist"),
     "writers": lambda: ladder("writers", ("accuracy", "Bob's digits"), ("none", "purge")),
+    "writers, frontier": lambda: frontier("writers-frontier", ("accuracy", "Bob's digits"), ".2%"),
     "sentences, audit": lambda: ladder(
         "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
     ),
@@ -227,6 +251,8 @@ def take(name, runs):
 
 
 def _rows(run):
+    if run.name == "frontier.json":
+        return json.loads(run.read_text())["points"]
     if (run / "audit.json").exists():
         seed = json.loads((run.parent / "config.json").read_text())["config"]["seed"]
         rows = json.loads((run / "audit.json").read_text())["rows"]

@@ -114,7 +114,9 @@ def frontier_picture(path, points, measure, majority_rate, title):
         ylim=(0, 1.08),
     )
     axes.margins(x=0.12)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.9), max(high, 1.1))  # a change of a thousandth does not fill it
+    axes.xaxis.set_major_locator(LogLocator(subs=(0.9, 1, 1.1, 1.5, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(True, alpha=0.3)
