@@ -228,6 +228,7 @@ TABLES = {
     "rayleigh, pilots": lambda: full("rayleigh-pilots-mnist"),
     "writers": lambda: ladder("writers", ("accuracy", "Bob's digits"), ("none", "purge")),
     "writers, frontier": lambda: frontier("writers-frontier", ("accuracy", "Bob's digits"), ".2%"),
+    "population, frontier": lambda: frontier("population-frontier", ("mse", "Bob's MSE"), ".5f"),
     "sentences, audit": lambda: ladder(
         "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
     ),
