@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from weights import equal, weights_of
 
-from arn_keras import SecureLink, TrainingDiverged
+from arn_keras import SecureLink, SemanticLink, TrainingDiverged
 from arn_keras.data.preprocessing import unit_interval
 
 
@@ -139,3 +139,14 @@ def test_a_loss_that_becomes_nan_stops_and_keeps_the_last_good_weights(models, s
         link.fit(sources, labels, epochs=5, verbose=0, callbacks=[callback])
     assert sorted(kept) == [0, 1]
     assert equal(kept[1], weights_of(link.transmitter_arn, link.receiver_arn))
+
+
+def test_a_metric_that_is_no_number_is_no_divergence(models, sources):
+    def decibels(target, estimate):
+        return keras.ops.log(0.0 * keras.ops.mean(estimate))
+
+    link = SemanticLink(*models[:2])
+    link.compile("adam", "mse", metrics=[decibels], run_eagerly=True)
+    found = link.fit(sources, epochs=2, verbose=0).history
+    assert np.isfinite(found["loss"]).all()
+    assert np.isneginf(found["decibels"]).all()

@@ -27,11 +27,24 @@ def test_a_list_of_one_array_is_that_array_and_of_several_a_tuple():
         ([[1.0], [2.0, 3.0]], "expected lists of one length"),
         (np.ma.masked_less(ROWS, 3.0), "got a masked array: fill it"),
         ([1.0, None], "expected lists of one length|expected arrays of numbers"),
+        ([], r"expected at least one source, got \[\]"),
+        ({}, "expected at least one source, got {}"),
+        (np.zeros((10, 0)), r"expected at least one source, got an array of shape \(10, 0\)"),
+        (np.zeros(3, "V8"), r"expected arrays of numbers, got \|V8"),
+        (np.array([1.0, 1e300]), "expected finite sources"),  # infinity in float32
+        (np.array([1.0, -1e39]), "expected finite sources"),
     ],
 )
 def test_what_lists_and_masks_hide_is_told(given, message):
     with pytest.raises(DataError, match=message):
         as_arrays(given)
+
+
+def test_bits_and_halves_of_every_kind_are_numbers():
+    np.testing.assert_array_equal(as_arrays(list(LABELS > 0)), LABELS > 0)
+    np.testing.assert_array_equal(as_arrays(tf.constant(ROWS, "bfloat16")), ROWS)
+    np.testing.assert_array_equal(as_arrays(ROWS.astype("float16")), ROWS)
+    assert as_arrays(np.array([3.4e38])) == 3.4e38
 
 
 def test_only_numpys_own_arrays_are_taken_for_numpys():
@@ -49,9 +62,13 @@ def test_validation_data_are_a_tuple_of_up_to_three_arrays_or_sources_alone():
     assert len(validation((ROWS,) * 4)) == 4  # sources of four inputs
     with pytest.raises(DataError, match="expected sources, got none"):
         validation((None, LABELS))
+    with pytest.raises(DataError, match="expected arrays of one length, got 10, 9"):
+        validation((ROWS, LABELS[1:]))
 
 
-@pytest.mark.parametrize(("share", "first"), [(0.25, 7), (0.2, 8), (0.89, 1)])
+@pytest.mark.parametrize(
+    ("share", "first"), [(0.25, 7), (np.float32(0.25), 7), (0.2, 8), (0.89, 1)]
+)
 def test_what_is_split_off_is_the_last_share_of_every_array(share, first):
     train, test = split_off((ROWS, {"label": LABELS}, None), share)
     for part, rows in ((train, slice(None, first)), (test, slice(first, None))):
@@ -85,6 +102,9 @@ def test_a_class_without_a_weight_counts_as_one():
         (None, None, {0: 1.0}, "expected targets beside weights"),
         (LABELS, None, {"0": 1.0}, "expected class_weight as {class number: weight}"),
         (LABELS, None, [1.0, 2.0, 3.0], "expected class_weight as {class number: weight}"),
+        (LABELS, None, {-1: 1.0}, "expected class_weight of classes from 0 on, got -1"),
+        (LABELS, {"a": np.ones(10)}, None, "expected sample_weight as numbers, one a source, got"),
+        (LABELS, np.array(["a"] * 10, object), None, "as numbers, one a source, got object"),
     ],
 )
 def test_weights_that_would_be_dropped_or_reverse_a_lesson_are_refused(
@@ -92,6 +112,8 @@ def test_weights_that_would_be_dropped_or_reverse_a_lesson_are_refused(
 ):
     with pytest.raises(ConfigError, match=message):
         weighted(y, weights, of_classes)
+    with pytest.raises(DataError, match="expected arrays of one length, got 10, 9"):
+        weighted(LABELS, np.ones(9), None)
 
 
 def test_weights_of_zero_are_taken():

@@ -156,6 +156,21 @@ def test_classes_are_weighted_by_one_hot_labels_as_by_numbers(labels):
             spy.fit(SIGNALS, values, **how)
 
 
+def test_classes_that_are_counted_from_one_are_weighted_by_no_link(labels):
+    spy = EavesdropperLink(_classifier())
+    spy.compile("adam", LOGITS, run_eagerly=True)
+    weights = {1: 1.0, 2: 3.0, 3: 0.5}
+    batches = tf.data.Dataset.from_tensor_slices((SIGNALS, labels)).batch(20)
+    for data in ((SIGNALS, labels), (batches,)):
+        with pytest.raises(ConfigError, match="class_weight of classes from 0 to 2, got 3"):
+            spy.fit(*data, class_weight=weights)
+    yes_or_no = EavesdropperLink(_classifier(1))
+    yes_or_no.compile("adam", BINARY_LOGITS, run_eagerly=True)
+    yes_or_no.fit(SIGNALS, labels % 2, class_weight={0: 1.0, 1: 3.0}, verbose=0)
+    with pytest.raises(ConfigError, match="class_weight of classes from 0 to 1, got 2"):
+        yes_or_no.fit(SIGNALS, labels % 2, class_weight={1: 1.0, 2: 3.0})
+
+
 def test_a_link_that_is_not_compiled_says_so(models, sources, labels):
     for link, data in (
         (EavesdropperLink(models[2]), (SIGNALS, labels)),
@@ -181,6 +196,22 @@ def test_a_task_loss_of_ones_own_is_given_nothing_to_broadcast(models, sources, 
             link.fit(sources, {"label": labels, "target": target}, verbose=0)
     found = link.evaluate(sources, {"label": labels, "target": flat[:, None]}, verbose=0)
     assert np.isfinite(found).all()
+
+
+@keras.saving.register_keras_serializable("test_misread")
+class Squared(keras.losses.Loss):
+    def call(self, target, estimate):
+        return _squared(target, estimate)
+
+
+def test_a_class_of_loss_of_ones_own_is_given_nothing_to_broadcast(models, sources):
+    link, spy = SemanticLink(models[0], _classifier(1)), EavesdropperLink(_classifier(1))
+    for each, x in ((link, sources), (spy, SIGNALS)):
+        each.compile("adam", Squared())
+        flat = sources[:, 0, 0, 0]
+        with pytest.raises(DataError, match=r"of the shape of the estimate, .*may be broadcast"):
+            each.fit(x, flat, verbose=0)
+        assert np.isfinite(each.fit(x, flat[:, None], verbose=0).history["loss"]).all()
 
 
 def _distance(truth, estimate):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import arn_keras
 from arn_keras import AWGN, EavesdropperLink, MinMaxLink, Rayleigh, Rician, SecureLink, SemanticLink
@@ -66,6 +67,16 @@ def test_an_eve_whose_answers_are_no_numbers_is_not_a_fooled_one(models, kind):
         kind(*models) if kind is SecureLink else kind(eve).compile(loss=LOGITS)
 
 
+def test_a_purge_is_not_taught_by_a_receiver_whose_softmax_would_be_the_first_of_two():
+    module, reader = build_purge((8,), 3), build_eavesdropper((8,), 3, hidden=(8,))
+    shares = keras.Sequential([keras.Input((8,)), reader, layers.Softmax()], name="reader")
+    with pytest.raises(ConfigError, match="of logits, got 'reader', which ends in a softmax"):
+        PurgeLink(module, shares)
+    reader.set_weights([np.full_like(weight, np.nan) for weight in reader.get_weights()])
+    with pytest.raises(ConfigError, match="finite answers of 'eavesdropper', got NaN"):
+        PurgeLink(module, reader)
+
+
 def test_another_eve_is_not_put_into_a_link_that_goes_on_with_the_first(models):
     link = _secure(models)
     other = build_eavesdropper((8,), 3, hidden=(4,))
@@ -108,11 +119,40 @@ def test_a_pair_does_not_train_the_eve_who_judges_it(models, signals):
     with pytest.raises(ConfigError, match="expected protection of weights of its own"):
         EavesdropperLink(eve, arn).compile("adam", LOGITS)
     purge = build_purge((8,), 3)
-    reader = keras.Model(purge.inputs, purge.get_layer("choice").output)
+    reader = keras.Model(purge.inputs, layers.Dense(3)(purge.get_layer("choice").output))
     with pytest.raises(ConfigError, match="expected receiver of weights of its own"):
         PurgeLink(purge, reader).compile()
     one = build_transmitter_arn((8,))
     _secure(models, one, one)  # both are trained
+
+
+@pytest.mark.parametrize("kind", [SemanticLink, SecureLink])
+def test_weights_that_two_parts_share_are_moved_and_regularised_once(models, signals, labels, kind):
+    signal, regularizer = keras.Input((8,)), keras.regularizers.L2(0.5)
+    shared = layers.Dense(8, kernel_regularizer=regularizer)
+    parts = [keras.Model(signal, layers.Activation("tanh")(shared(signal))) for _ in range(2)]
+    if kind is SemanticLink:
+        link, data = SemanticLink(*parts), (signals,)
+    else:
+        eye = keras.Sequential([keras.Input((8,)), layers.Rescaling(1.0)])
+        link, data = SecureLink(eye, eye, models[2], *parts), (signals, labels)
+    link.compile(keras.optimizers.SGD(0.1), **({"loss": "mse"} if len(data) == 1 else {}))
+    plain = {"snr_db": 200.0, "batch_size": 40, "verbose": 0}
+    assert len(link.trainable_variables) == 2
+    assert [float(each) for each in link.losses] == [pytest.approx(0.5 * np.sum(shared.kernel**2))]
+    with tf.GradientTape() as tape:  # the loss of `evaluate` without what is added, by hand
+        hidden = parts[0](signals)
+        estimate = parts[1](hidden)
+        loss = 0.5 * tf.reduce_sum(shared.kernel.value**2)
+        if kind is SemanticLink:
+            loss += tf.reduce_mean((estimate - signals) ** 2)
+        else:
+            loss += 10 * link.power_loss(hidden - signals, 0.1)
+            loss += 10 * tf.reduce_mean((estimate - signals) ** 2)
+            loss += link.privacy_loss(models[2](hidden), labels)
+    expected = shared.kernel.numpy() - 0.1 * tape.gradient(loss, shared.kernel.value)
+    link.fit(*data, **plain)
+    np.testing.assert_allclose(shared.kernel, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_link_is_not_taken_for_one_of_its_parts(models):
@@ -137,8 +177,40 @@ def test_signals_in_another_order_than_their_sources_are_refused(models, sources
     for wrong in (signals[::-1], np.roll(signals, 1, axis=0), -signals):
         with pytest.raises(DataError, match="the transmitter makes of these sources, got others"):
             link.fit({"source": sources, "signal": wrong}, labels, verbose=0)
-    with pytest.raises(DataError, match="arrays of one length, got 39, 40, 40"):
-        link.fit({"source": sources, "signal": signals[:39]}, labels, verbose=0)
+    wrong, message = {"source": sources, "signal": signals[::-1]}, "makes of these sources, got"
+    for call in (link.evaluate, link.train_on_batch, link.test_on_batch):
+        with pytest.raises(DataError, match=message):
+            call(wrong, labels)
+    with pytest.raises(DataError, match=message):
+        link.predict(wrong)
+    with pytest.raises(DataError, match=message):
+        link.fit(sources, labels, validation_data=(wrong, labels), verbose=0)
+
+
+@pytest.mark.parametrize("how", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch"])
+def test_arrays_of_other_lengths_are_refused_with_one_line(models, sources, signals, labels, how):
+    link = _secure(models)
+    x = {"source": sources, "signal": signals[:39]}
+    with pytest.raises(DataError, match=r"arrays of one length, got (39, 40|40, 39)"):
+        getattr(link, how)(x, *(() if how == "predict" else (labels,)))
+
+
+def test_what_a_callback_measures_within_an_epoch_is_not_what_was_trained(models, sources, labels):
+    class Asks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                self.model.evaluate(sources, labels, snr_db=-20.0, verbose=0)
+
+    found = []
+    for callbacks in ([], [Asks()]):
+        link = _secure(models)
+        link.restart(0)
+        found.append(
+            link.fit(sources, labels, batch_size=8, callbacks=callbacks, verbose=0).history
+        )
+    assert found[0] == found[1]
+    link.evaluate(sources, labels, verbose=0)
+    assert float(link.get_metrics_result()["loss"]) != found[0]["loss"][0]
 
 
 def test_the_batch_size_is_no_part_of_what_is_measured(models, sources, labels):

@@ -1,6 +1,7 @@
 """Whole arrays that a caller gives to a link: of lists, tensors and tables, looked at once."""
 
 import types
+from numbers import Real
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import class_numbers
 from arn_keras.training.given import NOT_FINITE
+from arn_keras.training.parts import outputs_of
 
 
 def sources(x):
@@ -27,7 +29,9 @@ def validation(data):
     if data is None or _is_stream(data):
         return data
     if isinstance(data, list | tuple) and 1 <= len(data) <= 3:
-        return sources(data[0]), *map(as_arrays, data[1:])
+        data = sources(data[0]), *map(as_arrays, data[1:])
+        refuse_other_lengths(data)
+        return data
     return sources(data)
 
 
@@ -51,6 +55,8 @@ def as_arrays(nest):
     """
     if nest is None:
         return None
+    if isinstance(nest, dict | list | tuple | range) and not len(nest):
+        raise DataError(f"expected at least one source, got {nest!r}")
     if isinstance(nest, dict):
         return {name: as_arrays(each) for name, each in nest.items()}
     if isinstance(nest, list | tuple | range):
@@ -70,7 +76,7 @@ def _of_list(nest):
     first = nest
     while isinstance(first, list | tuple | range) and len(first):
         first = first[0]
-    if isinstance(first, bool | int | float | str | bytes | np.number):
+    if isinstance(first, bool | int | float | str | bytes | np.generic):
         try:
             return _looked_at(np.array(nest))
         except ValueError as error:
@@ -82,18 +88,32 @@ def _of_list(nest):
 
 
 def _looked_at(array):
-    if not array.ndim or not len(array):
+    if not array.ndim or not array.size:
         raise DataError(f"expected at least one source, got an array of shape {array.shape}")
     if np.ma.is_masked(array):
         raise DataError("expected arrays of values, got a masked array: fill it")
+    if array.dtype.name == "bfloat16":  # which NumPy holds for bytes of no kind
+        array = array.astype("float32")
     kind, first = array.dtype.kind, array.flat[0]
     objects = kind in "Mm" or (kind == "O" and not isinstance(first, str | bytes))
     if objects or array.dtype == np.longdouble:
         raise DataError(f"expected arrays of numbers, got {array.dtype}")
     if kind == "V":
-        raise DataError(f"expected arrays of numbers, got fields {', '.join(array.dtype.names)}")
+        fields = f"fields {', '.join(array.dtype.names)}" if array.dtype.names else array.dtype
+        raise DataError(f"expected arrays of numbers, got {fields}")
     refuse_not_finite(array)
     return array.astype(object) if kind in "US" else array  # text as Keras takes it
+
+
+def refuse_other_lengths(nest):
+    """Refuses arrays of other numbers of sources than the first, whatever else there is.
+
+    Raises:
+        DataError: with all the lengths.
+    """
+    lengths = [len(leaf) for leaf in keras.tree.flatten(nest) if isinstance(leaf, np.ndarray)]
+    if len(set(lengths)) > 1:
+        raise DataError(f"expected arrays of one length, got {', '.join(map(str, lengths))}")
 
 
 def is_numpy(nest):
@@ -106,16 +126,18 @@ def refuse_not_finite(array):
     """Refuses NaN and infinity: an activation may turn one into 0, and nobody would see it.
 
     Raises:
-        DataError: if there is one.
+        DataError: if there is one, or what becomes one in `floatx`.
     """
-    if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
-        raise DataError(NOT_FINITE)
+    if array.dtype.kind == "f":
+        largest = float(tf.as_dtype(keras.config.floatx()).max)
+        if not all(abs(float(each)) <= largest for each in (array.min(), array.max())):
+            raise DataError(NOT_FINITE)
 
 
 def split_off(nest, share):
     """Arrays in two: the first rows, and the last that make this share of them."""
     count = len(next(array for array in keras.tree.flatten(nest) if array is not None))
-    first = int(count * (1.0 - share)) if isinstance(share, int | float) else 0
+    first = int(count * (1.0 - share)) if isinstance(share, Real) else 0
     if not 0 < first < count:
         raise ConfigError(f"expected a validation_split of {count} sources, got {share}")
     return tuple(
@@ -140,18 +162,41 @@ def weighted(y, sample_weight, class_weight):
     """
     if y is None and (sample_weight is not None or class_weight is not None):
         raise ConfigError("expected targets beside weights, which Keras drops without them")
-    if sample_weight is not None and np.min(sample_weight) < 0:
-        raise ConfigError(f"expected weights >= 0, got {np.min(sample_weight)}")
+    if sample_weight is not None:
+        given = getattr(sample_weight, "dtype", type(sample_weight).__name__)
+        if not isinstance(sample_weight, np.ndarray) or given.kind not in "iufb":
+            raise ConfigError(f"expected sample_weight as numbers, one a source, got {given}")
+        if sample_weight.min() < 0:
+            raise ConfigError(f"expected weights >= 0, got {sample_weight.min()}")
+        refuse_other_lengths((y, sample_weight))
     if class_weight is None or isinstance(y, dict):
         return sample_weight, class_weight
     if sample_weight is not None:
         raise ConfigError("expected class_weight or sample_weight, got both")
-    classes = class_weight if isinstance(class_weight, dict) else {None: None}
-    if not all(isinstance(each, int | np.integer) for each in classes):
-        raise ConfigError(f"expected class_weight as {{class number: weight}}, got {class_weight}")
+    refuse_other_classes(class_weight)
     numbers = y.argmax(axis=-1) if _is_one_hot(y) else np.asarray(class_numbers(y))
     weights = [class_weight.get(int(label), 1.0) for label in numbers]
     return weighted(y, np.array(weights, keras.config.floatx()), None)
+
+
+def refuse_other_classes(class_weight, model=None):
+    """Refuses weights of what is no class: nobody would find them.
+
+    Args:
+        class_weight: {class number: weight}, or None.
+        model: that answers with classes, one of them or more each.
+
+    Raises:
+        ConfigError: for other keys.
+    """
+    keys = [None] if not isinstance(class_weight, dict | types.NoneType) else class_weight or ()
+    if not all(isinstance(each, int | np.integer) for each in keys):
+        raise ConfigError(f"expected class_weight as {{class number: weight}}, got {class_weight}")
+    classes = outputs_of(model)
+    wrong = [key for key in keys if key < 0 or (classes and key >= max(classes, 2))]
+    if wrong:
+        classes = f" to {max(classes, 2) - 1}" if classes else " on"
+        raise ConfigError(f"expected class_weight of classes from 0{classes}, got {wrong[0]}")
 
 
 def _is_one_hot(y):

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from arn_keras.errors import DataError
 from arn_keras.machine.files import fit_in_memory
+from arn_keras.training.arrays import refuse_other_lengths
 
 
 class Start(NamedTuple):
@@ -110,10 +110,8 @@ class EpochBatches(keras.callbacks.Callback):
         super().__init__()
         self._seed = seed
         self._shuffle = shuffle
-        lengths = [len(array) for array in tf.nest.flatten(arrays)]
-        if len(set(lengths)) != 1:
-            raise DataError(f"expected arrays of one length, got {', '.join(map(str, lengths))}")
-        self._count = lengths[0]
+        refuse_other_lengths(arrays)
+        self._count = len(tf.nest.flatten(arrays)[0])
         self._arrays = arrays
         end = self._count
         if drop_remainder and batch_size <= end:

@@ -11,11 +11,13 @@ from arn_keras.errors import DataError
 from arn_keras.loss.composite import eve_confidence
 from arn_keras.power import db_to_ratio, mean_power, sent_share
 from arn_keras.system import Signals, forward, full_precision
+from arn_keras.training import arrays as whole
 from arn_keras.training import given, losses
 from arn_keras.training.batches import in_shards
 from arn_keras.training.noisy_link import NoisyLink
 from arn_keras.training.reach import OF_OTHERS, OF_TASK, weighed, weights_at
 from arn_keras.training.taken import taken_by
+from arn_keras.training.transmit import refuse_other_signals
 
 _TERMS = ("loss", "attack_power_loss", "task_loss", "eve_confidence")
 REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
@@ -23,6 +25,8 @@ REPORTED = (*_TERMS, "perturbation_power", "sent_power", "eve_accuracy")
 
 class CompositeStep(NoisyLink):
     """The steps of `SecureLink`, which has the parts, the losses and their weights."""
+
+    terms = REPORTED
 
     def _setting(self, name, value):
         setting = self.add_weight(
@@ -56,6 +60,12 @@ class CompositeStep(NoisyLink):
             training=training,
             keep_power=self.keep_power,
         )
+
+    def _given_to(self, function, x, y):
+        x, y = super()._given_to(function, x, y)
+        if isinstance(x, dict) and whole.is_numpy(x) and x.keys() == {"source", "signal"}:
+            refuse_other_signals(self.transmitter, x["source"], x["signal"], self.preprocessing)
+        return x, y
 
     def _terms(self, data, training):
         x, y = data

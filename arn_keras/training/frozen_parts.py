@@ -28,11 +28,13 @@ class FrozenParts(keras.Model):
         parts: names of the constructor arguments that are Keras models.
         channels: names of those that are channels, `channel.listener.Listener`.
         traced: names of settings that a compiled step was traced with.
+        terms: names of what a training reports that is in its loss, no metric beside it.
     """
 
     parts: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     traced: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ("loss",)
 
     def __init_subclass__(cls, **kwargs):
         """Lets the steps of a subclass have batches."""
@@ -106,8 +108,9 @@ class FrozenParts(keras.Model):
 
     @property
     def trainable_variables(self):
-        """Those of the trained models alone, whatever the flags of the others say."""
-        return [v for part in self.trained() for v in part.trainable_variables]
+        """Those of the trained models alone, each once, whatever the flags of the others say."""
+        found = [v for part in self.trained() for v in part.trainable_variables]
+        return list({id(variable): variable for variable in found}.values())
 
     @property
     def trainable_weights(self):
@@ -128,8 +131,13 @@ class FrozenParts(keras.Model):
 
     @property
     def losses(self):
-        """What the trained models add to the loss: regularisation, `add_loss`."""
-        return self._get_own_losses() + [loss for part in self.trained() for loss in part.losses]
+        """What the trained models add to the loss: `add_loss`, regularisation; shared ones once."""
+        layers = [layer for part in self.trained() for layer in part._flatten_layers()]
+        layers = {id(layer): layer for layer in (self, *layers)}.values()
+        weights = [v for v in self.trainable_variables if v.regularizer is not None]
+        return [loss for layer in layers for loss in layer._get_own_losses()] + [
+            variable.regularizer(variable) for variable in weights
+        ]
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`, with noise that goes on from the last draw."""
@@ -151,6 +159,7 @@ class FrozenParts(keras.Model):
 
     def _given_to(self, function, x, y):
         x, y = whole.sources(x), whole.as_arrays(y)
+        whole.refuse_other_lengths((x, y))
         trace_anew(self, function, x, y)
         return x, y
 

@@ -25,11 +25,13 @@ class CountedEpochs(keras.callbacks.Callback):
         """Sets the noise and the order of this epoch."""
         self.model.epoch = int(self.model.epochs_done.numpy()) if self._counted else epoch
         self.model.reseed(self.model.epoch)
+        self.model.in_epoch = True
         if self._batches is not None:
             self._batches.on_epoch_begin(self.model.epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Counts it."""
+        self.model.in_epoch = False
         self.model.epochs_done.assign(self.model.epoch + 1)
 
 
@@ -54,7 +56,8 @@ class KeepLastGood(keras.callbacks.Callback):
             TrainingDiverged: if one is NaN or infinite.
         """
         self._trained = True
-        bad = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        terms = [(name, logs[name]) for name in self.model.terms if name in (logs or {})]
+        bad = [name for name, value in terms if not np.all(np.isfinite(value))]
         if bad:
             for variable, value in self._good:
                 variable.assign(value)

@@ -83,8 +83,11 @@ def fitted_target(loss, target, estimate):
     """The target as a loss compares it with the estimate.
 
     Raises:
-        DataError: if a loss of Keras would broadcast it, or read class numbers for values.
+        DataError: if a loss of Keras would broadcast it, or read class numbers for values, or a
+            class of one's own might (a function of one's own is given one shape by Keras).
     """
+    if isinstance(loss, keras.losses.Loss):
+        refuse_broadcast(loss, target, estimate)
     if not is_of_keras(loss) or takes_class_numbers(loss):
         return target
     return shaped_like(estimate, target)
@@ -97,9 +100,10 @@ def refuse_broadcast(loss, target, estimate):
         DataError: for one that neither Keras nor this package looks at.
     """
     shape, wanted = tuple(target.shape), tuple(estimate.shape)
+    one_more = shape[1:] == (*wanted[1:], 1) or wanted[1:] == (*shape[1:], 1)
     if getattr(loss, "__module__", "").startswith("arn_keras.") or is_of_keras(loss):
         return
-    if shape == (*wanted, 1) or wanted == (*shape, 1):
+    if one_more:
         raise DataError(
             f"expected a target of the shape of the estimate, {list(wanted)}, for a loss of one's "
             f"own, got {list(shape)}, which may be broadcast"

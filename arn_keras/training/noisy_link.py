@@ -44,7 +44,7 @@ class NoisyLink(FrozenParts):
 
     Attributes:
         epochs_done: number of epochs that this link was trained for, also before it was saved.
-        epoch: number of the epoch that is being trained.
+        epoch, in_epoch: number of the epoch that is being trained, and whether one is.
     """
 
     def __init__(self, seed: int = 0, preprocessing=None, **kwargs):
@@ -52,7 +52,7 @@ class NoisyLink(FrozenParts):
         given.refuse_no_seed(seed)
         super().__init__(seed, preprocessing, **{"autocast": False, **kwargs})
         refuse_several_machines()
-        self.epoch = 0
+        self.epoch, self.in_epoch = 0, False
         self._tables = None
         self.snr_seed_generator = keras.random.SeedGenerator(seed)
         self.snr_range_db = self.add_weight(
@@ -145,8 +145,8 @@ class NoisyLink(FrozenParts):
         given.refuse_below(0, epochs=epochs, initial_epoch=initial_epoch)
         kwargs |= {"epochs": epochs, "verbose": verbose}
         callbacks, validation_data = as_list(callbacks), whole.validation(validation_data)
-        x = whole.sources(x)
-        y, sample_weight = map(whole.as_arrays, (y, sample_weight))
+        x, y, sample_weight = whole.sources(x), *map(whole.as_arrays, (y, sample_weight))
+        whole.refuse_other_classes(class_weight, self.trained()[-1])
         if whole.is_numpy((x, y, sample_weight)):
             if validation_split and validation_data is None:
                 parts = whole.split_off((x, y, sample_weight), validation_split)
@@ -198,8 +198,7 @@ class NoisyLink(FrozenParts):
             )
 
     def _may_gather(self, options):
-        others = ("class_weight", "validation_split", "steps_per_epoch")
-        return not any(options.get(option) for option in others)
+        return not any(map(options.get, ("class_weight", "validation_split", "steps_per_epoch")))
 
     def _gathers(self):
         """Whether a step can gather its batch: XLA has no batches of two sizes in one trace, and
@@ -209,7 +208,9 @@ class NoisyLink(FrozenParts):
     @contextlib.contextmanager
     def measuring(self, snr_db: SNR_DB) -> Iterator[None]:
         """What an evaluation sets is for it alone, also in the middle of a training."""
-        kept = [(state, state.numpy()) for state in (*self._seed_states(), self.snr_range_db)]
+        running = [v for metric in self.metrics for v in metric.variables] if self.in_epoch else ()
+        states = *self._seed_states(), self.snr_range_db, *running
+        kept = [(state, state.numpy()) for state in states]
         try:
             if snr_db is not None:
                 self.set_snr_db(snr_db)

@@ -138,6 +138,12 @@ def classes_of(classifier, shape):
     return found[0]
 
 
+def outputs_of(model):
+    """The length of the last axis of what a model puts out, None if it does not say it."""
+    shape = _shape(model, "output_shape")
+    return shape[-1] if shape else None
+
+
 def made_by(model, shape):
     """Shape of what a model makes of one signal of this shape."""
     found = _shape(model, "output_shape")
@@ -177,7 +183,7 @@ def _tried(model, shape):
 
 
 def classes_of_logits(eavesdroppers, shape):
-    """The number of classes of eavesdroppers who give logits, of signals of this shape.
+    """The number of classes of classifiers who give logits, of signals of this shape.
 
     Raises:
         ConfigError: if one ends in a softmax or sigmoid (the softmax of L3 would be the second), or
@@ -188,7 +194,7 @@ def classes_of_logits(eavesdroppers, shape):
         end = end_of(eve, shape)
         if end in ("softmax", "sigmoid"):
             raise ConfigError(
-                f"expected an eavesdropper of logits, got {eve.name!r}, which ends in a {end}: "
+                f"expected a classifier of logits, got {eve.name!r}, which ends in a {end}: "
                 "the loss has its own; take the model up to the layer before"
             )
     if len(set(classes)) > 1:

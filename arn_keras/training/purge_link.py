@@ -14,7 +14,7 @@ from arn_keras.training import classes, given
 from arn_keras.training.algorithm_1 import stage_seed
 from arn_keras.training.compiled import refuse
 from arn_keras.training.noisy_link import NoisyLink
-from arn_keras.training.parts import classes_of, signal_shape
+from arn_keras.training.parts import classes_of_logits, signal_shape
 from arn_keras.training.taken import taken_by
 
 #: (of the choice's entropy in nats, of the excess of power): Bob's cross-entropy weighs 1.
@@ -47,7 +47,7 @@ class PurgeLink(NoisyLink):
 
     def __init__(self, module, receiver, seed=0, channel=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        self._classes = classes_of(receiver, signal_shape(module, receiver))
+        self._classes = classes_of_logits([receiver], signal_shape(module, receiver))
         self.module, self.receiver = module, receiver
         self._taps = keras.Model(module.input, [module.get_layer("choice").output, module.output])
         self.channel = ear(channel or AWGN(), seed, "bob_channel")
