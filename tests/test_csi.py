@@ -8,6 +8,7 @@ from bundles import converted_here  # noqa: F401
 from wiretaps import SYMBOLS, wiretap
 
 import arn_keras
+from arn_keras import SecureLink
 from arn_keras.audit.bob import bob
 from arn_keras.audit.kerckhoffs import bob_sees
 from arn_keras.audit.keys import wrong_key
@@ -121,6 +122,15 @@ def test_bobs_module_is_told_it_and_alices_cannot_be():
     assert np.ptp(csi) > 1
     with pytest.raises(ModelError, match=r"of a signal and of snr_db, .* got an input 'csi'"):
         forward(sent, 10.0, bob_channel=AWGN(), transmitter_module=keeps_csi("signal"), **how)
+
+
+def test_a_module_that_asks_for_what_it_is_not_told_is_refused_where_it_is_given(models):
+    with pytest.raises(ModelError, match=r"of a signal and of snr_db, .* got an input 'csi'"):
+        SecureLink(*models, transmitter_arn=keeps_csi("signal"))
+    signal, csi = keras.Input(SHAPE, name="received"), keras.Input(SHAPE, name="csi")
+    with pytest.raises(ModelError, match=r"snr_db, csi, one value each, got .* shaped \[8\]"):
+        SecureLink(*models, receiver_arn=keras.Model([signal, csi], signal + csi))
+    assert SecureLink(*models, receiver_arn=keeps_csi()).built
 
 
 def test_a_module_is_made_for_the_range_of_the_gains_and_begins_near_the_identity():

@@ -214,6 +214,20 @@ def test_a_class_of_loss_of_ones_own_is_given_nothing_to_broadcast(models, sourc
         assert np.isfinite(each.fit(x, flat[:, None], verbose=0).history["loss"]).all()
 
 
+class Scatter(keras.metrics.MeanSquaredError):
+    def update_state(self, target, estimate, sample_weight=None):
+        self.total.assign_add(ops.sum(ops.square(target - estimate)))
+        self.count.assign_add(ops.cast(ops.size(target - estimate), "float32"))
+
+
+def test_a_metric_of_ones_own_beside_a_loss_of_ones_own_has_nothing_to_broadcast(models, sources):
+    link, flat = SemanticLink(models[0], _classifier(1)), sources[:, 0, 0, 0]
+    link.compile("adam", _squared, metrics=[Scatter(name="scatter")])
+    for target in (flat, flat[:, None], flat[:, None, None]):
+        loss, scatter = link.evaluate(sources, target, batch_size=40, snr_db=200.0, verbose=0)
+        np.testing.assert_allclose(scatter, loss, rtol=1e-5)
+
+
 def _distance(truth, estimate):
     return ops.mean(ops.abs(truth - estimate), axis=-1)
 

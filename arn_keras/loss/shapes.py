@@ -111,6 +111,14 @@ def _refuse_nests(labels):
         )
 
 
+def one_shape(estimate, target):
+    """The target with the axis of 1 at the end that the estimate has, or without; else as it is."""
+    wanted, shape = tuple(estimate.shape), tuple(target.shape)
+    if shape[1:] == (*wanted[1:], 1):
+        return target[..., 0]
+    return target[..., None] if wanted[1:] == (*shape[1:], 1) else target
+
+
 def shaped_like(estimate, target):
     """The target in the shape and type of the estimate; [n] and [n, 1] are one.
 
@@ -130,10 +138,7 @@ def shaped_like(estimate, target):
             f"expected a target of floats for this loss, got {dtype}: class numbers need a loss of "
             "class numbers (SparseCategoricalCrossentropy), pictures a preprocessing"
         )
-    if shape == (*wanted, 1):
-        target = target[..., 0]
-    elif wanted == (*shape, 1):
-        target = target[..., None]
+    target = one_shape(estimate, target)
     shape = tuple(target.shape)
     pairs = zip(wanted, shape, strict=False)
     if len(wanted) != len(shape) or any(a != b for a, b in pairs if None not in (a, b)):

@@ -10,7 +10,7 @@ same for both.
 A module that names no such input is called as ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras import ops
@@ -69,15 +69,28 @@ def tell(module: Any, signal: Any, training: bool = False, **known: Any) -> Any:
     if len(inputs) < 2:
         return module(signal, training=training)
     own, signal = signal_input(module), ops.convert_to_tensor(signal)
-    for each in inputs:
-        if each is not own and (known.get(each.name) is None or tuple(each.shape[1:]) != (1,)):
-            names = ", ".join(name for name, level in known.items() if level is not None)
-            raise ModelError(
-                f"expected a module of a signal and of {names or 'nothing'}, one value each, "
-                f"got an input {each.name!r} shaped {list(each.shape[1:])}"
-            )
+    refuse_untold(module, [name for name, level in known.items() if level is not None])
     given = [signal if each is own else _column(known[each.name], signal) for each in inputs]
     return module(given, training=training)
+
+
+def refuse_untold(module: Any, known: Sequence[str]) -> None:
+    """Refuses a module that asks for what nobody tells it.
+
+    Args:
+        module: as of `tell`.
+        known: names of what it may be told.
+
+    Raises:
+        ModelError: for an input beside the signal that is none of these, of one value.
+    """
+    own = signal_input(module)
+    for each in inputs_of(module):
+        if each is not own and (each.name not in known or tuple(each.shape[1:]) != (1,)):
+            raise ModelError(
+                f"expected a module of a signal and of {', '.join(known) or 'nothing'}, one value "
+                f"each, got an input {each.name!r} shaped {list(each.shape[1:])}"
+            )
 
 
 class Given:

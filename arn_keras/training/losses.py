@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from arn_keras.errors import ConfigError, DataError
-from arn_keras.loss.shapes import shaped_like
+from arn_keras.loss.shapes import one_shape, shaped_like
 from arn_keras.training.classes import takes_class_numbers
 
 _CROSS_ENTROPIES = (
@@ -84,13 +84,13 @@ def fitted_target(loss, target, estimate):
 
     Raises:
         DataError: if a loss of Keras would broadcast it, or read class numbers for values, or a
-            class of one's own might (a function of one's own is given one shape by Keras).
+            class of one's own might (a function is given one shape, as Keras has it).
     """
     if isinstance(loss, keras.losses.Loss):
         refuse_broadcast(loss, target, estimate)
-    if not is_of_keras(loss) or takes_class_numbers(loss):
+    if takes_class_numbers(loss):
         return target
-    return shaped_like(estimate, target)
+    return (shaped_like if is_of_keras(loss) else one_shape)(estimate, target)
 
 
 def refuse_broadcast(loss, target, estimate):
@@ -100,10 +100,9 @@ def refuse_broadcast(loss, target, estimate):
         DataError: for one that neither Keras nor this package looks at.
     """
     shape, wanted = tuple(target.shape), tuple(estimate.shape)
-    one_more = shape[1:] == (*wanted[1:], 1) or wanted[1:] == (*shape[1:], 1)
     if getattr(loss, "__module__", "").startswith("arn_keras.") or is_of_keras(loss):
         return
-    if one_more:
+    if one_shape(estimate, target) is not target:
         raise DataError(
             f"expected a target of the shape of the estimate, {list(wanted)}, for a loss of one's "
             f"own, got {list(shape)}, which may be broadcast"

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.errors import ConfigError
-from arn_keras.pair.told import inputs_of, signal_input, told_inputs
+from arn_keras.pair.told import inputs_of, refuse_untold, signal_input, told_inputs
 
 
 def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
@@ -42,6 +42,9 @@ def signal_shape(transmitter, receiver, eavesdroppers=(), modules=()):
             sent = taken
         elif taken is not None and not agree(sent, taken):
             raise ConfigError(f"expected {name} of signals shaped {sent}, got {taken}")
+    for module, known in zip(modules, (("snr_db",), ("snr_db", "csi")), strict=False):
+        if len(inputs_of(module)) > 1:
+            refuse_untold(module, known)
     if sent is None:
         raise ConfigError(
             "expected a model that says the shape of the signal, got subclassed ones only: give "
