@@ -58,6 +58,9 @@ def test_validation_data_are_a_tuple_of_up_to_three_arrays_or_sources_alone():
         found = validation([ROWS, LABELS, np.ones(10)][:count])
         assert isinstance(found, tuple)
         assert len(found) == count
+    lists = validation([ROWS.tolist(), LABELS.tolist(), [1.0] * 10])  # no three rows of one array
+    for one, other in zip(lists, (ROWS, LABELS, np.ones(10)), strict=True):
+        np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(validation(ROWS), ROWS)
     assert len(validation((ROWS,) * 4)) == 4  # sources of four inputs
     with pytest.raises(DataError, match="expected sources, got none"):
@@ -87,6 +90,8 @@ def test_a_class_without_a_weight_counts_as_one():
     found, left = weighted(LABELS, None, {0: 0.5, 2: np.float32(3.0)})
     np.testing.assert_allclose(found, np.choose(LABELS, (0.5, 1.0, 3.0)))
     assert left is None
+    ones = np.ones((10, 1), int)  # a column of labels, no one-hot ones of a single class
+    np.testing.assert_allclose(weighted(ones, None, {0: 0.5, 1: 3.0})[0], 3.0)
     given = {"label": LABELS}
     assert weighted(given, None, {0: 2.0}) == (None, {0: 2.0})  # refused where it belongs to
     assert weighted(None, None, None) == (None, None)

@@ -12,6 +12,7 @@ from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.loss.composite import eve_logit_margin
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.purge import build_purge
+from arn_keras.run import save
 from arn_keras.run.channels import channels, options_of
 from arn_keras.run.config import Config
 from arn_keras.run.directory import load_models
@@ -356,6 +357,54 @@ def test_a_saved_run_says_how_its_link_was_trained(models, sources, labels, tmp_
     ):
         for one, other in zip(kept.get_weights(), module.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+class _Told:
+    """Stands for the run that is made, and keeps what it is told."""
+
+    def __init__(self, config, dataset, say):
+        self.config, self.dataset, self.problem = config, dataset, self
+        self.kept = {}
+        _Told.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *reasons):
+        pass
+
+    def trained_modules(self, link):
+        return link.transmitter_arn, link.receiver_arn
+
+    def keep(self, stage, modules):
+        self.kept[stage] = modules
+
+    def results(self):
+        pass
+
+    picture = results
+
+
+@pytest.mark.parametrize("kind", [SecureLink, MinMaxLink])
+def test_a_run_is_told_no_more_than_its_link_was(
+    models, sources, labels, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(save, "Job", _Told)
+    eves = [models[2], build_eavesdropper((8,), 3, hidden=(4,))]
+    link = kind(*models[:2], eves, keep_power=True)
+    link.compile(privacy_loss=lambda logits, label: -eve_logit_margin(logits, label))
+    link.set_snr_db((0.0, 10.0))
+    link.psr_db.assign(-7.0)
+    train, test = (sources[:30], labels[:30]), (sources[30:], labels[30:])
+    arn_keras.save_run(tmp_path / "run", link, train=train, test=test, say=None)
+    config, dataset = _Told.last.config, _Told.last.dataset
+    found = (config.snr_db, config.psr_db, config.keep_power, config.privacy_loss)
+    assert found == ((0.0, 10.0), -7.0, True, "confidence")
+    assert (config.snr_aware, config.csi_aware) == (False, False)
+    assert len(config.problem.eve) == (2 if kind is SecureLink else 0)
+    assert (len(dataset.train), len(dataset.test)) == (30, 10)
+    np.testing.assert_array_equal(dataset.test.source, sources[30:])
+    assert _Told.last.kept == {"arn/white": (link.transmitter_arn, link.receiver_arn)}
 
 
 class _Unnamed(layers.Layer):
