@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toy_models import Half
 
 import arn_keras
 from arn_keras import AWGN, EavesdropperLink, MinMaxLink, Rayleigh, Rician, SecureLink, SemanticLink
@@ -148,9 +149,10 @@ def test_weights_that_two_parts_share_are_moved_and_regularised_once(models, sig
         if kind is SemanticLink:
             loss += tf.reduce_mean((estimate - signals) ** 2)
         else:
-            loss += 10 * link.power_loss(hidden - signals, 0.1)
-            loss += 10 * tf.reduce_mean((estimate - signals) ** 2)
-            loss += link.privacy_loss(models[2](hidden), labels)
+            plain["loss_weights"] = (2.0, 3.0, 5.0)
+            loss += 2 * link.power_loss(hidden - signals, 0.1)
+            loss += 3 * tf.reduce_mean((estimate - signals) ** 2)
+            loss += 5 * link.privacy_loss(models[2](hidden), labels)
     expected = shared.kernel.numpy() - 0.1 * tape.gradient(loss, shared.kernel.value)
     link.fit(*data, **plain)
     np.testing.assert_allclose(shared.kernel, expected, rtol=1e-4, atol=1e-5)
@@ -223,6 +225,36 @@ def test_the_batch_size_is_no_part_of_what_is_measured(models, sources, labels):
     ]
     for name in names:
         np.testing.assert_allclose([each[name] for each in found], found[0][name], rtol=1e-5)
+
+
+def test_an_eve_is_measured_on_what_she_hears_not_on_what_bob_does(models, sources, labels):
+    link = SecureLink(*models, eve_channel=Half())
+    link.compile(run_eagerly=True)
+    found = link.evaluate(sources, labels, snr_db=200.0, verbose=0, return_dict=True)
+    logits = np.asarray(models[2](0.5 * link.signals(sources).sent))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    confidence = shares[np.arange(40), labels].mean()
+    np.testing.assert_allclose(found["eve_confidence"], confidence, rtol=1e-5)
+    np.testing.assert_allclose(found["eve_accuracy"], np.mean(logits.argmax(1) == labels))
+
+
+def test_the_budget_of_a_frame_with_pauses_is_that_of_what_is_sent(labels):
+    frames = np.random.default_rng(2).normal(size=(40, 4, 2)).astype("float32")
+    frames[:, 2:] = 0.0
+    frames[20:, 1:] = 0.0
+    share = np.repeat([0.5, 0.25], 20)
+    eye, louder = (keras.Sequential([keras.Input((4, 2)), layers.Rescaling(g)]) for g in (1.0, 1.5))
+    eve = keras.Sequential([keras.Input((4, 2)), layers.Flatten(), layers.Dense(3)])
+    link = SecureLink(eye, eye, eve, louder, eye, pauses=True)
+    link.compile(run_eagerly=True)
+    found = link.evaluate(frames, labels, batch_size=40, verbose=0, return_dict=True)
+    power = np.mean(frames**2, axis=(1, 2))
+    excess = np.mean(np.maximum(0.0, 0.25 * power - 0.1 * share))
+    np.testing.assert_allclose(found["attack_power_loss"], excess, rtol=1e-5)
+    np.testing.assert_allclose(
+        found["perturbation_power"], np.mean(0.25 * power / share), rtol=1e-5
+    )
+    np.testing.assert_allclose(found["sent_power"], np.mean(2.25 * power / share), rtol=1e-5)
 
 
 def test_a_term_that_grows_with_the_batch_is_refused(models):
