@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from arn_keras.channel.awgn import refuse_complex
+from arn_keras.channel.listener import Listener
 from arn_keras.pair.told import tell
 from arn_keras.power import with_power_of
 
@@ -40,7 +41,7 @@ def forward(
     snr_db: Any,
     *,
     receiver: Callable,
-    bob_channel: Callable,
+    bob_channel: Listener,
     eve_channel: Callable,
     transmitter_module: Callable | None = None,
     receiver_module: Callable | None = None,

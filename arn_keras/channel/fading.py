@@ -82,7 +82,7 @@ class Fading(Listener):
         """What a subclass receives by a call of its own, it says by a `hear` of its own, too."""
         super().__init_subclass__(**kwargs)
         if "call" in vars(cls) and "hear" not in vars(cls):
-            cls.hear = Listener.hear
+            cls.hear = Listener.hear  # type: ignore[method-assign]
 
     def call(self, signal: Any, snr_db: Any, with_gain: bool = False) -> Any:
         """What the listener's module or receiver is given.

@@ -150,8 +150,13 @@ def build_receiver_arn(
         ConfigError: for an unknown block or option, signals that the block is not made for, SNRs
             that are no range, one that cannot be told, or `csi` without a range.
     """
-    if csi and snr_db is None:
-        raise ConfigError("expected snr_db=(low, high) beside csi, of the average SNR, got None")
+    range_db = snr_db
+    if csi:
+        if snr_db is None:
+            raise ConfigError(
+                "expected snr_db=(low, high) beside csi, of the average SNR, got None"
+            )
+        range_db = csi_range(*snr_db)
     return _build_arn(
         signal_shape,
         hidden,
@@ -162,6 +167,6 @@ def build_receiver_arn(
         input_name="received",
         output_name="cleaned",
         told_input="csi" if csi else "snr_db",
-        range_db=csi_range(*snr_db) if csi else snr_db,
+        range_db=range_db,
         takes_noise_out=True,
     )
