@@ -10,13 +10,13 @@ a perturbation that adds power would help Bob by that alone.
 import dataclasses
 import functools
 import inspect
-import math
 from typing import ClassVar
 
 from arn_keras.errors import ConfigError
 from arn_keras.eve import EVES
 from arn_keras.link.constellation import MODULATIONS, known
 from arn_keras.machine.sigmf_samples import files
+from arn_keras.power import LARGEST_DB
 from arn_keras.pulse import ROLL_OFF, SAMPLES_PER_SYMBOL, symbols_of
 from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, file_digest, option
@@ -83,8 +83,10 @@ class Modulation(Scenario):
             raise ConfigError(f"--modulations: expected two or more, got {self.names[0]}")
         if len(self.recordings) > 2:
             raise ConfigError(f"--recordings: expected one or two, got {len(self.recordings)}")
-        if self.papr_db is not None and not 0 < self.papr_db < math.inf:
-            raise ConfigError(f"--papr-db: expected above 0, got {self.papr_db}")
+        if self.papr_db is not None and not 0 < self.papr_db < LARGEST_DB:
+            raise ConfigError(
+                f"--papr-db: expected above 0 and below {LARGEST_DB:g}, got {self.papr_db}"
+            )
         for name in ("frames", "test_frames"):
             if getattr(self, name) < len(self.names):
                 raise ConfigError(
