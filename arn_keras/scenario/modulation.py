@@ -24,6 +24,8 @@ from arn_keras.scenario.scenario import Scenario, file_digest, option
 NAME = "modulation"
 #: What a run directory calls recordings.
 SPLITS = "train", "test"
+#: Samples of a frame, and frames of a split: what has more has no shape that NumPy can say.
+MOST_SAMPLES, MOST_FRAMES = 2**24, 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +89,20 @@ class Modulation(Scenario):
             raise ConfigError(
                 f"--papr-db: expected above 0 and below {LARGEST_DB:g}, got {self.papr_db}"
             )
-        for name in ("frames", "test_frames"):
-            if getattr(self, name) < len(self.names):
-                raise ConfigError(
-                    f"--{name.replace('_', '-')}: expected at least {len(self.names)}, one of "
-                    f"each modulation, got {getattr(self, name)}"
-                )
+        most = {"samples": MOST_SAMPLES, "frames": MOST_FRAMES, "test_frames": MOST_FRAMES}
+        for name, count in most.items():
+            given = getattr(self, name)
+            if given > count:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag}: expected at most {count}, got {given}")
+        self._check_count("--frames", self.frames)
+        self._check_count("--test-frames", self.test_frames)
+
+    def _check_count(self, flag, count):
+        if count < len(self.names):
+            raise ConfigError(
+                f"{flag}: expected at least {len(self.names)}, one of each modulation, got {count}"
+            )
 
     @property
     def names(self):
@@ -141,6 +151,8 @@ class Modulation(Scenario):
         """Frames on Alice's own clock, drawn from a seed or out of `--recordings`."""
         if name not in ("auto", NAME):
             raise ConfigError(f"--dataset: expected none, for frames are drawn, got {name!r}")
+        if limit is not None:
+            self._check_count("--limit", limit)
         symbols = symbols_of(self.samples, self.samples_per_symbol)
         counts = min(self.frames, limit or self.frames), self.test_frames
         if self.recordings:
