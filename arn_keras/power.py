@@ -17,6 +17,8 @@ place whose d reals are all exactly 0 is not sent, and counts in no mean: a sent
 
 import math
 
+#: Levels are below: single precision has their ratios.
+LARGEST_DB = 300.0
 _NOTHING = 1e-12  # share of a source of which nothing is sent
 
 

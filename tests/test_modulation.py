@@ -136,6 +136,9 @@ def test_a_pair_is_trained_by_the_scenarios_weights_at_the_power_of_the_plain_mo
         (["--frames", "0"], "--frames: expected at least 6, one of each modulation, got 0"),
         (["--test-frames", "5"], "--test-frames: expected at least 6"),
         (["--samples", "many"], "many"),
+        (["--samples", "9" * 26 + "2"], "--samples: expected at most 16777216, got 9"),
+        (["--frames", "9" * 26], "--frames: expected at most 2147483648, got 9"),
+        (["--test-frames", "9" * 26], "--test-frames: expected at most 2147483648, got 9"),
     ],
 )
 def test_what_cannot_be_ends_with_one_line_and_status_2(options, says, capsys):
@@ -145,6 +148,15 @@ def test_what_cannot_be_ends_with_one_line_and_status_2(options, says, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert says in said[-1]
     assert not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize("main", [command.main, sweep.main])
+def test_a_limit_leaves_a_frame_of_each_modulation(main, tmp_path, capsys):
+    out = ["--run-dir" if main is command.main else "--out", str(tmp_path / "out")]
+    assert main(["--scenario", "modulation", "--limit", "5", *out]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-1].endswith("--limit: expected at least 6, one of each modulation, got 5")
+    assert not list(tmp_path.rglob("*.keras"))
 
 
 def test_the_letters_figure_1_is_not_drawn_of_frames(tmp_path, capsys):

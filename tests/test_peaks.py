@@ -28,7 +28,7 @@ def test_a_frame_costs_what_its_peak_is_above_the_limit():
     assert float(PeakLimit(6.1)(frames)) == 0.0
 
 
-@pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf"), 1e300])
 def test_what_is_no_limit_is_refused(level):
     with pytest.raises(ConfigError, match="expected papr_db above 0 dB"):
         PeakLimit(level)

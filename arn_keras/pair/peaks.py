@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from arn_keras.errors import ConfigError, DataError
-from arn_keras.power import db_to_ratio
+from arn_keras.power import LARGEST_DB, db_to_ratio
 
 W1 = 10.0
 
@@ -21,15 +21,17 @@ class PeakLimit(keras.regularizers.Regularizer):
     """What frames above an allowed ratio of peak to mean power cost.
 
     Args:
-        papr_db: P, the allowed ratio, in dB, above 0.
+        papr_db: P, the allowed ratio, in dB, above 0 and below `LARGEST_DB`.
 
     Raises:
-        ConfigError: for a ratio that no signal but a constant one has.
+        ConfigError: for a ratio that no signal but a constant one has, or no number.
     """
 
     def __init__(self, papr_db: float) -> None:
-        if not 0 < papr_db < float("inf"):
-            raise ConfigError(f"expected papr_db above 0 dB, got {papr_db}")
+        if not 0 < papr_db < LARGEST_DB:
+            raise ConfigError(
+                f"expected papr_db above 0 dB and below {LARGEST_DB:g}, got {papr_db}"
+            )
         self.papr_db = papr_db
 
     def __call__(self, sent):

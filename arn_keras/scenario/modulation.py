@@ -10,13 +10,13 @@ a perturbation that adds power would help Bob by that alone.
 import dataclasses
 import functools
 import inspect
-import math
 from typing import ClassVar
 
 from arn_keras.errors import ConfigError
 from arn_keras.eve import EVES
 from arn_keras.link.constellation import MODULATIONS, known
 from arn_keras.machine.sigmf_samples import files
+from arn_keras.power import LARGEST_DB
 from arn_keras.pulse import ROLL_OFF, SAMPLES_PER_SYMBOL, symbols_of
 from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, file_digest, option
@@ -24,6 +24,8 @@ from arn_keras.scenario.scenario import Scenario, file_digest, option
 NAME = "modulation"
 #: What a run directory calls recordings.
 SPLITS = "train", "test"
+#: Samples of a frame, and frames of a split: what has more has no shape that NumPy can say.
+MOST_SAMPLES, MOST_FRAMES = 2**24, 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +85,24 @@ class Modulation(Scenario):
             raise ConfigError(f"--modulations: expected two or more, got {self.names[0]}")
         if len(self.recordings) > 2:
             raise ConfigError(f"--recordings: expected one or two, got {len(self.recordings)}")
-        if self.papr_db is not None and not 0 < self.papr_db < math.inf:
-            raise ConfigError(f"--papr-db: expected above 0, got {self.papr_db}")
-        for name in ("frames", "test_frames"):
-            if getattr(self, name) < len(self.names):
-                raise ConfigError(
-                    f"--{name.replace('_', '-')}: expected at least {len(self.names)}, one of "
-                    f"each modulation, got {getattr(self, name)}"
-                )
+        if self.papr_db is not None and not 0 < self.papr_db < LARGEST_DB:
+            raise ConfigError(
+                f"--papr-db: expected above 0 and below {LARGEST_DB:g}, got {self.papr_db}"
+            )
+        most = {"samples": MOST_SAMPLES, "frames": MOST_FRAMES, "test_frames": MOST_FRAMES}
+        for name, count in most.items():
+            given = getattr(self, name)
+            if given > count:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag}: expected at most {count}, got {given}")
+        self._check_count("--frames", self.frames)
+        self._check_count("--test-frames", self.test_frames)
+
+    def _check_count(self, flag, count):
+        if count < len(self.names):
+            raise ConfigError(
+                f"{flag}: expected at least {len(self.names)}, one of each modulation, got {count}"
+            )
 
     @property
     def names(self):
@@ -139,6 +151,8 @@ class Modulation(Scenario):
         """Frames on Alice's own clock, drawn from a seed or out of `--recordings`."""
         if name not in ("auto", NAME):
             raise ConfigError(f"--dataset: expected none, for frames are drawn, got {name!r}")
+        if limit is not None:
+            self._check_count("--limit", limit)
         symbols = symbols_of(self.samples, self.samples_per_symbol)
         counts = min(self.frames, limit or self.frames), self.test_frames
         if self.recordings:
