@@ -2,7 +2,7 @@
 
     python docs/tables.py                                  # writes every table anew
     python docs/tables.py --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
-    python docs/tables.py --take writers RUN_DIR/audit ... # or of audits, or audit/frontier.json
+    python docs/tables.py --take writers RUN_DIR/audit ... # or of audits, frontiers, regions
 
 A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
 file's. Rows are in `docs/rows`, one file a set of seeds, of runs, of a sweep or of audits. Left
@@ -202,6 +202,20 @@ def frontier(name, measure, form):
     return table([*heads, "E0 frozen", "E3 retrained", "E4 larger", "E5", "worst"], lines)
 
 
+def region(name):
+    """Bob's MSE, and Eve frozen, retrained and with Bob's modules, where she stands; in %."""
+    points = json.loads((ROWS / f"{name}.json").read_text())
+    offsets = sorted({point["eve_snr_offset_db"] for point in points})
+    lines = []
+    for protection in dict.fromkeys(point["protection"] for point in points):
+        own = {p["eve_snr_offset_db"]: p for p in points if p["protection"] == protection}
+        for rung, eve in (("E0", "frozen"), ("E3", "retrained"), ("E5", "with Bob's modules")):
+            shares = [f"{100 * own[offset][rung]:.1f}" for offset in offsets]
+            head = [HEADS.get(protection, protection), f"{own[offsets[0]]['mse']:.5f}"]
+            lines.append([*(head if rung == "E0" else ["", ""]), eve, *shares])
+    return table(["", "Bob's MSE", "Eve", *(f"{offset:+g} dB" for offset in offsets)], lines)
+
+
 def _by_run(rows):
     found = {}
     for row in rows:
@@ -229,6 +243,8 @@ TABLES = {
     "writers": lambda: ladder("writers", ("accuracy", "Bob's digits"), ("none", "purge")),
     "writers, frontier": lambda: frontier("writers-frontier", ("accuracy", "Bob's digits"), ".2%"),
     "population, frontier": lambda: frontier("population-frontier", ("mse", "Bob's MSE"), ".5f"),
+    "region, rayleigh": lambda: region("region-rayleigh"),
+    "region, awgn": lambda: region("region-awgn"),
     "sentences, audit": lambda: ladder(
         "text-trec-audit", ("bleu4", "BLEU-4"), ("none", "arn", "keyed"), ".4f"
     ),
@@ -252,7 +268,7 @@ def take(name, runs):
 
 
 def _rows(run):
-    if run.name == "frontier.json":
+    if run.name in ("frontier.json", "region.json"):
         return json.loads(run.read_text())["points"]
     if (run / "audit.json").exists():
         seed = json.loads((run.parent / "config.json").read_text())["config"]["seed"]
