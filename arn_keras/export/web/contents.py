@@ -130,7 +130,7 @@ def check(kind, air, models, overheard, sources, shown, *, snr_db, seed):
             sent = alice([sent, keys], training=False)
             cleaned = bob([air.at_bob(sent, drawn, snr_db), keys], training=False)
         else:
-            cleaned = heard.protection.clean(air.at_bob(sent, drawn, snr_db))
+            cleaned = heard.protection.clean(air.at_bob(sent, drawn, snr_db), csi=None)
         overheard_signal = air.at_eve(sent, drawn, snr_db)
         expected[name] = {
             **kind.figures(chosen, np.asarray(models.receiver(cleaned, training=False))),
