@@ -1,5 +1,7 @@
 """The scenario whose private label is the modulation, and what it asks of the rooms."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import ear
 from arn_keras.channel.unsynchronised import Unsynchronised
 from arn_keras.data.modulation import frames
+from arn_keras.errors import RunDirError
 from arn_keras.export import bundle
 from arn_keras.figures.curves import figure_3
 from arn_keras.link import constellation
@@ -157,6 +160,18 @@ def test_a_limit_leaves_a_frame_of_each_modulation(main, tmp_path, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert said[-1].endswith("--limit: expected at least 6, one of each modulation, got 5")
     assert not list(tmp_path.rglob("*.keras"))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [("options", "frames", 64.0), ("options", "synchronised", "no"), ("config", "seed", 0.5)],
+)
+def test_a_run_whose_numbers_are_not_whole_is_refused(run, tmp_path, place, name, value):
+    found = read_json(run / "config.json")
+    (found["config"]["options"] if place == "options" else found["config"])[name] = value
+    (tmp_path / "config.json").write_text(json.dumps(found))
+    with pytest.raises(RunDirError, match=f"{name}: expected .*, got {value!r}"):
+        SavedRun.read(tmp_path)
 
 
 def test_the_letters_figure_1_is_not_drawn_of_frames(tmp_path, capsys):

@@ -147,3 +147,10 @@ def test_the_expert_finds_the_timing_and_does_not_care_for_the_phase():
 def test_a_signal_that_is_no_frame_is_refused(shape, says):
     with pytest.raises(ConfigError, match=says):
         in_band_residual(keras.Input(shape))
+
+
+@pytest.mark.parametrize("build", [build_iq_eavesdropper, build_symbol_eavesdropper])
+@pytest.mark.parametrize("shape", [(129,), (64, 16)])
+def test_an_eavesdropper_of_samples_refuses_signals_without_pairs(build, shape):
+    with pytest.raises(ConfigError, match=r"expected interleaved I/Q signals \[2 n\], got"):
+        build(shape, 3)

@@ -11,7 +11,7 @@ from wiretaps import TINY
 from arn_keras.data.tokens import (
     PAD,
 )
-from arn_keras.errors import DataError, ModelError
+from arn_keras.errors import ConfigError, DataError, ModelError
 from arn_keras.eve.tokens import (
     build_sentence_reader,
     build_token_convolutional,
@@ -192,6 +192,12 @@ def test_eves_of_tokens_give_logits_and_are_saved_and_loaded(build, tmp_path):
     assert float(ops.min(eve(heard))) < 0  # no probabilities
     eve.save(tmp_path / "eve.keras")
     np.testing.assert_allclose(keras.saving.load_model(tmp_path / "eve.keras")(heard), eve(heard))
+
+
+@pytest.mark.parametrize("build", [build_token_convolutional, build_token_transformer])
+def test_a_signal_without_tokens_is_refused_by_eves_of_tokens(build):
+    with pytest.raises(ConfigError, match=r"expected signals \[tokens, d\].*got \[512\]"):
+        build((512,), 3)
 
 
 def test_a_link_of_sentences_is_saved_and_loaded(transmitter, tmp_path):

@@ -8,6 +8,7 @@ samples. Both can listen through the modem's band first: what an attack puts out
 import keras
 from keras import layers
 
+from arn_keras.errors import ConfigError
 from arn_keras.pair.in_band import in_band
 from arn_keras.pulse import SAMPLES_PER_SYMBOL, symbols_of
 
@@ -26,6 +27,9 @@ def build_iq_eavesdropper(
 
     Returns:
         Model from y_eve, [batch, 2 n], to logits, [batch, classes].
+
+    Raises:
+        ConfigError: for signals of another rank, or of one number more than pairs.
     """
     signal, features = _listen(signal_shape, low_pass, samples_per_symbol)
     for index, count in enumerate(filters, start=1):
@@ -71,6 +75,8 @@ def build_symbol_eavesdropper(
 
 
 def _listen(signal_shape, low_pass, samples_per_symbol):
+    if len(signal_shape) != 1 or signal_shape[0] % 2:
+        raise ConfigError(f"expected interleaved I/Q signals [2 n], got {list(signal_shape)}")
     signal = keras.Input(tuple(signal_shape), name="overheard")
     pairs = layers.Reshape((signal_shape[0] // 2, 2), name="pairs")(signal)
     return signal, in_band(pairs, samples_per_symbol) if low_pass else pairs

@@ -8,6 +8,7 @@ Neural Networks for Sentence Classification*, EMNLP 2014); the attentive ones ta
 import keras
 from keras import layers, ops
 
+from arn_keras.errors import ConfigError
 from arn_keras.link.attention import attended, embedded
 
 DROPOUT = 0.4
@@ -25,8 +26,11 @@ def build_token_convolutional(signal_shape, classes, filters=128, kernels=(1, 2,
 
     Returns:
         Model from y_eve, [batch, tokens, d], to logits, [batch, classes].
+
+    Raises:
+        ConfigError: for signals of another rank.
     """
-    signal = keras.Input(tuple(signal_shape), name="overheard")
+    signal = _overheard(signal_shape)
     features = layers.Dense(width, activation="relu", name="tokens")(signal)
     logits = layers.Dense(classes, name="logits")(_strongest(features, filters, kernels))
     return keras.Model(signal, logits, name="eavesdropper")
@@ -44,8 +48,11 @@ def build_token_transformer(signal_shape, classes, width=64, depth=2, heads=4):
 
     Returns:
         Model from y_eve, [batch, tokens, d], to logits, [batch, classes].
+
+    Raises:
+        ConfigError: for signals of another rank.
     """
-    signal = keras.Input(tuple(signal_shape), name="overheard")
+    signal = _overheard(signal_shape)
     features = embedded(signal, width)
     for index in range(1, depth + 1):
         features = attended(features, index, heads, dropout=DROPOUT)
@@ -94,6 +101,15 @@ def build_sentence_reader(length, classes, vocabulary, width=64, filters=96, ker
     features = layers.Dropout(DROPOUT, name="dropout_words")(features)
     logits = layers.Dense(classes, name="logits")(_strongest(features, filters, kernels))
     return keras.Model(sentence, logits, name="reader")
+
+
+def _overheard(signal_shape):
+    shape = tuple(signal_shape)
+    if len(shape) != 2:
+        raise ConfigError(
+            f"expected signals [tokens, d] for an eavesdropper of tokens, got {list(shape)}"
+        )
+    return keras.Input(shape, name="overheard")
 
 
 def _strongest(features, filters, kernels):

@@ -127,6 +127,16 @@ def _config(identity):
     given = {name: value for name, value in identity.items() if name != "options"}
     low, high = given["snr_db"]
     scenario = answer(SCENARIOS, given.get("scenario", Config.scenario))
+    for kind, values in ((Config, given), (scenario, identity.get("options", {}))):
+        _check_numbers(kind, values)
     return Config(
         **{**given, "snr_db": (low, high)}, problem=scenario(**identity.get("options", {}))
     )
+
+
+def _check_numbers(kind, values):
+    """Refuses what is no whole number, or no truth, where the default is one; `ConfigError`."""
+    for field in dataclasses.fields(kind):
+        value, wanted = values.get(field.name, field.default), type(field.default)
+        if wanted in (int, bool) and type(value) is not wanted:
+            raise ConfigError(f"{field.name}: expected {wanted.__name__}, got {value!r}")
