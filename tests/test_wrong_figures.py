@@ -121,7 +121,7 @@ def test_a_pair_does_not_train_the_eve_who_judges_it(models, signals):
     with pytest.raises(ConfigError, match="expected protection of weights of its own"):
         EavesdropperLink(eve, arn).compile("adam", LOGITS)
     purge = build_purge((8,), 3)
-    reader = keras.Model(purge.inputs, layers.Dense(3)(purge.get_layer("choice").output))
+    reader = keras.Model(purge.inputs[0], layers.Dense(3)(purge.get_layer("choice").output))
     with pytest.raises(ConfigError, match="expected receiver of weights of its own"):
         PurgeLink(purge, reader).compile()
     one = build_transmitter_arn((8,))
