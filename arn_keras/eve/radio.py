@@ -59,8 +59,8 @@ def build_symbol_eavesdropper(
     Raises:
         ConfigError: for frames that `pulse.symbols_of` refuses.
     """
-    symbols = symbols_of(signal_shape[0] // 2, samples_per_symbol)
     signal, features = _listen(signal_shape, low_pass, samples_per_symbol)
+    symbols = symbols_of(signal_shape[0] // 2, samples_per_symbol)
     features = layers.Reshape((symbols, 2 * samples_per_symbol), name="symbol_times")(features)
     features = layers.Conv1D(width, 3, padding="same", name="stem")(features)
     for index in range(1, depth + 1):
