@@ -1,3 +1,4 @@
+import contextlib
 import importlib.util
 import math
 import os
@@ -27,6 +28,15 @@ def _start(*options, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
+    )
+
+
+def _has_an_epoch(path, stage):
+    """Whether a checkpoint is there; walked, since a glob fails on a folder that goes meanwhile."""
+    return any(
+        pathlib.Path(folder).match(f"{stage}/checkpoint")
+        and any(name.startswith("epoch-") for name in files)
+        for folder, _, files in os.walk(path)
     )
 
 
@@ -78,17 +88,19 @@ def test_a_run_stopped_again_and_again_says_so_and_ends_with_the_rows_of_an_undi
     for awaited, blow in (("link", signal.SIGINT), ("white", signal.SIGKILL)):
         # Where the tests run in a shell's background, Ctrl-C is ignored, and children inherit that.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            process = _start(*SMALL, "--run-dir", str(path))
-        finally:
-            signal.signal(signal.SIGINT, before)
-        deadline = time.monotonic() + 200
-        while not list(path.rglob(f".partial.{awaited}/checkpoint/epoch-*")):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(blow)
-        _, err = process.communicate(timeout=60)
+        with contextlib.ExitStack() as stack:
+            try:
+                process = stack.enter_context(_start(*SMALL, "--run-dir", str(path)))
+            finally:
+                signal.signal(signal.SIGINT, before)
+            stack.callback(process.kill)
+            deadline = time.monotonic() + 200
+            while not _has_an_epoch(path, f".partial.{awaited}"):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(blow)
+            _, err = process.communicate(timeout=60)
         if blow is signal.SIGINT:
             assert process.returncode == 130
             assert err == "\ninterrupted; the same command goes on from here\n"
