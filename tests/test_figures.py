@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from arn_keras.figures.draw import draw_examples, fgsm_picture
 from arn_keras.machine.files import write_json
-from arn_keras.task.image import examples_picture
+from arn_keras.task.image import IMAGE
 
 PARTS = ("original", "perturbation", "sum")
 
@@ -21,7 +21,7 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
             case: {"mse": 0.01, "eve_accuracy": 0.5}
             for case in ("original", "transmitter_only", "paired")
         }
-        examples_picture(tmp_path / "picture.png", examples, rows, "title")
+        IMAGE.picture(tmp_path / "picture.png", examples, rows, "title")
         return matplotlib.image.imread(tmp_path / "picture.png")
 
     black, white = drawn(0.0), drawn(1.0)

@@ -77,21 +77,23 @@ def draw(path):
         name, examples = f"figure-1,{dataset},{seed}", read_arrays(saved)
         files += _both_formats(path, name, fgsm_picture, examples, f"{dataset}, {seed}")
     rows = list(read_rows(path).values())
-    measure = _task(path).measures[0] if rows else None
+    first, *more = _task(path).drawn if rows else (None,)
     of = collections.defaultdict(list)
     for row in rows:
         offset = row.get("eve_snr_offset_db", 0.0)
         placed = f" at {offset:+g} dB" if offset else ""
         of[row["dataset"], row["eve"] + placed].append(row)
     for dataset, eve in sorted(of):
-        files += _draw_rows(path, of[dataset, eve], measure, dataset, eve)
+        name = f"{dataset.replace('/', '-').replace(':', '-')},{eve.replace(' ', '-')}"
+        named = {name: first, **{f"{name},{measure.field}": measure for measure in more}}
+        for file, measure in named.items():
+            files += _draw_rows(path, of[dataset, eve], measure, file, dataset, eve)
     return files
 
 
-def _draw_rows(path, rows, measure, dataset, eve):
+def _draw_rows(path, rows, measure, name, dataset, eve):
     """Fig. 3 for each budget that has an axis of SNRs, Fig. 4 for each SNR that has one of PSRs."""
-    files, name = [], f"{dataset.replace('/', '-').replace(':', '-')},{eve.replace(' ', '-')}"
-    pairs = [row for row in rows if row["psr_db"] is not None]
+    files, pairs = [], [row for row in rows if row["psr_db"] is not None]
     how = measure, _chance(rows)
     for psr_db in sorted({row["psr_db"] for row in pairs}):
         at = [row for row in rows if row["psr_db"] in (None, psr_db)]

@@ -6,6 +6,7 @@ from typing import ClassVar
 from arn_keras.eve import CONVOLUTIONS, EVES
 from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, option
+from arn_keras.task.photograph import picture_task
 
 _SUBSTITUTES = tuple(f"convolutions_{width}_{depth}" for width, depth in CONVOLUTIONS)
 
@@ -42,6 +43,10 @@ class DeepJSCC(Scenario):
         """CIFAR-10, or another set of pictures by name."""
         name = "cifar10" if name == "auto" else name
         return super().dataset(name, data_dir, limit, folder)
+
+    def task(self, dataset):
+        """The picture, and how it looks."""
+        return picture_task(dataset.source_shape)
 
     def build_link(self, dataset):
         """The convolutional transmitter and receiver."""

@@ -10,6 +10,7 @@ import dataclasses
 from arn_keras.data import PREPROCESSING
 from arn_keras.errors import ConfigError, ModelError
 from arn_keras.scenario.scenario import Scenario, file_digest, option
+from arn_keras.task.photograph import picture_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Own(Scenario):
             return "label" if target.dtype.kind in "iu" and target.squeeze().ndim == 1 else "signal"
         shape = dataset.source_shape
         pictures = isinstance(shape, tuple) and len(shape) == 3 and shape[2] in (1, 3)
-        return "image" if pictures else "signal"
+        return picture_task(shape) if pictures else "signal"
 
     def check_link(self, models, dataset):
         """Refuses a receiver whose estimates are not of the target's kind; `ModelError`."""

@@ -2,6 +2,7 @@
 
 TASKS = {
     "image": "arn_keras.task.image:IMAGE",
+    "photograph": "arn_keras.task.photograph:PHOTOGRAPH",
     "signal": "arn_keras.task.signal:SIGNAL",
     "modem": "arn_keras.task.modem:MODEM",
     "label": "arn_keras.task.label:LABEL",

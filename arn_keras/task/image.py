@@ -32,54 +32,54 @@ class Image(Signal):
         """A new `PictureMeter`."""
         return PictureMeter()
 
+    def caption(self, row):
+        """What a picture's row of examples says of the case."""
+        return f"error {row['mse']:.4f}"
+
     def picture(self, path, examples, rows, title):
-        """Draws sources, what Bob sees of them, and what Eve says."""
-        examples_picture(path, examples, rows, title)
+        """Draws sources, what Bob sees with and without the modules, and what Eve says of each.
+
+        Args:
+            path: file to write, its ending decides the format.
+            examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or
+                each of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`,
+                `eve_<case>` [n] (Eve's label).
+            rows: {case: row}, over the whole test set.
+            title: above the picture.
+        """
+        import numpy as np
+        from matplotlib.figure import Figure
+
+        cases = {"source": "what Alice sends"}
+        cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
+        labels = examples["label"]
+        size = 1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(cases), len(labels), squeeze=False)
+        for row, (case, name) in enumerate(cases.items()):
+            images = examples["source" if case == "source" else f"bob_{case}"]
+            if case != "source":
+                row_of = rows[case]
+                name += f"\n({self.caption(row_of)})\n\nEve is right: {row_of['eve_accuracy']:.0%}"
+            for column, image in enumerate(images):
+                axis = axes[row, column]
+                axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
+                axis.set(xticks=[], yticks=[])
+                truth = int(labels[column])
+                if case == "source":
+                    axis.set_xlabel(f"label {truth}", color=GREY)
+                    continue
+                guess = int(examples[f"eve_{case}"][column])
+                text = f"Eve: {guess}, {'right' if guess == truth else 'wrong'}"
+                axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
+            axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
+        figure.suptitle(title, fontsize=11)
+        figure.savefig(path, dpi=150)
 
 
 def pixels(image):
     """A picture as Matplotlib takes it: without the channel where there is only one."""
     return image[..., 0] if image.shape[-1] == 1 else image
-
-
-def examples_picture(path, examples, rows, title):
-    """Draws sources, what Bob sees with and without the modules, and what Eve says of each.
-
-    Args:
-        path: file to write, its ending decides the format.
-        examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or each
-            of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`, `eve_<case>`
-            [n] (Eve's label).
-        rows: {case: row}, over the whole test set.
-        title: above the picture.
-    """
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    cases = {"source": "what Alice sends"}
-    cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
-    labels = examples["label"]
-    figure = Figure(figsize=(1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5), layout="constrained")
-    axes = figure.subplots(len(cases), len(labels), squeeze=False)
-    for row, (case, name) in enumerate(cases.items()):
-        images = examples["source" if case == "source" else f"bob_{case}"]
-        if case != "source":
-            row_of = rows[case]
-            name += f"\n(error {row_of['mse']:.4f})\n\nEve is right: {row_of['eve_accuracy']:.0%}"
-        for column, image in enumerate(images):
-            axis = axes[row, column]
-            axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            truth = int(labels[column])
-            if case == "source":
-                axis.set_xlabel(f"label {truth}", color=GREY)
-                continue
-            guess = int(examples[f"eve_{case}"][column])
-            text = f"Eve: {guess}, {'right' if guess == truth else 'wrong'}"
-            axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
-        axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
-    figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=150)
 
 
 IMAGE = Image()

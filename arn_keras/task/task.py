@@ -49,6 +49,11 @@ class Task(abc.ABC):
     task_weight = 1.0
 
     @property
+    def drawn(self):
+        """Of the measures, those that figures are drawn of: the first."""
+        return self.measures[:1]
+
+    @property
     def parity_measure(self):
         """Of the measures, the one that an exported module is held to: the first."""
         return self.measures[0]

@@ -11,4 +11,5 @@ KINDS = {
     "similarity": "arn_keras.export.web.sentences:SENTENCES",
     "modem": "arn_keras.export.web.frames:FRAMES",
     "image": "arn_keras.export.web.pictures:PICTURES",
+    "photograph": "arn_keras.export.web.pictures:PICTURES",
 }

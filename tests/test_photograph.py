@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from arn_keras.task.photograph import PHOTOGRAPH, picture_task
+
+
+def _fields(target, estimate):
+    meter = PHOTOGRAPH.meter()
+    for part in (slice(0, 1), slice(1, None)):  # any cut into batches
+        meter.add(target[part], estimate[part])
+    return meter.fields(len(target))
+
+
+def test_flat_pictures_have_the_similarity_of_their_brightness_alone():
+    """SSIM = (2ab + c1) / (a^2 + b^2 + c1) where nothing varies, MS-SSIM at its last scale."""
+    target = np.full((3, 32, 32, 3), 0.5, "float32")
+    found = _fields(target, np.full_like(target, 0.6))
+    brightness = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
+    assert found["ssim"] == pytest.approx(brightness, abs=5e-4)  # float32
+    second = 0.2856 / (0.0448 + 0.2856)  # of the two scales that fit 32 pixels
+    assert found["ms_ssim"] == pytest.approx(brightness**second, abs=5e-4)
+    assert found["psnr_db"] == pytest.approx(20, abs=1e-4)
+
+
+def test_a_window_sees_mean_variance_and_covariance():
+    """One place of an 11x11 window, by the definition of 2004 with its Gaussian of 1.5."""
+    rng = np.random.default_rng(0)
+    target = rng.uniform(size=(1, 11, 11, 1))
+    estimate = np.clip(target + rng.normal(scale=0.2, size=target.shape), 0, 1)
+    places = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+    weights = np.outer(places, places) / np.outer(places, places).sum()
+    x, y = target[0, ..., 0], estimate[0, ..., 0]
+    mean_x, mean_y = (weights * x).sum(), (weights * y).sum()
+    var_x, var_y = (weights * (x - mean_x) ** 2).sum(), (weights * (y - mean_y) ** 2).sum()
+    both = (weights * (x - mean_x) * (y - mean_y)).sum()
+    expected = (2 * mean_x * mean_y + 0.01**2) * (2 * both + 0.03**2)
+    expected /= (mean_x**2 + mean_y**2 + 0.01**2) * (var_x + var_y + 0.03**2)
+    found = _fields(target, estimate)
+    assert found["ssim"] == pytest.approx(expected, abs=1e-4)
+    assert found["ms_ssim"] == pytest.approx(expected, abs=1e-4)  # one scale fits
+
+
+def test_the_mean_of_the_psnrs_is_not_the_psnr_of_the_mean():
+    target = np.zeros((2, 16, 16, 3), "float32")
+    estimate = np.stack([np.full_like(target[0], 0.1), np.full_like(target[0], 0.01)])
+    found = _fields(target, estimate)
+    assert found["mean_psnr_db"] == pytest.approx(30, abs=1e-3)
+    assert found["psnr_db"] == pytest.approx(-10 * np.log10((0.01 + 0.0001) / 2), abs=1e-3)
+    perfect = _fields(target, target)
+    assert (perfect["mean_psnr_db"], perfect["ssim"], perfect["ms_ssim"]) == (100, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "task"),
+    [((32, 32, 3), "photograph"), ((11, 28, 1), "photograph"), ((8, 8, 1), "image")],
+)
+def test_pictures_smaller_than_the_window_have_no_such_measure(shape, task):
+    assert picture_task(shape) == task
