@@ -203,6 +203,13 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, ca
         (["--channel", "rayleigh", "--pilots", "8"], "expected csi='pilots' beside pilots"),
         (["--csi", "none"], "expected options of the awgn channel, got --csi"),
         (["--eve-snr-offset-db", "inf"], "--eve-snr-offset-db: expected a finite number of dB"),
+        (["--block-width", "9000"], "expected a dense block of at most 20,000,000 parameters"),
+        (["--block", "transformer", "--block-width", "50"], "expected heads that divide the width"),
+        (["--scenario", "deepjscc", "--compression", "1/7"], "k/n that is a multiple of 1/16"),
+        (
+            ["--scenario", "deepjscc", "--compression", "1/8", "--block", "in_band"],
+            "I/Q signals [2 n]",
+        ),
     ],
 )
 def test_bad_input_gets_one_clear_line_and_status_2_and_writes_nothing(

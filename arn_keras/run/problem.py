@@ -197,9 +197,9 @@ class Problem:
         rivals = self.scenario.in_loss(privacy.knowledge, privacy.black_box)
         return [self.transmitter, self.receiver, *map(self.classifier, rivals)]
 
-    def modules(self):
-        """The two ARNs before their training, (transmitter module, receiver module)."""
-        config, shape = self.config, self.signal_shape
+    def modules(self, signal_shape=None):
+        """The two ARNs before their training, (alice, bob), for the link's signals or others."""
+        config, shape = self.config, signal_shape or self.signal_shape
         options = {"width": config.block_width, "depth": config.block_depth}
         options = {name: value for name, value in options.items() if value is not None}
         if config.block in (None, self.scenario.block):

@@ -71,6 +71,20 @@ def train(problem, stage, checkpoint_dir):
     return {"classifier": problem.train_classifier(stage, problem.signals, **how)}
 
 
+def check_untrained(problem):
+    """Builds link and ARNs and throws them away: what does not fit is refused before training.
+
+    Raises:
+        ConfigError: for a link that the data, or a block that the link's signals do not fit.
+        ModelError: for models that are given and cannot be used.
+    """
+    files = problem.scenario.given().get(LINK)
+    transmitter, _ = (
+        given.load(files).values() if files else problem.scenario.build_link(problem.dataset)
+    )
+    problem.modules(transmitter.output_shape[1:])
+
+
 def check(problem, stage, models):
     """Refuses models, which may be a stranger's, that the data or the link do not fit.
 
