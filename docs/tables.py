@@ -98,6 +98,30 @@ def full(name):
     return table([*heads, "Eve's confidence", "measured PSR dB"], lines)
 
 
+def pictures(names):
+    """Runs of pictures that are judged by their looks, one seed each: {heading: rows}."""
+    lines = []
+    for heading, name in names.items():
+        plain, *_ = rows = json.loads((ROWS / f"{name}.json").read_text())
+        for row in rows:
+            box = f", {row['knowledge']} box" if row["knowledge"] else ""
+            lines.append(
+                [
+                    heading,
+                    CASES[row["case"]] + box,
+                    f"{row['mse']:.6f}",
+                    f"{row['mse'] / plain['mse']:.3f}",
+                    *(f"{row[field]:.2f}" for field in ("psnr_db", "mean_psnr_db")),
+                    *(f"{row[field]:.4f}" for field in ("ssim", "ms_ssim")),
+                    f"{row['eve_accuracy']:.3f}",
+                    f"{row['measured_psr_db']:.2f}" if box else "-",
+                    f"{row['sent_power']:.3f}",
+                ]
+            )
+    heads = ["k/n", "", "Bob's MSE", "over original", "PSNR dB of it", "mean PSNR dB"]
+    return table([*heads, "SSIM", "MS-SSIM", "Eve", "measured PSR dB", "sent power"], lines)
+
+
 def sentences(name):
     """Each seed's quality and every eavesdropper of it, of runs of sentences."""
     lines = []

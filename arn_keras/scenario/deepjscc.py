@@ -1,13 +1,16 @@
 """Pictures over a convolutional DeepJSCC link, the field's own (arXiv:1809.01733); CIFAR-10."""
 
 import dataclasses
-from typing import ClassVar
+import math
+from typing import ClassVar, Literal
 
+from arn_keras.data.augmented import with_variants
 from arn_keras.eve import CONVOLUTIONS, EVES
 from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, option
 from arn_keras.task.photograph import picture_task
 
+COPIES = 3  # further ones of each training picture
 _SUBSTITUTES = tuple(f"convolutions_{width}_{depth}" for width, depth in CONVOLUTIONS)
 
 
@@ -38,11 +41,32 @@ class DeepJSCC(Scenario):
     larger = ("residual_wide", "patches", "wide")
 
     compression: str = option("1/6", "k/n, complex symbols a source value, for example 1/12")
+    augment: Literal["auto", "on", "off"] = option(
+        "auto",
+        "train on shifted and mirrored copies of each picture, too; auto: of CIFAR-10, whose "
+        "pictures are as good mirrored",
+    )
 
     def dataset(self, name, data_dir, limit, folder=None):
         """CIFAR-10, or another set of pictures by name."""
         name = "cifar10" if name == "auto" else name
-        return super().dataset(name, data_dir, limit, folder)
+        found = super().dataset(name, data_dir, limit, folder)
+        if not self._augments(name):
+            return found
+        note = f"each training picture is there {1 + COPIES} times, shifted and mirrored: --augment"
+        train = with_variants(found.train, COPIES)
+        return dataclasses.replace(found, train=train, notes=(*found.notes, note))
+
+    def _augments(self, name):
+        return self.augment == "on" or (self.augment == "auto" and name == "cifar10")
+
+    def defaults_for(self, dataset):
+        """Half the epochs of more pictures: `Config.resolve` has already doubled those of few."""
+        found = super().defaults_for(dataset)
+        if not self._augments(dataset):
+            return found
+        halved = ("epochs", "link_epochs", "eve_epochs")
+        return {**found, **{name: math.ceil(found[name] / 2) for name in halved}}
 
     def task(self, dataset):
         """The picture, and how it looks."""
