@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 
+import epochs
 import numpy as np
 from turns import compare, parser, ratio, serve, write
 
@@ -56,8 +57,6 @@ def ours(stage, batch):
     from arn_keras.backend import load_tensorflow
 
     load_tensorflow(split_layers=True)
-    import keras
-
     from arn_keras import SecureLink, SemanticLink, unit_interval
     from arn_keras.training.algorithm_1 import Schedule
     from arn_keras.training.transmit import transmit
@@ -75,30 +74,7 @@ def ours(stage, batch):
         link = SemanticLink(transmitter, receiver, preprocessing=unit_interval)
         schedule.compile(link, PICTURES, loss="mse")
 
-    class Clock(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.start = time.perf_counter()
-
-        def on_train_end(self, logs=None):
-            self.seconds = time.perf_counter() - self.start
-
-    clock, epochs = Clock(), itertools.count()
-
-    def epoch():
-        start = next(epochs)
-        link.fit(
-            x,
-            labels,
-            batch_size=batch,
-            drop_remainder=True,
-            initial_epoch=start,
-            epochs=start + 1,
-            callbacks=[clock],
-            verbose=0,
-        )
-        return (PICTURES - PICTURES % batch) / clock.seconds
-
-    return epoch
+    return epochs.of_keras(link, x, labels, PICTURES, batch, 1)
 
 
 def torch_stage(stage, batch, compiled, channels_last):
@@ -148,17 +124,7 @@ def torch_stage(stage, batch, compiled, channels_last):
     loss = arn_loss if stage == "arn" else base_loss
     if compiled:
         loss = torch.compile(loss)
-    whole = PICTURES - PICTURES % batch
-
-    def epoch():
-        start = time.perf_counter()
-        for rows in torch.randperm(PICTURES)[:whole].split(batch):
-            optimizer.zero_grad(set_to_none=True)
-            loss(rows).backward()
-            optimizer.step()
-        return whole / (time.perf_counter() - start)
-
-    return epoch
+    return epochs.of_torch(loss, optimizer, PICTURES, batch, 1)
 
 
 def convolutions(stage, batch):

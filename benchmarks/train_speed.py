@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 
+import epochs
 import numpy as np
 from turns import compare, parser, ratio, serve, write
 
@@ -45,8 +46,6 @@ def ours(stage, batch, threads):
     from arn_keras.backend import load_tensorflow
 
     load_tensorflow()
-    import keras
-
     from arn_keras import SecureLink, SemanticLink, unit_interval
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
@@ -66,30 +65,7 @@ def ours(stage, batch, threads):
         link = SemanticLink(*parts, preprocessing=unit_interval)
         schedule.compile(link, SOURCES, loss="mse")
 
-    class Clock(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.start = time.perf_counter()
-
-        def on_train_end(self, logs=None):
-            self.seconds = time.perf_counter() - self.start
-
-    clock, starts = Clock(), itertools.count(step=EPOCHS)
-
-    def epochs():
-        start = next(starts)
-        link.fit(
-            x,
-            labels,
-            batch_size=batch,
-            drop_remainder=True,
-            initial_epoch=start,
-            epochs=start + EPOCHS,
-            callbacks=[clock],
-            verbose=0,
-        )
-        return EPOCHS * (SOURCES - SOURCES % batch) / clock.seconds
-
-    return epochs
+    return epochs.of_keras(link, x, labels, SOURCES, batch, EPOCHS)
 
 
 def torch_stage(stage, batch, compiled):
@@ -143,20 +119,9 @@ def torch_stage(stage, batch, compiled):
         return (source - receiver(received)).square().mean()
 
     loss = arn_loss if stage == "arn" else base_loss
-    whole = SOURCES - SOURCES % batch
     if compiled:
         loss = torch.compile(loss)
-
-    def epochs():
-        start = time.perf_counter()
-        for _ in range(EPOCHS):
-            for rows in torch.randperm(SOURCES)[:whole].split(batch):
-                optimizer.zero_grad(set_to_none=True)
-                loss(rows).backward()
-                optimizer.step()
-        return EPOCHS * whole / (time.perf_counter() - start)
-
-    return epochs
+    return epochs.of_torch(loss, optimizer, SOURCES, batch, EPOCHS)
 
 
 def products(stage):
