@@ -45,8 +45,6 @@ RUNGS = {
 HEADS = {"none": "no protection"}
 EVES = ("frozen", "frozen_transformer", "frozen_dense")  # of sentences: the white box's, unseen
 
-PAIRS = ("white", "black", "ensemble")  # of a block
-
 
 def groups(name, fields=("case", "knowledge")):
     """Rows of `docs/rows/NAME.json`, {what these fields say: its rows, one a seed}."""
@@ -96,30 +94,6 @@ def full(name):
         )
     heads = ["case", "knowledge", "Bob's MSE", "over original", "PSNR dB", "Eve's accuracy"]
     return table([*heads, "Eve's confidence", "measured PSR dB"], lines)
-
-
-def pictures(names):
-    """Runs of pictures that are judged by their looks, one seed each: {heading: rows}."""
-    lines = []
-    for heading, name in names.items():
-        plain, *_ = rows = json.loads((ROWS / f"{name}.json").read_text())
-        for row in rows:
-            box = f", {row['knowledge']} box" if row["knowledge"] else ""
-            lines.append(
-                [
-                    heading,
-                    CASES[row["case"]] + box,
-                    f"{row['mse']:.6f}",
-                    f"{row['mse'] / plain['mse']:.3f}",
-                    *(f"{row[field]:.2f}" for field in ("psnr_db", "mean_psnr_db")),
-                    *(f"{row[field]:.4f}" for field in ("ssim", "ms_ssim")),
-                    f"{row['eve_accuracy']:.3f}",
-                    f"{row['measured_psr_db']:.2f}" if box else "-",
-                    f"{row['sent_power']:.3f}",
-                ]
-            )
-    heads = ["k/n", "", "Bob's MSE", "over original", "PSNR dB of it", "mean PSNR dB"]
-    return table([*heads, "SSIM", "MS-SSIM", "Eve", "measured PSR dB", "sent power"], lines)
 
 
 def sentences(name):
@@ -242,34 +216,6 @@ def region(name):
     return table(["", "Bob's MSE", "Eve", *(f"{offset:+g} dB" for offset in offsets)], lines)
 
 
-def blocks(name):
-    """Each block of a data set with equal parameters, and with equal multiply-adds."""
-    lines = []
-    for (equal, block), those in groups(name, ("equal", "block")).items():
-        of = {pair: [row for row in those if row["pair"] == pair] for pair in PAIRS}
-        white = of["white"][0]
-        of_bob = [f"{row['mse'] / row['plain_mse']:.3f}" for (row, *_) in of.values()]
-        unseen = mean(row["eve_accuracy"] for row in of["ensemble"])
-        lines.append(
-            [
-                equal,
-                f"{block}, {white['width']}",
-                f"{white['parameters']:,}",
-                f"{white['multiply_adds']:,}",
-                *(f"{100 * of[pair][0]['eve_accuracy']:.1f}" for pair in ("white", "black")),
-                f"{100 * unseen:.1f}",
-                ", ".join(of_bob),
-                ", ".join(f"{row['measured_psr_db']:.2f}" for (row, *_) in of.values()),
-                f"{white['seconds']:.0f}",
-                f"{white['latency_float32_us']:.0f}, {white['latency_int8_us']:.0f}",
-                f"{100 * (white['int8_mse'] - 1):+.1f} %",
-            ]
-        )
-    heads = ["equal", "block, width", "parameters", "multiply-adds", "Eve %, white", "black"]
-    bob = ["ensemble", "Bob's MSE, times the link's", "measured PSR dB", "training s"]
-    return table([*heads, *bob, "latency us, float32, int8", "int8, Bob's MSE"], lines)
-
-
 def _by_run(rows):
     found = {}
     for row in rows:
@@ -328,8 +274,6 @@ def _rows(run):
         seed = json.loads((run.parent / "config.json").read_text())["config"]["seed"]
         rows = json.loads((run / "audit.json").read_text())["rows"]
         return [{k: v for k, v in row.items() if k != "curve"} | {"run": seed} for row in rows]
-    if (run / "rows.json").exists():  # of benchmarks/blocks.py
-        return json.loads((run / "rows.json").read_text())
     if (run / "results.json").exists():
         return json.loads((run / "results.json").read_text())
     sys.path.insert(0, str(DOCS.parent))

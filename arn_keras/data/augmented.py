@@ -1,7 +1,6 @@
 """More training pictures out of those that are there: shifted, and mirrored left to right.
 
-As CIFAR's classifiers are trained since Krizhevsky (2012). An eavesdropper learns less by heart,
-and a pair that is trained against her fools her on pictures that neither has seen.
+As CIFAR's classifiers are trained since Krizhevsky (2012). An eavesdropper learns less by heart.
 """
 
 import dataclasses

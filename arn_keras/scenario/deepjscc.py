@@ -22,7 +22,7 @@ class DeepJSCC(Scenario):
     block = "conv"
     splits_layers = True
     # A hundredth of this link's error is 1.2e-5: the letter's w2 would not see it.
-    loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0), "odds": (15.0, 1500.0, 0.4)}
+    loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0), "odds": (20.0, 1000.0, 0.4)}
     ensemble_weights: ClassVar = loss_weights
     defaults: ClassVar = {
         "epochs": 8,
