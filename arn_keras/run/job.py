@@ -53,10 +53,11 @@ class Job:
         # Refuses what it cannot use before there is a directory.
         how = {"shards": SHARDS, "verbose": verbose, "say": say, "watch": self._watch}
         self.problem = Problem(config, dataset, self._models, **how)
+        identity = config.identity()  # reads what files there are
         if self._means.arns and not pathlib.Path(path, LINK).exists():
             stages.check_untrained(self.problem)
         with contextlib.ExitStack() as stack:  # what fails here leaves no directory locked
-            self.run = RunDirectory(path, config.identity(), versions(), notes=notes)
+            self.run = RunDirectory(path, identity, versions(), notes=notes)
             stack.enter_context(self.run)
             self._keep_data()
             for note in (*dataset.notes, *asked.notes(dataset.name)):
