@@ -84,6 +84,7 @@ def torch_stage(stage, batch, compiled, channels_last):
     load_tensorflow()
     import torch
     from torch_layers import Translated
+    from torch_stages import loss_and_optimizer
 
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -92,36 +93,13 @@ def torch_stage(stage, batch, compiled, channels_last):
     transmitter, receiver, eve, alice, bob = (
         Translated(model).to(memory_format=layout) for model in models()
     )
-    deviation, budget = 10 ** (-SNR_DB / 20), 10 ** (PSR_DB / 10)
-
-    if stage == "arn":
-        with torch.no_grad():
-            signals = torch.cat([transmitter(part / 255.0) for part in pictures.split(batch)])
-        for frozen in (receiver, eve.eval()):
-            frozen.requires_grad_(False)
-        trained = [*alice.parameters(), *bob.parameters()]
-    else:
-        trained = [*transmitter.parameters(), *receiver.parameters()]
-    optimizer = torch.optim.Adam(trained, RATE, fused=True)
-
-    def arn_loss(rows):
-        source, signal, label = pictures[rows] / 255.0, signals[rows], labels[rows]
-        sent = alice(signal)
-        received = sent + deviation * torch.randn_like(sent)
-        overheard = sent + deviation * torch.randn_like(sent)
-        estimate = receiver(bob(received))
-        power = torch.relu((sent - signal).square().mean((1, 2, 3)) - budget).mean()
-        task = (source - estimate).square().mean()
-        confidence = torch.softmax(eve(overheard), 1).gather(1, label[:, None]).mean()
-        return WEIGHTS[0] * power + WEIGHTS[1] * task + WEIGHTS[2] * confidence
-
-    def base_loss(rows):
-        source = pictures[rows] / 255.0
-        signal = transmitter(source)
-        received = signal + deviation * torch.randn_like(signal)
-        return (source - receiver(received)).square().mean()
-
-    loss = arn_loss if stage == "arn" else base_loss
+    trained = [alice, bob] if stage == "arn" else [transmitter, receiver]
+    for frozen in {transmitter, receiver, eve.eval(), alice, bob} - set(trained):
+        frozen.requires_grad_(False)
+    trained = [each for model in trained for each in model.parameters()]
+    how = {"snr_db": SNR_DB, "psr_db": PSR_DB, "weights": WEIGHTS, "rate": RATE}
+    ends = transmitter, receiver, eve, alice, bob
+    loss, optimizer = loss_and_optimizer(stage, pictures, labels, ends, trained, **how)
     if compiled:
         loss = torch.compile(loss)
     return epochs.of_torch(loss, optimizer, PICTURES, batch, 1)

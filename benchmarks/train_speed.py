@@ -72,6 +72,7 @@ def torch_stage(stage, batch, compiled):
     """The same epochs in PyTorch."""
     import torch
     from torch import nn
+    from torch_stages import loss_and_optimizer
 
     torch.manual_seed(0)
     images, labels = (torch.from_numpy(array) for array in data())
@@ -84,41 +85,22 @@ def torch_stage(stage, batch, compiled):
         return nn.Sequential(*layers[:-1], *([last] if last else []))
 
     transmitter, receiver = dense(*TRANSMITTER), dense(*RECEIVER, last=nn.Sigmoid())
-    deviation, budget = 10 ** (-SNR_DB / 20), 10 ** (PSR_DB / 10)
 
     def transmit(source):
         return nn.functional.normalize(transmitter(source), dim=1) * SYMBOLS**0.5
 
     if stage == "arn":
-        alice, bob, eve = dense(*ARN), dense(*ARN), dense(*EVE)
-        with torch.no_grad():
-            signals = torch.cat([transmit(part / 255.0) for part in images.split(1024)])
+        residual, bobs, eve = dense(*ARN), dense(*ARN), dense(*EVE)
         for frozen in (receiver, eve):
             frozen.requires_grad_(False)
-        trained = [*alice.parameters(), *bob.parameters()]
+        trained = [*residual.parameters(), *bobs.parameters()]
+        modules = (lambda signal: signal + residual(signal)), (lambda heard: heard - bobs(heard))
+        models = transmit, receiver, eve, *modules
     else:
         trained = [*transmitter.parameters(), *receiver.parameters()]
-    optimizer = torch.optim.Adam(trained, RATE, fused=True)
-
-    def arn_loss(rows):
-        source, signal, label = images[rows] / 255.0, signals[rows], labels[rows]
-        delta = alice(signal)
-        sent = signal + delta
-        received = sent + deviation * torch.randn_like(sent)
-        overheard = sent + deviation * torch.randn_like(sent)
-        estimate = receiver(received - bob(received))
-        power = torch.relu(delta.square().mean(1) - budget).mean()
-        task = (source - estimate).square().mean()
-        confidence = torch.softmax(eve(overheard), 1).gather(1, label[:, None]).mean()
-        return WEIGHTS[0] * power + WEIGHTS[1] * task + WEIGHTS[2] * confidence
-
-    def base_loss(rows):
-        source = images[rows] / 255.0
-        signal = transmit(source)
-        received = signal + deviation * torch.randn_like(signal)
-        return (source - receiver(received)).square().mean()
-
-    loss = arn_loss if stage == "arn" else base_loss
+        models = transmit, receiver, None, None, None
+    how = {"snr_db": SNR_DB, "psr_db": PSR_DB, "weights": WEIGHTS, "rate": RATE}
+    loss, optimizer = loss_and_optimizer(stage, images, labels, models, trained, **how)
     if compiled:
         loss = torch.compile(loss)
     return epochs.of_torch(loss, optimizer, SOURCES, batch, EPOCHS)
