@@ -1,7 +1,6 @@
 """The pages: tables from rows, every public name with what it takes, the README short."""
 
 import ast
-import importlib.util
 import inspect
 import pathlib
 import re
@@ -10,21 +9,15 @@ import pytest
 
 import arn_keras
 from arn_keras.run.config import Config
+from docs.tables import __main__ as tables
+from docs.tables import letter, rows, taken
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 
 
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", DOCS / "tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_table_of_a_page_is_what_its_rows_say(tables):
+def test_every_table_of_a_page_is_what_its_rows_say():
     told = [
         name
         for page in tables.PAGES
@@ -33,25 +26,25 @@ def test_every_table_of_a_page_is_what_its_rows_say(tables):
     assert sorted(told) == sorted(tables.TABLES)
     for page in tables.PAGES:
         assert page.read_text() == tables.written(page.read_text()), (
-            f"python docs/tables.py: {page}"
+            f"python -m docs.tables: {page}"
         )
 
 
-def test_a_table_is_means_and_deviations_of_its_rows(tables):
-    rows = tables.groups("letter-mnist")["paired", "white"]
-    mse = [row["mse"] for row in rows]
+def test_a_table_is_means_and_deviations_of_its_rows():
+    found = rows.groups("letter-mnist")["paired", "white"]
+    mse = [row["mse"] for row in found]
     middle = sum(mse) / 3
     deviation = (sum((each - middle) ** 2 for each in mse) / 2) ** 0.5
     (line,) = (
-        line for line in tables.full("letter-mnist").splitlines() if "both modules | white" in line
+        line for line in letter.full("letter-mnist").splitlines() if "both modules | white" in line
     )
     assert f"| {middle:.5f} ± {deviation:.5f} |" in line
-    assert sorted(row["seed"] for row in rows) == [0, 1, 2]
+    assert sorted(row["seed"] for row in found) == [0, 1, 2]
 
 
-def test_what_the_readme_says_of_the_digits_holds_for_every_seed_of_the_rows(tables):
-    rows = tables.groups("digits")
-    plain, pairs = rows["original", None], rows["paired", "white"]
+def test_what_the_readme_says_of_the_digits_holds_for_every_seed_of_the_rows():
+    found = rows.groups("digits")
+    plain, pairs = found["original", None], found["paired", "white"]
     assert [row["seed"] for row in pairs] == [0, 1, 2, 3, 4]
     for row, without in zip(pairs, plain, strict=True):
         assert without["eve_accuracy"] > 0.95
@@ -60,10 +53,11 @@ def test_what_the_readme_says_of_the_digits_holds_for_every_seed_of_the_rows(tab
         assert row["measured_psr_db"] <= row["psr_db"] == Config().resolve("digits", 1437).psr_db
 
 
-def test_rows_of_finished_runs_are_taken_as_they_are(tables, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROWS", tmp_path)
+def test_rows_of_finished_runs_are_taken_as_they_are(tmp_path, monkeypatch):
+    for module in (rows, taken):
+        monkeypatch.setattr(module, "ROWS", tmp_path)
     monkeypatch.setattr(tables, "PAGES", [tmp_path / "page.md"])
-    monkeypatch.setitem(tables.TABLES, "mine", lambda: tables.short("mine"))
+    monkeypatch.setitem(tables.TABLES, "mine", lambda: letter.short("mine"))
     (tmp_path / "page.md").write_text("a\n<!-- table: mine -->\nold\n<!-- end -->\nb\n")
     (tmp_path / "results.json").write_text(
         '[{"case": "original", "knowledge": null, "mse": 0.5, "eve_accuracy": 0.9}]'
