@@ -10,6 +10,20 @@ import pytest
 from arn_keras.backend import load_tensorflow
 
 load_tensorflow()
+
+import tensorflow as tf  # noqa: E402 - the line before says how it starts
+
+_iterator = tf.data.Dataset.__iter__
+
+
+def _untuned(dataset):
+    """Batches without the thread that tunes a pipeline: its end is waited for, 0.2 s each time."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return _iterator(dataset.with_options(options))
+
+
+tf.data.Dataset.__iter__ = _untuned
 gc.freeze()  # what is loaded now stays: no collection walks through it again
 gc.set_threshold(100_000, 20, 100)  # traces make many objects that stay: seldom looked at again
 

@@ -25,8 +25,8 @@ SMALL = [
     *("--dataset", "digits", "--limit", "100", "--epochs", "2", "--link-epochs", "2"),
     *("--eve-epochs", "1", "--case", "original", "paired"),
 ]
-GRID = [*SMALL, "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
-ROWS = 2 + 2 * 2 * 2  # the original link at two SNRs; knowledge x SNR x budget
+GRID = [*SMALL, "--knowledge", "black", "--snr-db", "0", "10", "--psr-db", "-10", "-5"]
+ROWS = 2 + 2 * 2  # the original link at two SNRs; SNR x budget
 
 
 def start(*options):

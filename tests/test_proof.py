@@ -1,6 +1,5 @@
 """What a bundle says of itself is measured, on real data, and refused where it is not met."""
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -17,16 +16,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 PRECISIONS = ("float32", "float16", "int8")
 
 
-def _real_data():
-    with contextlib.suppress(images.DataError):
-        return images.load("mnist", limit=2000)
-    return images.load("digits")
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run directory of real data, trained briefly."""
-    run, dataset = tmp_path_factory.mktemp("runs") / "run", _real_data()
+    run, dataset = tmp_path_factory.mktemp("runs") / "run", images.load("digits")
     trained_run(run, dataset)
     return run, dataset
 

@@ -15,7 +15,7 @@ def test_the_example_runs_as_it_stands_and_fools_an_eve_who_does_not_retrain(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(effort, "QUICK", TINY)
-    for rung in ("E5", "E7"):  # test_own_inputs and test_audit have them on a run
+    for rung in set(RUNGS) - {"E0", "E3"}:  # test_own_inputs and test_audit have them on a run
         monkeypatch.delitem(RUNGS, rung)
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}

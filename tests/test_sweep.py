@@ -1,4 +1,4 @@
-"""The sweep command, its workers and both engines, on a grid of nine small points."""
+"""The sweep command, its workers and both engines, on a grid of five small points."""
 
 import json
 import os
@@ -68,8 +68,8 @@ def test_one_base_serves_all_points_and_every_pair_is_kept(local):
     base = local / "digits" / "seed-0"
     stages = {folder.name for folder in base.iterdir()}
     assert stages == {"link", "eve", "substitute", "arn"}
-    assert len(list((base / "arn").iterdir())) == 8
-    assert len(list(base.rglob("transmitter.keras"))) == 9
+    assert len(list((base / "arn").iterdir())) == 4
+    assert len(list(base.rglob("transmitter.keras"))) == 5
     assert not list(local.rglob(".partial*"))
 
 
@@ -203,9 +203,9 @@ def test_the_plan_is_shown_with_its_cost_and_nothing_is_written(tmp_path, capsys
     path = tmp_path / "out"
     assert sweep.main([*GRID, "--jobs", "2", "--dry-run", "--out", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("3 shared stages and 8 pairs to train, 10 rows to measure (0 are")
+    assert lines[-1].startswith("3 shared stages and 4 pairs to train, 6 rows to measure (0 are")
     assert "min on 2 workers" in lines[-1]
-    assert len(lines) == 3 + 8 + 1
+    assert len(lines) == 3 + 4 + 1
     assert not path.exists()
 
 
