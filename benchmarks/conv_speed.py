@@ -2,7 +2,7 @@
 
     python benchmarks/conv_speed.py [--json FILE] [--rounds N] [--threads N]
 
-The base stage and the ARN stage of `--scenario deepjscc` (32x32x3 pictures, k/n = 1/6, conv block,
+The base stage and the ARN stage of `--scenario deepjscc --block conv` (32x32x3 pictures, k/n = 1/6,
 residual eavesdropper) at its batch of 64 and at 256: same layers, optimiser, noise and data, one
 epoch of random pictures a turn, whole batches only. PyTorch runs eagerly and compiled, in its own
 and in the channels-last memory layout, the frozen transmitter's output computed once: as fast as it
@@ -41,7 +41,7 @@ def data():
 
 
 def models():
-    """Transmitter, receiver, Eve and the two ARNs as the scenario builds them."""
+    """Transmitter, receiver, Eve and the two ARNs as the scenario builds them, with conv blocks."""
     from arn_keras.eve.residual import build_residual_eavesdropper
     from arn_keras.link.deepjscc import build_receiver, build_transmitter
     from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from arn_keras.errors import ConfigError
-from arn_keras.export import micro
+from arn_keras.export import float_norms, micro
 from arn_keras.export.litert import convert_all, operators
 from arn_keras.pair import BLOCKS
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
@@ -122,12 +122,24 @@ def test_a_signal_is_cut_into_at_most_64_tokens(shape, tokens):
 
 
 @pytest.mark.parametrize(
+    ("shape", "tokens"),
+    [((8, 8, 16), 16), ((16, 16, 16), 16), ((7, 7, 4), 49), ((12, 8, 2), 24), ((5,), 5)],
+)
+def test_a_signal_is_cut_into_about_as_many_tokens_as_are_asked_for(shape, tokens):
+    from arn_keras.pair import transformer
+
+    found, _ = transformer.cut(keras.Input(shape), tokens=16)
+    assert found.shape[1:] == (tokens, math.prod(shape) // tokens)
+
+
+@pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
         ((1_000_000,), {}, r"at most 20,000,000 parameters, got 513,066,048 .* the conv or the"),
         ((2, 2, 2, 2), {"block": "conv"}, r"\[k\], \[tokens, d\] or \[h, w, c\].*\[2, 2, 2, 2\]"),
         ((2, 2, 2, 2), {"block": "transformer"}, r"or \[h, w, c\].*got \[2, 2, 2, 2\]"),
         ((12,), {"block": "transformer", "patch": 5}, r"a patch that divides \[12\], got 5"),
+        ((12,), {"block": "transformer", "tokens": 0}, "at least 1 token, got 0"),
         ((12,), {"block": "transformer", "heads": 5}, "heads that divide the width 48, got 5"),
         ((12,), {"block": "conv", "hidden": (3,)}, r"\(width, depth, kernel\), got hidden"),
         (
@@ -158,9 +170,17 @@ def test_a_module_of_any_block_is_made_anew_from_itself_by_its_seed():
             assert not one.any() or not np.array_equal(one, three) or one.min() == one.max()
 
 
-@pytest.mark.parametrize(("block", "shape"), CASES)
-def test_every_block_is_builtin_operators_and_says_the_same_everywhere(block, shape, tmp_path):
-    arn = build_transmitter_arn(shape, block=block, **SMALL[block])
+@pytest.mark.parametrize(
+    ("block", "shape", "options"),
+    [
+        *((block, shape, {}) for block, shape in CASES),
+        ("transformer", (4, 8, 2), {"tokens": 8}),
+    ],
+)
+def test_every_block_is_builtin_operators_and_says_the_same_everywhere(
+    block, shape, options, tmp_path
+):
+    arn = build_transmitter_arn(shape, block=block, **SMALL[block], **options)
     arn.save(tmp_path / "arn.keras")
     arn = keras.saving.load_model(tmp_path / "arn.keras", custom_objects={})
     signals = _signals(shape, 64)
@@ -174,3 +194,22 @@ def test_every_block_is_builtin_operators_and_says_the_same_everywhere(block, sh
     answers, arena = micro.run(files["int8"], signals[:4])
     assert arena > signals[0].size
     assert np.abs(answers - expected[:4]).max() < 0.2
+
+
+def test_in_int8_small_tokens_beside_a_large_one_are_normalised_as_in_floats(monkeypatch):
+    arn = build_transmitter_arn((16, 8), block="transformer", **SMALL["transformer"])
+    kernel, places = arn.get_layer("embedded").get_weights()
+    places[3] *= 40 * np.sqrt(np.mean(np.square(kernel))) / np.abs(places).mean()
+    arn.get_layer("embedded").set_weights([kernel, places])
+    layer = arn.get_layer("residual")
+    layer.set_weights([5 * weight for weight in layer.get_weights()])
+    signals = _signals((16, 8), 64)
+    added = np.asarray(arn(signals)) - signals
+
+    def error():
+        found = _run(convert_all(arn, ["int8"], signals)["int8"], signals) - signals
+        return np.mean((found - added)[:, 4:] ** 2) / np.mean(added[:, 4:] ** 2)
+
+    with_floats = error()
+    monkeypatch.setattr(float_norms, "operations", lambda module, graph: [])
+    assert with_floats < 0.03 < 0.1 < error()

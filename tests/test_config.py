@@ -136,7 +136,7 @@ def test_deepjscc_takes_as_many_steps_over_four_times_the_pictures():
     for name, augment, sources in (("cifar10", "auto", 200_000), ("cifar10", "off", 50_000)):
         config = Config(scenario="deepjscc", problem=build(augment=augment))
         found = config.resolve(name, sources)
-        assert found.epochs * sources == 800_000
+        assert found.epochs * sources == 600_000
         assert found.batch_size == 64
     plain = Config(scenario="deepjscc", problem=build()).resolve("mnist", 60_000)
-    assert (plain.epochs, plain.link_epochs, plain.eve_epochs) == (8, 9, 8)
+    assert (plain.epochs, plain.link_epochs, plain.eve_epochs) == (6, 9, 8)

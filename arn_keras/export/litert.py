@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from arn_keras.backend import quiet_stderr
 from arn_keras.errors import ExportError
-from arn_keras.export import PRECISIONS
+from arn_keras.export import PRECISIONS, float_norms
 from arn_keras.rooms import answer
 
 _NAMES = {
@@ -69,7 +69,7 @@ def convert_all(module, precisions, calibration=None):
         tf.TensorSpec((1, *each.shape[1:]), each.dtype, name=each.name) for each in module.inputs
     ]
     function = tf.function(serve, input_signature=ends, autograph=False).get_concrete_function()
-    files = {}
+    files, norms = {}, float_norms.operations(module, function.graph)
     for name, precision in chosen.items():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
         converter.experimental_lower_to_saved_model = False
@@ -78,7 +78,7 @@ def convert_all(module, precisions, calibration=None):
             precision.prepare(converter)
         if precision.integer:
             converter.representative_dataset = _signals(arrays, ends)
-        model = _converted(converter, module.name)
+        model = _converted(converter, module.name, norms if precision.integer else [])
         files[name] = _with_signature(model, names, outputs)
         foreign = [name for name in operators(model) if name not in _NAMES.values()]
         if foreign:
@@ -155,12 +155,12 @@ def _signals(calibration, ends):
     return lambda: map(list, zip(*arrays, strict=True))
 
 
-def _converted(converter, name):
+def _converted(converter, name, floats):
     with quiet_stderr(), warnings.catch_warnings():
         # Of an older way to quantise; here the ranges come from the calibration signals.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         try:
-            return converter.convert()
+            return float_norms.converted_but(converter, floats) if floats else converter.convert()
         except Exception as error:  # the converter's own errors share no base class
             message = str(error)
     foreign = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", message)))

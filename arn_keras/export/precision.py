@@ -17,8 +17,9 @@ class Precision:
             relative.
         eve_accuracy: change allowed of Eve's accuracy, absolute.
         difference: largest absolute difference allowed of a signal.
-        integer: whether its arithmetic is in integers: ranges are taken from calibration signals,
-            another processor may round by up to two steps, and microcontrollers run it.
+        integer: whether its arithmetic is in integers, normalisations apart: ranges are taken from
+            calibration signals, another processor may round by up to two steps, and
+            microcontrollers run it.
         ends: type of its input and output. Floats stand beside keyed modules, and are exported
             unasked.
     """

@@ -15,12 +15,12 @@ from arn_keras.link.attention import attended, embedded
 from arn_keras.pair.arn import nearly_zero
 from arn_keras.pair.film import modulated
 
-#: Tokens that a signal is cut into, at most, where the patch is not given: the work of attention
-#: grows with the square of their number.
+#: Tokens that a signal is cut into, at most, where nothing is given: the work of attention grows
+#: with the square of their number.
 MOST_TOKENS = 64
 
 
-def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, told=None):
+def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, tokens=None, told=None):
     """F(y): patches as tokens, `depth` layers of attention and of two dense layers each, and back.
 
     Args:
@@ -28,7 +28,7 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, told=No
         width: features of a token.
         depth: layers.
         heads: attention heads of a layer; a divisor of the width.
-        patch: see `cut`.
+        patch, tokens: see `cut`.
         told: what scales and shifts the features behind each layer, `film.embedded`; None for
             nothing.
 
@@ -38,7 +38,7 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, told=No
     Raises:
         ConfigError: for signals of another rank, or a patch or heads that do not divide.
     """
-    tokens, patch = cut(signal, patch)
+    tokens, patch = cut(signal, patch, tokens)
     features = encode(tokens, width, depth, heads, told)
     residual = layers.Dense(tokens.shape[-1], kernel_initializer=nearly_zero(), name="residual")(
         features
@@ -46,13 +46,14 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, told=No
     return joined(residual, signal.shape[1:], patch)
 
 
-def cut(signal, patch=None):
+def cut(signal, patch=None, tokens=None):
     """A signal as tokens: its patches.
 
     Args:
         signal: symbolic, [batch, k], [batch, tokens, d] or [batch, h, w, c].
         patch: side of a square patch of [h, w]; of the others, how many neighbours share a token.
             By default the smallest that leaves at most `MOST_TOKENS` tokens.
+        tokens: how many there are to be about: the patch whose number is nearest, as a ratio.
 
     Returns:
         (tokens, [batch, count, values each]; the patch).
@@ -67,7 +68,9 @@ def cut(signal, patch=None):
             f"got {list(shape)}"
         )
     sides = shape[:-1] or shape
-    patch = _smallest_patch(sides) if patch is None else patch
+    if tokens is not None and tokens < 1:
+        raise ConfigError(f"expected at least 1 token, got {tokens}")
+    patch = _patch_of(sides, tokens) if patch is None else patch
     if patch < 1 or any(side % patch for side in sides):
         raise ConfigError(f"expected a patch that divides {list(sides)}, got {patch}")
     if len(shape) == 3 and patch > 1:
@@ -118,12 +121,18 @@ def pre_norm_layers(features, depth, heads, told=None):
     return layers.LayerNormalization(name="norm")(features)
 
 
-def _smallest_patch(sides):
-    """The smallest divisor of all sides that leaves at most `MOST_TOKENS` patches."""
+def _patch_of(sides, tokens):
+    """A divisor of all sides: of about so many patches, or the smallest of few enough."""
     common = math.gcd(*sides)
-    divisors = [each for each in range(1, common + 1) if common % each == 0]
-    few = [p for p in divisors if math.prod(side // p for side in sides) <= MOST_TOKENS]
-    return (few or divisors[-1:])[0]
+    counts = {
+        patch: math.prod(side // patch for side in sides)
+        for patch in range(1, common + 1)
+        if common % patch == 0
+    }
+    if tokens is not None:
+        return min(counts, key=lambda patch: abs(math.log(counts[patch] / tokens)))
+    few = [patch for patch, count in counts.items() if count <= MOST_TOKENS]
+    return (few or list(counts)[-1:])[0]
 
 
 def joined(tokens, shape, patch):
