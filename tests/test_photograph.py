@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,16 @@ def test_the_mean_of_the_psnrs_is_not_the_psnr_of_the_mean():
 )
 def test_pictures_smaller_than_the_window_have_no_such_measure(shape, task):
     assert picture_task(shape) == task
+
+
+def test_the_proof_of_a_bundle_measures_pictures_without_tensorflow(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    target = np.full((2, 32, 32, 3), 0.5, "float32")
+    with pytest.raises(ImportError):
+        PHOTOGRAPH.meter().add(target, target)
+    meter = PHOTOGRAPH.proof_meter()
+    meter.add(target, target + np.float32(0.1))
+    found = meter.fields(2)
+    compared = PHOTOGRAPH.measures[0], PHOTOGRAPH.parity_measure
+    assert {each.field for each in compared} <= found.keys()
+    assert found["mse"] == pytest.approx(0.01, rel=1e-4)

@@ -42,7 +42,7 @@ class Measurement:
 
     def quality(self, cleaned):
         """Bob's measures over all transmissions [draws, sources, ...], {field: value}."""
-        meter = self._task.meter()
+        meter = self._task.proof_meter()
         for draw in cleaned:
             for start in range(0, len(draw), CHUNK):
                 part = slice(start, start + CHUNK)

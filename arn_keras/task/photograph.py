@@ -68,6 +68,10 @@ class Photograph(Image):
         """A new `PhotographMeter`."""
         return PhotographMeter()
 
+    def proof_meter(self):
+        """A new `PictureMeter`: how a picture looks takes TensorFlow."""
+        return PictureMeter()
+
     def caption(self, row):
         """What a picture's row of examples says of the case."""
         return f"PSNR {row['psnr_db']:.1f} dB, SSIM {row['ssim']:.3f}"

@@ -85,3 +85,7 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def meter(self):
         """A new object with `add(target, estimate)`, for each batch, and `fields(sources)`."""
+
+    def proof_meter(self):
+        """The same for a bundle's proof, which has no TensorFlow: of what is compared there."""
+        return self.meter()
