@@ -20,7 +20,9 @@ from arn_keras.pair.film import modulated
 MOST_TOKENS = 64
 
 
-def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, tokens=None, told=None):
+def transformer_residual(
+    signal, width=48, depth=2, heads=4, patch=None, tokens=None, last_norm=True, told=None
+):
     """F(y): patches as tokens, `depth` layers of attention and of two dense layers each, and back.
 
     Args:
@@ -29,6 +31,8 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, tokens=
         depth: layers.
         heads: attention heads of a layer; a divisor of the width.
         patch, tokens: see `cut`.
+        last_norm: whether the last layer's features are normalised. Where they are, their size is
+            free, and in deep blocks a few grow so large that 8 bits lose the others.
         told: what scales and shifts the features behind each layer, `film.embedded`; None for
             nothing.
 
@@ -39,7 +43,7 @@ def transformer_residual(signal, width=48, depth=2, heads=4, patch=None, tokens=
         ConfigError: for signals of another rank, or a patch or heads that do not divide.
     """
     tokens, patch = cut(signal, patch, tokens)
-    features = encode(tokens, width, depth, heads, told)
+    features = encode(tokens, width, depth, heads, told, last_norm)
     residual = layers.Dense(tokens.shape[-1], kernel_initializer=nearly_zero(), name="residual")(
         features
     )
@@ -83,15 +87,15 @@ def cut(signal, patch=None, tokens=None):
     return layers.Reshape((count, math.prod(shape) // count), name="tokens")(signal), patch
 
 
-def encode(tokens, width, depth, heads, told=None):
-    """Tokens embedded with learnt positions, through pre-norm layers, normalised.
+def encode(tokens, width, depth, heads, told=None, last_norm=True):
+    """Tokens embedded with learnt positions, through pre-norm layers.
 
     Args:
         tokens: symbolic, [batch, count, values each].
         width: features of a token.
         depth: layers of attention and of two dense layers.
         heads: attention heads of a layer.
-        told: as of `transformer_residual`.
+        told, last_norm: as of `transformer_residual`.
 
     Returns:
         [batch, count, width].
@@ -101,24 +105,24 @@ def encode(tokens, width, depth, heads, told=None):
     """
     if width % heads:
         raise ConfigError(f"expected heads that divide the width {width}, got {heads}")
-    return pre_norm_layers(embedded(tokens, width), depth, heads, told)
+    return pre_norm_layers(embedded(tokens, width), depth, heads, told, last_norm)
 
 
-def pre_norm_layers(features, depth, heads, told=None):
+def pre_norm_layers(features, depth, heads, told=None, last_norm=True):
     """Layers of attention and of two dense layers each, normalised before each part and at the end.
 
     Args:
         features: of tokens, symbolic, [batch, count, width].
         depth: layers.
         heads: attention heads of a layer.
-        told: as of `transformer_residual`.
+        told, last_norm: as of `transformer_residual`.
 
     Returns:
         [batch, count, width].
     """
     for index in range(1, depth + 1):
         features = modulated(attended(features, index, heads), told, f"layer_{index}")
-    return layers.LayerNormalization(name="norm")(features)
+    return layers.LayerNormalization(name="norm")(features) if last_norm else features
 
 
 def _patch_of(sides, tokens):

@@ -20,7 +20,7 @@ class DeepJSCC(Scenario):
 
     about = "pictures over a convolutional DeepJSCC link"
     block = "transformer"  # sees the whole signal: convolutions leave Eve twice as much
-    block_options: ClassVar = {"width": 128, "depth": 3, "tokens": 16}
+    block_options: ClassVar = {"width": 128, "depth": 3, "tokens": 16, "last_norm": False}
     splits_layers = True
     # A hundredth of this link's error is 1.2e-5: the letter's w2 would not see it.
     loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0), "odds": (20.0, 700.0, 0.4)}
