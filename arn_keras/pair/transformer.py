@@ -109,7 +109,7 @@ def encode(tokens, width, depth, heads, told=None, last_norm=True):
 
 
 def pre_norm_layers(features, depth, heads, told=None, last_norm=True):
-    """Layers of attention and of two dense layers each, normalised before each part and at the end.
+    """Layers of attention and of two dense layers each, normalised before each part.
 
     Args:
         features: of tokens, symbolic, [batch, count, width].

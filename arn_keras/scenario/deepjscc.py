@@ -24,7 +24,8 @@ class DeepJSCC(Scenario):
     splits_layers = True
     # A hundredth of this link's error is 1.2e-5: the letter's w2 would not see it.
     loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0), "odds": (20.0, 700.0, 0.4)}
-    ensemble_weights: ClassVar = loss_weights
+    # Pictures share their budget there, which is the first term's unit.
+    ensemble_weights: ClassVar = {"confidence": (1.0, 200.0, 1.0), "odds": (3.0, 700.0, 0.4)}
     defaults: ClassVar = {
         "epochs": 6,
         "link_epochs": 9,
