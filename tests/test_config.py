@@ -75,6 +75,22 @@ def test_a_scenario_has_a_privacy_loss_of_its_own_and_the_letters_is_the_confide
         Config(privacy_loss="certainty")
 
 
+def test_a_run_says_which_block_it_is_of_where_that_is_not_the_letters():
+    """Another version's default is another configuration: a run never holds pairs of two kinds."""
+
+    def blocks(**asked):
+        found = Config(**asked).resolve("any", 60_000).identity()
+        return found["block"], found["block_width"], found["block_depth"]
+
+    assert blocks() == (None, None, None)
+    assert blocks(scenario="text") == ("transformer", None, None)
+    assert blocks(scenario="modulation") == ("in_band", None, None)
+    own = blocks(scenario="deepjscc")
+    assert own == blocks(scenario="deepjscc", block="transformer") == ("transformer", 128, 3)
+    assert blocks(scenario="deepjscc", block_width=64) == ("transformer", 64, 3)
+    assert blocks(scenario="deepjscc", block="conv") == ("conv", None, None)
+
+
 def test_a_pair_that_serves_a_range_has_twice_the_epochs():
     aware = Config(snr_aware=True, snr_db=(-5.0, 25.0))
     assert aware.resolve("mnist", 60_000).epochs == 2 * Config().resolve("mnist", 60_000).epochs

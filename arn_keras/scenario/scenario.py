@@ -130,6 +130,11 @@ class Scenario:
         letters = {"psr_db": LETTERS_PSR_DB, "privacy_loss": "confidence"}
         return {**letters, **self.defaults, **own}
 
+    def own_block(self):
+        """What a run says of `block` where it is not the letter's: {"block": name, **options}."""
+        letters = self.block == Scenario.block and not self.block_options
+        return {} if letters else {"block": self.block, **self.block_options}
+
     def dataset(self, name, data_dir, limit, folder=None):
         """The data, `data.dataset.Dataset`.
 
