@@ -180,17 +180,14 @@ class Config:
                 f"--devices: expected a divisor of the batch size {batch_size}, got {self.devices}"
             )
         more = min(3, math.ceil(60_000 / sources))
-        own = self.problem.own_block() if self.block in (None, self.problem.block) else {}
+        own = self.problem.own_block(self.block).items()
         return dataclasses.replace(
             self,
             dataset=dataset,
             batch_size=batch_size,
             psr_db=default["psr_db"] if self.psr_db is None else self.psr_db,
             privacy_loss=self.privacy_loss or default["privacy_loss"],
-            # A scenario's own may be another in a later version: a run keeps the one it began with.
-            block=self.block or own.get("block"),
-            block_width=self.block_width or own.get("width"),
-            block_depth=self.block_depth or own.get("depth"),
+            **{name: getattr(self, name) or value for name, value in own},
             epochs=self.epochs or default["epochs"] * more * (1 + self.snr_aware),
             link_epochs=self.link_epochs or default["link_epochs"] * more,
             eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
@@ -200,11 +197,7 @@ class Config:
         )
 
     def notes(self, dataset):
-        """Sentences for the user: what of the defaults that are used is a data set's own, and why.
-
-        Args:
-            dataset: its name.
-        """
+        """Sentences for the user: what of the defaults is this data set's own, and why."""
         own, why = self.problem.of_dataset.get(dataset, ({}, ""))
         return [why] if any(getattr(self, name) is None for name in own) else []
 

@@ -130,10 +130,18 @@ class Scenario:
         letters = {"psr_db": LETTERS_PSR_DB, "privacy_loss": "confidence"}
         return {**letters, **self.defaults, **own}
 
-    def own_block(self):
-        """What a run says of `block` where it is not the letter's: {"block": name, **options}."""
-        letters = self.block == Scenario.block and not self.block_options
-        return {} if letters else {"block": self.block, **self.block_options}
+    def own_block(self, asked):
+        """Fields of the configuration that name its own block, where that is not the letter's.
+
+        A run keeps the one that it began with, whatever a later version has.
+
+        Args:
+            asked: name of the block that is asked for: none of them if it is another; or None.
+        """
+        if asked not in (None, self.block) or self.block == Scenario.block:
+            return {}
+        sizes = {f"block_{name}": self.block_options.get(name) for name in ("width", "depth")}
+        return {"block": self.block, **sizes}
 
     def dataset(self, name, data_dir, limit, folder=None):
         """The data, `data.dataset.Dataset`.
