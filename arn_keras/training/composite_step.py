@@ -129,14 +129,13 @@ class CompositeStep(NoisyLink):
 
     def _report(self, terms, data):
         sources = ops.shape(keras.tree.flatten(data)[0])[0]
-        for name, value in terms.items():
-            self._means[name].update_state(value, sample_weight=sources)
-        return {name: mean.result() for name, mean in self._means.items()}
+        self._means.update_state(terms, sources)
+        return self._means.result()
 
     @property
     def metrics(self):
         """The running means of all terms, weighted by batch size."""
-        return list(self._means.values())
+        return [self._means]
 
 
 def inputs(x):

@@ -4,6 +4,8 @@ That of Keras is ten, each of which reads and writes the whole weight; on a proc
 tenth of a training step of networks as small as the ARNs.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -18,18 +20,31 @@ class FusedAdam(keras.optimizers.Adam):
     in the step, and epsilon is added after it, as in Keras.
     """
 
+    def apply(self, grads, trainable_variables=None):
+        """Moves the weights, which share what of the step is the same for all of them."""
+        self._of_step = functools.cache(self._scalars)
+        try:
+            return super().apply(grads, trainable_variables)
+        finally:
+            self._of_step = None  # tensors of this trace
+
+    def _scalars(self, dtype):
+        """The decays of both moments, and their powers of this step."""
+        step = tf.cast(self.iterations + 1, dtype)
+        decays = [tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2)]
+        return decays, [decay**step for decay in decays]
+
     def update_step(self, gradient, variable, learning_rate):
         """Moves one weight, with its two moments."""
         index = self._get_variable_index(variable)
         moments = self._momentums[index].value, self._velocities[index].value
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        decays = [tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2)]
+        decays, powers = self._of_step(variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=moments[0].handle,
             v=moments[1].handle,
-            beta1_power=decays[0] ** step,
-            beta2_power=decays[1] ** step,
+            beta1_power=powers[0],
+            beta2_power=powers[1],
             lr=tf.cast(learning_rate, variable.dtype),
             beta1=decays[0],
             beta2=decays[1],

@@ -21,6 +21,7 @@ from arn_keras.training.parts import (
     fresh_weights,
     signal_shape,
 )
+from arn_keras.training.running_mean import RunningMeans
 from arn_keras.training.seeded import seeded
 from arn_keras.training.transmit import refuse_other_signals, transmit
 
@@ -112,7 +113,7 @@ class SecureLink(CompositeStep):
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
         self.reach = None if reach is None else self._setting("reach", given.reach(reach))
         self.built = True  # every part is, and there is nothing else to build
-        self._means = {name: keras.metrics.Mean(name) for name in REPORTED}
+        self._means = RunningMeans(REPORTED)
 
     def trained(self) -> list[keras.Model]:
         """The two modules."""
