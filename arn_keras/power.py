@@ -22,6 +22,19 @@ LARGEST_DB = 300.0
 _NOTHING = 1e-12  # share of a source of which nothing is sent
 
 
+def level_fault(db, name="number of dB"):
+    """What is expected where a number is no level in dB, or None where it is one.
+
+    Args:
+        db: a number.
+        name: what it is called.
+    """
+    if not math.isfinite(db):
+        return f"a finite {name}"
+    limit = f"{LARGEST_DB:g}"
+    return None if abs(db) < LARGEST_DB else f"a {name} between -{limit} and {limit}"
+
+
 def db_to_ratio(db):
     """Power ratio of a level in dB, 10^(dB/10); number, array or tensor alike."""
     return 10.0 ** (db / 10.0)

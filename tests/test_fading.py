@@ -185,6 +185,7 @@ def test_a_link_over_fading_is_loaded_with_what_each_listener_knows(tmp_path):
     ("make", "message"),
     [
         (lambda: Rician(k_factor_db=math.nan), "finite k_factor_db, got nan"),
+        (lambda: Rician(k_factor_db=-400), "k_factor_db between -300 and 300, got -400"),
         (lambda: Rayleigh(snr_offset_db=math.inf), "finite snr_offset_db, got inf"),
         (lambda: Rayleigh(csi="pilots", pilots=-8), "pilots >= 1, got -8"),
         (lambda: Rayleigh(pilots=8), "csi='pilots' beside pilots"),

@@ -149,6 +149,14 @@ def test_a_budget_that_is_no_level_is_refused(models, sources, labels, level):
     assert given.level_db("psr_db", np.float32(-3)) == -3.0
 
 
+@pytest.mark.parametrize("level", [1e300, -300, (0.0, 400.0)])
+def test_a_level_whose_ratio_no_float_has_is_refused(models, sources, labels, level):
+    link = SecureLink(*models)
+    link.compile()
+    with pytest.raises(ConfigError, match="expected a snr_db between -300 and 300, got"):
+        link.fit(sources, labels, snr_db=level, verbose=0)
+
+
 def test_a_batch_smaller_than_its_shards_is_refused_with_one_line(models, sources, labels):
     link = SecureLink(*models)
     link.compile(shards=4, run_eagerly=True)

@@ -241,6 +241,7 @@ def test_a_worker_traces_its_step_once_for_all_points_of_a_kind(local, here, mon
         (["--seed"], "argument --seed: expected at least one argument"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
+        (["--snr-db", "1e300"], "--snr-db: expected a number of dB between -300 and 300, got"),
         (["--psr-db", "loud"], "argument --psr-db: invalid float value: 'loud'"),
         (["--psr-db=-inf"], "--psr-db: expected a finite number of dB"),
         (

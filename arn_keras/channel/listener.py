@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from arn_keras.errors import ConfigError, DataError
+from arn_keras.power import level_fault
 
 
 class Listener(keras.layers.Layer):
@@ -102,8 +103,9 @@ def refuse_not_finite(**levels):
         ConfigError: for the first, by its name.
     """
     for name, level in levels.items():
-        if not isinstance(level, numbers.Real) or not math.isfinite(level):
-            raise ConfigError(f"expected a finite {name}, got {level!r}")
+        fault = level_fault(level if isinstance(level, numbers.Real) else math.nan, name)
+        if fault:
+            raise ConfigError(f"expected {fault}, got {level!r}")
 
 
 def ear(channel, seed, name):

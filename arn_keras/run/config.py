@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from arn_keras.channel import CHANNELS
 from arn_keras.errors import ConfigError
 from arn_keras.pair import BLOCKS, PROTECTIONS, ROTATIONS
+from arn_keras.power import level_fault
 from arn_keras.rooms import answer
 from arn_keras.scenario import SCENARIOS
 from arn_keras.scenario.scenario import option
@@ -135,8 +136,8 @@ class Config:
         others = ("psr_db", "k_factor_db", "eve_snr_offset_db")
         levels = [(flag(name), getattr(self, name) or 0.0) for name in others]
         for name, value in (("--snr-db", low), ("--snr-db", high), *levels):
-            if not math.isfinite(value):
-                raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
+            if fault := level_fault(value):
+                raise ConfigError(f"{name}: expected {fault}, got {value}")
         if low > high:
             raise ConfigError(f"--snr-db: expected LO <= HI, got {low:g} {high:g}")
         if self.snr_aware and low == high:

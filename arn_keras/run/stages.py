@@ -6,6 +6,7 @@ a protection that trains modules of its own.
 
 import numpy as np
 
+from arn_keras.errors import ConfigError
 from arn_keras.rooms import answer
 from arn_keras.run import given
 from arn_keras.task import TASKS
@@ -82,7 +83,11 @@ def check_untrained(problem):
     transmitter, _ = (
         given.load(files).values() if files else problem.scenario.build_link(problem.dataset)
     )
-    problem.modules(transmitter.output_shape[1:])
+    try:
+        problem.modules(transmitter.output_shape[1:])
+    except ConfigError as error:
+        block = problem.config.block or problem.scenario.block
+        raise ConfigError(f"--block {block}: {error}") from None
 
 
 def check(problem, stage, models):

@@ -6,10 +6,10 @@ what is measured are one point; all points of a data set and seed share one base
 
 import dataclasses
 import itertools
-import math
 
 from arn_keras.errors import ConfigError
 from arn_keras.measure.sweep_rows import key
+from arn_keras.power import level_fault
 
 CASES = ("original", "transmitter_only", "paired", "random_noise", "fgsm")
 # The letter's axes; its Fig. 4 is at one SNR.
@@ -109,8 +109,8 @@ class Grid:
             ("--eve-snr-offset-db", self.eve_snr_offsets_db),
         ):
             for value in values:
-                if not math.isfinite(value):
-                    raise ConfigError(f"{name}: expected a finite number of dB, got {value}")
+                if fault := level_fault(value):
+                    raise ConfigError(f"{name}: expected {fault}, got {value}")
 
     def plan(self):
         """What to do: {point: [(case, eve, snr_db), ...]}, in a fixed order, nothing twice."""

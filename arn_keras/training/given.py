@@ -12,6 +12,7 @@ from keras import ops
 from arn_keras.channel.awgn import refuse_complex
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import shape_of
+from arn_keras.power import level_fault
 
 NOT_FINITE = "expected finite sources, signals, targets and weights, got NaN or infinity"
 
@@ -121,8 +122,9 @@ def level_db(name, level):
         found = float(level)
     except (TypeError, ValueError):
         found = np.nan
-    if not np.isfinite(found) or isinstance(level, bool):
-        raise ConfigError(f"expected a finite {name}, got {level}")
+    fault = level_fault(np.nan if isinstance(level, bool) else found, name)
+    if fault:
+        raise ConfigError(f"expected {fault}, got {level}")
     return found
 
 
@@ -143,6 +145,8 @@ def snr_range_db(snr_db):
         raise ConfigError(
             f"expected a finite snr_db, or (low, high) with low <= high, got {snr_db}"
         )
+    for value in values:
+        level_db("snr_db", value)
     return [values[0], values[-1]]
 
 

@@ -29,27 +29,23 @@ class FusedAdam(keras.optimizers.Adam):
             self._of_step = None  # tensors of this trace
 
     def _scalars(self, dtype):
-        """The decays of both moments, and their powers of this step."""
-        step = tf.cast(self.iterations + 1, dtype)
-        decays = [tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2)]
-        return decays, [decay**step for decay in decays]
+        """Of this step, as ResourceApplyAdam names them."""
+        step, rate = tf.cast(self.iterations + 1, dtype), tf.cast(self.learning_rate, dtype)
+        beta1, beta2 = (tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2))
+        powers = {"beta1_power": beta1**step, "beta2_power": beta2**step}
+        epsilon = tf.cast(self.epsilon, dtype)
+        return {"beta1": beta1, "beta2": beta2, "lr": rate, "epsilon": epsilon, **powers}
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one weight, with its two moments."""
         index = self._get_variable_index(variable)
         moments = self._momentums[index].value, self._velocities[index].value
-        decays, powers = self._of_step(variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=moments[0].handle,
             v=moments[1].handle,
-            beta1_power=powers[0],
-            beta2_power=powers[1],
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=decays[0],
-            beta2=decays[1],
-            epsilon=tf.cast(self.epsilon, variable.dtype),
             grad=tf.cast(gradient, variable.dtype),
+            **self._of_step(variable.dtype),
         )
 
 
