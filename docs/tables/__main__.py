@@ -2,7 +2,7 @@
 
     python -m docs.tables                                  # every table of every page
     python -m docs.tables --take letter-mnist RUN_DIR ...  # takes the rows of finished runs first
-    python -m docs.tables --take writers RUN_DIR/audit ... # or of audits, frontiers, regions
+    python -m docs.tables --take writers RUN_DIR/audit ... # or of audits, regions, bundles, ...
 
 A page says where a table stands, `<!-- table: NAME -->` to `<!-- end -->`; what is between is this
 file's. Rows are in `docs/rows`, one file a set of seeds, of runs, of a sweep or of audits. Left
@@ -14,7 +14,8 @@ import pathlib
 import re
 
 from docs.tables.audits import frontier, ladder, region
-from docs.tables.letter import full, short
+from docs.tables.exported import exported
+from docs.tables.letter import full, keyed, short
 from docs.tables.sentences import sentences
 from docs.tables.taken import take
 from docs.tables.told import told
@@ -25,6 +26,8 @@ TABLES = {
     "letter": lambda: short("letter-mnist"),
     "letter, full": lambda: full("letter-mnist"),
     "digits": lambda: full("digits"),
+    "keyed": lambda: keyed("keyed-mnist"),
+    "exported": lambda: exported("exported-mnist"),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
     "rayleigh": lambda: full("rayleigh-mnist"),

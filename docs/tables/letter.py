@@ -18,6 +18,19 @@ def short(name):
     return table(["case", "Bob's MSE", "Eve's accuracy", "measured PSR"], lines)
 
 
+def keyed(name):
+    """Every protection of one seed's runs, with and without Bob's module."""
+    lines = []
+    for (protection, case, knowledge), those in groups(
+        name, ("protection", "case", "knowledge")
+    ).items():
+        row = those[0]
+        shares = [f"{row['mse']:.5f}", f"{row['psnr_db']:.2f}", f"{row['eve_accuracy']:.3f}"]
+        box = f", {knowledge} box" if knowledge else ""
+        lines.append([protection + box, CASES[case], *shares, f"{row['sent_power']:.4f}"])
+    return table(["protection", "", "Bob's MSE", "PSNR dB", "Eve's accuracy", "sent power"], lines)
+
+
 def full(name):
     """Mean and sample deviation over the seeds, and each seed where it is asked about."""
     lines, rows = [], groups(name)

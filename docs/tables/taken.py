@@ -14,6 +14,8 @@ def take(name, runs):
 def _rows(run):
     if run.name in ("frontier.json", "region.json"):
         return json.loads(run.read_text())["points"]
+    if (run / "manifest.json").exists():
+        return _precisions(json.loads((run / "manifest.json").read_text()))
     if (run / "audit.json").exists():
         seed = json.loads((run.parent / "config.json").read_text())["config"]["seed"]
         rows = json.loads((run / "audit.json").read_text())["rows"]
@@ -23,3 +25,13 @@ def _rows(run):
     from arn_keras.measure.sweep_rows import read_rows
 
     return list(read_rows(run).values())
+
+
+def _precisions(bundle):
+    """A bundle's rows, for those that have one precision at both ends."""
+    modules = bundle["modules"]
+    return [
+        {"seed": bundle["seed"], **row, "bytes": [modules[end][kind]["bytes"] for end in modules]}
+        for row in bundle["parity"]
+        if (kind := row["transmitter"]) == row["receiver"]
+    ]
