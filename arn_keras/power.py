@@ -17,7 +17,7 @@ place whose d reals are all exactly 0 is not sent, and counts in no mean: a sent
 
 import math
 
-#: Levels are below: single precision has their ratios.
+#: Levels are up to it: single precision has their ratios.
 LARGEST_DB = 300.0
 _NOTHING = 1e-12  # share of a source of which nothing is sent
 
@@ -29,10 +29,10 @@ def level_fault(db, name="number of dB"):
         db: a number.
         name: what it is called.
     """
-    if not math.isfinite(db):
+    if db != db or abs(db) == math.inf or type(db).__name__ == "bool":  # Python's and NumPy's
         return f"a finite {name}"
     limit = f"{LARGEST_DB:g}"
-    return None if abs(db) < LARGEST_DB else f"a {name} between -{limit} and {limit}"
+    return None if abs(db) <= LARGEST_DB else f"a {name} between -{limit} and {limit}"
 
 
 def db_to_ratio(db):

@@ -182,7 +182,7 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, ca
         (["--snr-db", "nan"], "--snr-db: expected a finite number of dB, got nan"),
         (["--snr-db", "inf"], "--snr-db: expected a finite number of dB"),
         (["--snr-db", "1e300"], "--snr-db: expected a number of dB between -300 and 300"),
-        (["--psr-db", "-300"], "--psr-db: expected a number of dB between -300 and 300"),
+        (["--psr-db", "-301"], "--psr-db: expected a number of dB between -300 and 300"),
         (["--snr-db", "loud"], "argument --snr-db: invalid float value: 'loud'"),
         (["--snr-db", "20", "0"], "--snr-db: expected LO <= HI, got 20 0"),
         (["--snr-db", "0", "1", "2"], "--snr-db: expected one or two values, got 3"),
@@ -205,6 +205,7 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, ca
         (["--channel", "rayleigh", "--pilots", "8"], "expected csi='pilots' beside pilots"),
         (["--csi", "none"], "expected options of the awgn channel, got --csi"),
         (["--eve-snr-offset-db", "inf"], "--eve-snr-offset-db: expected a finite number of dB"),
+        (["--snr-db=-200", "--eve-snr-offset-db=-200"], "--snr-db at Eve's: expected a number of"),
         (
             ["--block-width", "9000"],
             "--block dense: expected a dense block of at most 20,000,000",

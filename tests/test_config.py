@@ -89,6 +89,7 @@ def test_a_run_says_which_block_it_is_of_where_that_is_not_the_letters():
     assert own == blocks(scenario="deepjscc", block="transformer") == ("transformer", 128, 3)
     assert blocks(scenario="deepjscc", block_width=64) == ("transformer", 64, 3)
     assert blocks(scenario="deepjscc", block="conv") == ("conv", None, None)
+    assert blocks(scenario="deepjscc", protection="keyed") == (None, None, None)  # has no pair
 
 
 def test_a_pair_that_serves_a_range_has_twice_the_epochs():

@@ -140,7 +140,9 @@ def test_sizes_that_cannot_be_are_refused_by_name(models, sources, labels, name,
         call(**{name: size})
 
 
-@pytest.mark.parametrize("level", ["loud", [1.0, 2.0], float("nan"), float("-inf")])
+@pytest.mark.parametrize(
+    "level", ["loud", [1.0, 2.0], float("nan"), float("-inf"), True, np.True_, 10**400]
+)
 def test_a_budget_that_is_no_level_is_refused(models, sources, labels, level):
     link = SecureLink(*models)
     link.compile()
@@ -149,7 +151,7 @@ def test_a_budget_that_is_no_level_is_refused(models, sources, labels, level):
     assert given.level_db("psr_db", np.float32(-3)) == -3.0
 
 
-@pytest.mark.parametrize("level", [1e300, -300, (0.0, 400.0)])
+@pytest.mark.parametrize("level", [1e300, -301, (0.0, 400.0)])
 def test_a_level_whose_ratio_no_float_has_is_refused(models, sources, labels, level):
     link = SecureLink(*models)
     link.compile()

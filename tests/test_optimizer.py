@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from arn_keras.training.optimizer import FusedAdam
 
@@ -33,6 +34,22 @@ def test_it_is_adam_up_to_rounding(adam, options):
     ours = _states(_fitted(FusedAdam(**arguments), **options))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_it_has_what_keras_has_of_an_optimiser_of_its_kind():
+    """AMSGrad, one update by hand, and a rate of one's own for a weight."""
+
+    def moved(optimizer, scale):
+        variable = keras.Variable([1.0, -2.0])
+        optimizer.build([variable])
+        for gradient in ([1.0, -1.0], [0.1, 0.2]):
+            optimizer.update_step(tf.constant(gradient), variable, scale * 0.01)
+        return np.asarray(variable)
+
+    for options in ({}, {"amsgrad": True}):
+        ours = moved(FusedAdam(**options), 1.0)
+        np.testing.assert_allclose(ours, moved(keras.optimizers.Adam(**options), 1.0), rtol=1e-6)
+        np.testing.assert_array_equal(moved(FusedAdam(**options), 0.0), [1.0, -2.0])
 
 
 def test_it_is_saved_and_loaded_with_its_state(tmp_path):

@@ -227,6 +227,23 @@ def test_the_batch_size_is_no_part_of_what_is_measured(models, sources, labels):
         np.testing.assert_allclose([each[name] for each in found], found[0][name], rtol=1e-5)
 
 
+def test_what_is_measured_is_listed_in_the_order_of_its_names(models, sources, labels):
+    link = SecureLink(*models)
+    link.compile(run_eagerly=True)
+    named = link.evaluate(sources, labels, verbose=0, return_dict=True)
+    names = link.metrics_names
+    assert names[:3] == ["loss", "attack_power_loss", "task_loss"]
+    assert link.evaluate(sources, labels, verbose=0) == [named[name] for name in names]
+
+
+@pytest.mark.parametrize("term", ["privacy_loss", "power_loss"])
+def test_a_term_of_one_number_a_source_is_refused_by_name(models, sources, labels, term):
+    link = SecureLink(*models)
+    link.compile(run_eagerly=True, **{term: lambda first, second: first[:, 0]})
+    with pytest.raises(DataError, match=rf"expected a scalar from {term}, got \[32\]: take its"):
+        link.fit(sources, labels, verbose=0)
+
+
 def test_an_eve_is_measured_on_what_she_hears_not_on_what_bob_does(models, sources, labels):
     link = SecureLink(*models, eve_channel=Half())
     link.compile(run_eagerly=True)

@@ -7,6 +7,7 @@ import sys
 
 from arn_keras.arguments import exit_status
 from arn_keras.audit.conduct import trained
+from arn_keras.power import level_fault
 from arn_keras.run.config import SHARDS
 from arn_keras.run.saved import SavedRun
 
@@ -39,11 +40,11 @@ def parsed(parser, arguments, *, levels_db, weights):
     for name in (*levels_db, *weights):
         values = getattr(options, name)
         for value in values if isinstance(values, list) else [values]:
-            if math.isfinite(value) and (name in levels_db or value >= 0):
-                continue
-            wanted = "number of dB" if name in levels_db else "number >= 0"
-            flag = name.replace("_", "-")
-            parser.error(f"--{flag}: expected a finite {wanted}, got {value}")
+            level = name in levels_db
+            fault = level_fault(value) if level else "a finite number >= 0"
+            if fault and (level or not 0 <= value < math.inf):
+                flag = name.replace("_", "-")
+                parser.error(f"--{flag}: expected {fault}, got {value}")
     return options
 
 

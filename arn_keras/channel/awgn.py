@@ -17,7 +17,7 @@ from arn_keras.channel.listener import Listener
 from arn_keras.errors import DataError
 from arn_keras.power import noise_variance
 
-_in_xla = contextvars.ContextVar("in_xla", default=False)
+_in_xla = contextvars.ContextVar("in_xla", default=None)
 
 
 @contextlib.contextmanager
@@ -63,8 +63,11 @@ def draw_uniform(shape, dtype, seed_generator):
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
         seed = tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
-    # Outside XLA the choice is Philox, whose key is then made by one operation, not by seventy.
-    alg = "threefry" if _in_xla.get() else "auto_select"
+    in_xla = _in_xla.get()
+    # Left to TensorFlow outside XLA it is Philox, too, its key made by one operation and not by
+    # seventy; in XLA, as a function of the caller's may be, that one takes long.
+    plain = tf.executing_eagerly() if in_xla is None else not in_xla
+    alg = "threefry" if in_xla else "auto_select" if plain else "philox"
     return tf.random.stateless_uniform(shape, seed, dtype=dtype, alg=alg)
 
 

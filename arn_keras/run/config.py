@@ -135,6 +135,7 @@ class Config:
         low, high = self.snr_db
         others = ("psr_db", "k_factor_db", "eve_snr_offset_db")
         levels = [(flag(name), getattr(self, name) or 0.0) for name in others]
+        levels += [("--snr-db at Eve's", each + self.eve_snr_offset_db) for each in self.snr_db]
         for name, value in (("--snr-db", low), ("--snr-db", high), *levels):
             if fault := level_fault(value):
                 raise ConfigError(f"{name}: expected {fault}, got {value}")
@@ -181,14 +182,15 @@ class Config:
                 f"--devices: expected a divisor of the batch size {batch_size}, got {self.devices}"
             )
         more = min(3, math.ceil(60_000 / sources))
-        own = self.problem.own_block(self.block).items()
+        means = answer(PROTECTIONS, self.protection)
+        own = self.problem.own_block(self.block) if means.arns else {}
         return dataclasses.replace(
             self,
             dataset=dataset,
             batch_size=batch_size,
             psr_db=default["psr_db"] if self.psr_db is None else self.psr_db,
             privacy_loss=self.privacy_loss or default["privacy_loss"],
-            **{name: getattr(self, name) or value for name, value in own},
+            **{name: getattr(self, name) or value for name, value in own.items()},
             epochs=self.epochs or default["epochs"] * more * (1 + self.snr_aware),
             link_epochs=self.link_epochs or default["link_epochs"] * more,
             eve_epochs=self.eve_epochs or default["eve_epochs"] * more,
@@ -247,8 +249,7 @@ class Config:
 
 def choices_of(field):
     """The values that an option may have, or nothing where any will do."""
-    room = field.metadata.get("room")
-    if room is not None:
+    if (room := field.metadata.get("room")) is not None:
         return ("auto",) * bool(field.metadata.get("auto")) + tuple(room)
     kinds = (field.type, *get_args(field.type))
     return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())

@@ -138,7 +138,8 @@ class Scenario:
         Args:
             asked: name of the block that is asked for: none of them if it is another; or None.
         """
-        if asked not in (None, self.block) or self.block == Scenario.block:
+        letters = self.block == Scenario.block and not self.block_options
+        if letters or asked not in (None, self.block):
             return {}
         sizes = {f"block_{name}": self.block_options.get(name) for name in ("width", "depth")}
         return {"block": self.block, **sizes}

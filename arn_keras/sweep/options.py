@@ -245,10 +245,10 @@ def plan_of(options, names):
 def identity(options):
     """What all rows of a directory have in common, whatever was asked for later."""
     fields = {name: getattr(options, name) for name in _SHARED if name not in _NOT_IDENTITY}
-    low, high = options.link_snr_db[0], options.link_snr_db[-1]
     fields["eve_snr_offset_db"] = options.home  # an axis now: it is no more than a name
-    found = {"sweep": True, "link_snr_db": [low, high], **fields}
+    found = {"sweep": True, "link_snr_db": [options.link_snr_db[i] for i in (0, -1)], **fields}
     if options.saved is None:
+        found |= {n: found[n] or v for n, v in options.problem.own_block(options.block).items()}
         return {**found, "options": options.problem.identity()}
     own = options.saved.identity.get("options", {})
     return {**found, "options": own, "link": options.saved.digest("link")}

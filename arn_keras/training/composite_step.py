@@ -93,6 +93,7 @@ class CompositeStep(NoisyLink):
         target = losses.fitted_target(self.task_loss, target, estimate)
         task = ops.mean(self.task_loss(target, estimate))
         privacy = _average([self.privacy_loss(each, y["label"]) for each in logits])
+        losses.refuse_no_scalar(power_loss=power, privacy_loss=privacy)
         weights = ops.cast(self.loss_weights, keras.config.floatx())
         hits = [keras.metrics.sparse_categorical_accuracy(y["label"], each) for each in logits]
         loss = weights[0] * power + weights[1] * task + weights[2] * privacy
@@ -129,13 +130,15 @@ class CompositeStep(NoisyLink):
 
     def _report(self, terms, data):
         sources = ops.shape(keras.tree.flatten(data)[0])[0]
-        self._means.update_state(terms, sources)
-        return self._means.result()
+        weight = ops.cast(sources, keras.config.floatx())
+        for name, value in terms.items():
+            self._means[name].update_state(value, weight)
+        return {name: mean.result() for name, mean in self._means.items()}
 
     @property
     def metrics(self):
         """The running means of all terms, weighted by batch size."""
-        return [self._means]
+        return list(self._means.values())
 
 
 def inputs(x):

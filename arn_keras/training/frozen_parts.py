@@ -12,7 +12,7 @@ from arn_keras.errors import ConfigError
 from arn_keras.training import arrays as whole
 from arn_keras.training.compiled import clear_errors, loadable_config
 from arn_keras.training.given import refuse_below
-from arn_keras.training.optimizer import FusedAdam, state_of
+from arn_keras.training.optimizer import state_of
 from arn_keras.training.parts import loadable
 from arn_keras.training.steps import given_batches, left_to_the_step, trace_anew
 
@@ -64,7 +64,7 @@ class FrozenParts(keras.Model):
         raise NotImplementedError
 
     def compile(self, optimizer: Any = "rmsprop", **kwargs: Any) -> None:
-        """As `keras.Model.compile`; "adam" is `FusedAdam`, the same in fewer operations.
+        """As `keras.Model.compile`.
 
         Raises:
             ConfigError: for an optimizer of another model's weights, steps below 1, or a part that
@@ -72,7 +72,7 @@ class FrozenParts(keras.Model):
         """
         refuse_below(1, steps_per_execution=kwargs.get("steps_per_execution"))
         self._refuse_shared()
-        super().compile(FusedAdam() if optimizer == "adam" else optimizer, **kwargs)
+        super().compile(optimizer, **kwargs)
         inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         moved = {id(variable) for variable in getattr(inner, "_trainable_variables", ())}
         if moved and not all(id(variable) in moved for variable in self.trainable_variables):

@@ -120,9 +120,9 @@ def level_db(name, level):
     """
     try:
         found = float(level)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.nan
-    fault = level_fault(np.nan if isinstance(level, bool) else found, name)
+    fault = level_fault(np.nan if isinstance(level, bool | np.bool_) else found, name)
     if fault:
         raise ConfigError(f"expected {fault}, got {level}")
     return found
@@ -136,9 +136,9 @@ def snr_range_db(snr_db):
     """
     try:
         values = np.atleast_1d(np.asarray(snr_db, float))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.array([np.nan])
-    if isinstance(snr_db, bool):
+    if isinstance(snr_db, bool | np.bool_):
         values = np.array([np.nan])
     usable = values.shape in ((1,), (2,)) and np.all(np.isfinite(values))
     if not (usable and values[0] <= values[-1]):

@@ -1,6 +1,7 @@
 """Losses and metrics that `compile` is given: those that would misread what a model puts out."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from arn_keras.errors import ConfigError, DataError
@@ -91,6 +92,18 @@ def fitted_target(loss, target, estimate):
     if takes_class_numbers(loss):
         return target
     return (shaped_like if is_of_keras(loss) else one_shape)(estimate, target)
+
+
+def refuse_no_scalar(**terms):
+    """Refuses a term of one number a source, whose gradient would be that of their sum.
+
+    Raises:
+        DataError: for the first, by its name.
+    """
+    for name, value in terms.items():
+        shape = getattr(value, "shape", ())  # of a number there is none
+        if tf.TensorShape(shape).rank:
+            raise DataError(f"expected a scalar from {name}, got {list(shape)}: take its mean")
 
 
 def refuse_broadcast(loss, target, estimate):

@@ -20,6 +20,8 @@ class FusedAdam(keras.optimizers.Adam):
     in the step, and epsilon is added after it, as in Keras.
     """
 
+    _of_step = None
+
     def apply(self, grads, trainable_variables=None):
         """Moves the weights, which share what of the step is the same for all of them."""
         self._of_step = functools.cache(self._scalars)
@@ -30,22 +32,26 @@ class FusedAdam(keras.optimizers.Adam):
 
     def _scalars(self, dtype):
         """Of this step, as ResourceApplyAdam names them."""
-        step, rate = tf.cast(self.iterations + 1, dtype), tf.cast(self.learning_rate, dtype)
+        step = tf.cast(self.iterations + 1, dtype)
         beta1, beta2 = (tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2))
         powers = {"beta1_power": beta1**step, "beta2_power": beta2**step}
         epsilon = tf.cast(self.epsilon, dtype)
-        return {"beta1": beta1, "beta2": beta2, "lr": rate, "epsilon": epsilon, **powers}
+        return {"beta1": beta1, "beta2": beta2, "epsilon": epsilon, **powers}
 
     def update_step(self, gradient, variable, learning_rate):
         """Moves one weight, with its two moments."""
+        if self.amsgrad:  # TensorFlow's kernel has none
+            return super().update_step(gradient, variable, learning_rate)
+        of_step = self._of_step or self._scalars
         index = self._get_variable_index(variable)
         moments = self._momentums[index].value, self._velocities[index].value
-        tf.raw_ops.ResourceApplyAdam(
+        return tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=moments[0].handle,
             v=moments[1].handle,
             grad=tf.cast(gradient, variable.dtype),
-            **self._of_step(variable.dtype),
+            lr=tf.cast(learning_rate, variable.dtype),
+            **of_step(variable.dtype),
         )
 
 

@@ -13,7 +13,7 @@ from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.training import classes, given, losses
 from arn_keras.training.compiled import refuse
 from arn_keras.training.composite_step import REPORTED, CompositeStep, inputs, outputs
-from arn_keras.training.optimizer import forget
+from arn_keras.training.optimizer import FusedAdam, forget
 from arn_keras.training.parts import (
     classes_of_logits,
     end_of,
@@ -21,7 +21,7 @@ from arn_keras.training.parts import (
     fresh_weights,
     signal_shape,
 )
-from arn_keras.training.running_mean import RunningMeans
+from arn_keras.training.running_mean import RunningMean
 from arn_keras.training.seeded import seeded
 from arn_keras.training.transmit import refuse_other_signals, transmit
 
@@ -113,7 +113,7 @@ class SecureLink(CompositeStep):
         self.loss_weights = self._setting("loss_weights", (10.0, 10.0, 1.0))
         self.reach = None if reach is None else self._setting("reach", given.reach(reach))
         self.built = True  # every part is, and there is nothing else to build
-        self._means = RunningMeans(REPORTED)
+        self._means = {name: RunningMean(name) for name in REPORTED}
 
     def trained(self) -> list[keras.Model]:
         """The two modules."""
@@ -132,7 +132,7 @@ class SecureLink(CompositeStep):
         """As `keras.Model.compile`, with the three terms of the composite loss.
 
         Args:
-            optimizer: Keras optimizer or its name.
+            optimizer: Keras optimizer or its name; "adam" is `FusedAdam`, the same up to rounding.
             task_loss: L2, (target, estimate) -> scalar or a loss a source; the MSE of Eq. (21).
             privacy_loss: L3, (logits, labels) -> scalar; Eve's confidence of Eq. (22), (23).
             power_loss: L1, (perturbation, budget) -> scalar; the excess of Eq. (20).
@@ -158,7 +158,8 @@ class SecureLink(CompositeStep):
                 raise ConfigError(f"expected a function of arn_keras.loss as {name}, got {got}")
         losses.refuse_sum(task_loss)
         losses.refuse_wrong_end(task_loss, end_of(self.receiver, self._shape))
-        super().compile(optimizer=optimizer, **kwargs)
+        fused = isinstance(optimizer, str) and optimizer == "adam"
+        super().compile(FusedAdam() if fused else optimizer, **kwargs)
         if loss_weights is not None:
             self.loss_weights.assign(given.loss_weights(loss_weights))
         self.shards = shards
