@@ -61,7 +61,7 @@ def test_the_audit_climbs_on_it(run, monkeypatch, capsys):
 
 def test_a_protection_from_outside_is_measured_and_exported(run, converted_here, tmp_path):
     config = json.loads((run / "config.json").read_text())
-    config["config"]["protection"] = "flipped"
+    config["config"] |= {"protection": "flipped", "block": None}  # it has no pair
     for stage in ("link", "logistic"):
         shutil.copytree(run / stage, tmp_path / "flipped" / stage)
     (tmp_path / "flipped" / "config.json").write_text(json.dumps(config))
