@@ -14,6 +14,7 @@ import pathlib
 import re
 
 from docs.tables.audits import frontier, ladder, region
+from docs.tables.black_box import ensemble
 from docs.tables.exported import exported
 from docs.tables.letter import full, keyed, short
 from docs.tables.sentences import sentences
@@ -27,6 +28,7 @@ TABLES = {
     "letter, full": lambda: full("letter-mnist"),
     "digits": lambda: full("digits"),
     "keyed": lambda: keyed("keyed-mnist"),
+    "ensemble": lambda: ensemble("ensemble-mnist"),
     "exported": lambda: exported("exported-mnist"),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
