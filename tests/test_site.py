@@ -10,7 +10,7 @@ import pytest
 import arn_keras
 from arn_keras.run.config import Config
 from docs.tables import __main__ as tables
-from docs.tables import letter, rows, taken
+from docs.tables import black_box, exported, letter, rows, taken
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -40,6 +40,26 @@ def test_a_table_is_means_and_deviations_of_its_rows():
     )
     assert f"| {middle:.5f} ± {deviation:.5f} |" in line
     assert sorted(row["seed"] for row in found) == [0, 1, 2]
+
+
+def test_the_ensembles_table_is_of_pairs_before_eves_that_they_never_met():
+    pairs = [row for row in rows.saved("ensemble-mnist") if row["case"] == "paired"]
+    assert {row["eve"] for row in pairs} == {"frozen", "frozen_wide", "frozen_conv"}
+    shares = [row["eve_accuracy"] for row in pairs]
+    (line,) = (each for each in black_box.ensemble("ensemble-mnist").splitlines() if "**" in each)
+    assert f"| {sum(shares) / len(shares):.3f} ± " in line
+    first = sum(row["eve_accuracy"] for row in pairs if row["seed"] == 0) / 3
+    assert f"| {first:.3f}, " in line
+
+
+def test_the_table_of_exported_modules_is_of_one_precision_at_both_ends_of_every_seed():
+    found = rows.groups("exported-mnist", ("transmitter", "receiver"))
+    assert set(found) == {(kind, kind) for kind in ("float32", "float16", "int8")}
+    assert all([row["seed"] for row in those] == [0, 1, 2] for those in found.values())
+    lines = exported.exported("exported-mnist").splitlines()
+    first = found["int8", "int8"][0]
+    assert f"| {100 * first['mse_change']:+.3f}%, " in lines[-1]
+    assert f"{first['bytes'][0]:,} + {first['bytes'][1]:,} |" in lines[-1]
 
 
 def test_what_the_readme_says_of_the_digits_holds_for_every_seed_of_the_rows():

@@ -13,6 +13,7 @@ class RunningMean(keras.metrics.Mean):
     """
 
     def update_state(self, values: Any, sample_weight: Any) -> None:
-        """Counts a scalar as that of so many sources, `sample_weight` of the metric's type."""
-        self.total.assign_add(ops.cast(values, self.dtype) * sample_weight)
-        self.count.assign_add(sample_weight)
+        """Counts a scalar as that of so many sources, `sample_weight`."""
+        weight = ops.cast(sample_weight, self.dtype)
+        self.total.assign_add(ops.cast(values, self.dtype) * weight)
+        self.count.assign_add(weight)
