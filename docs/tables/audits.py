@@ -1,6 +1,6 @@
 """Audits: the ladder of eavesdroppers, frontiers and regions."""
 
-from docs.tables.rows import groups, saved, table
+from docs.tables.rows import groups, of, saved, table
 
 #: Rungs of the ladder that tables show, in %.
 RUNGS = {
@@ -10,6 +10,7 @@ RUNGS = {
     "E3": "retrained",
     "E4": "larger, retrained",
     "E5": "with Bob's modules",
+    "E6": "several looks",
     "E7": "power alone, neighbours",
     "E8": "attacks on keys",
 }
@@ -47,6 +48,24 @@ def ladder(name, measure, protections, form=".2%"):
     return table(["", *(HEADS.get(each, each) for each in protections)], lines)
 
 
+def secrecy(names):
+    """What a keyed pair is held to: {heading: rows}, a column each, and its target."""
+    columns = [_secrecy(saved(name)) for name in names.values()]
+    lines = [[claim, *(each[claim] for each in columns), TARGETS[claim]] for claim in TARGETS]
+    return table(["keyed", *names, "target"], lines)
+
+
+def reuse(names, eve="known plaintext, key reused"):
+    """Accuracy in % after N messages under one key, which no transmitter does."""
+    lines = []
+    for head, name in names.items():
+        those = groups(name, ("eve", "messages"))
+        counts = sorted(messages for who, messages in those if who == eve)
+        shares = [max(row["eve_accuracy"] for row in those[eve, count]) for count in counts]
+        lines.append([head, *(f"{100 * share:.1f}" for share in shares)])
+    return table(["messages under one key", *map(str, counts)], lines)
+
+
 def frontier(name, measure, form):
     """Every point of a frontier: what it costs Bob, and the rungs of Eve's ladder in %.
 
@@ -82,6 +101,34 @@ def region(name):
             head = [HEADS.get(protection, protection), f"{own[offsets[0]]['mse']:.5f}"]
             lines.append([*(head if rung == "E0" else ["", ""]), eve, *shares])
     return table(["", "Bob's MSE", "Eve", *(f"{offset:+g} dB" for offset in offsets)], lines)
+
+
+TARGETS = {
+    "worst rung over the majority class, points": "1.0",
+    "largest leakage of any rung, nats": "0.005",
+    "Bob's MSE over the original link's": "0.3 %",
+    "mean sent power": "within 0.1 % of 1",
+    "MSE of a Bob with the wrong key, over the mean picture's": ">= 1",
+    "remainder of the uniform rotation, nats a message": "",
+}
+
+
+def _secrecy(rows):
+    keyed = [row for row in rows if row["protection"] == "keyed"]
+    counted = [row for row in keyed if row["counts"]]
+    bob = [row for row in keyed if row["rung"] == "Bob"]
+    plain = [row for row in rows if row["rung"] == "Bob" and row["protection"] == "none"]
+    worst = max(row["eve_accuracy"] - row["majority_rate"] for row in counted)
+    wrong = [row for row in counted if row["eve"] == "wrong key"]
+    figures = (
+        f"{100 * worst:.2f}",
+        f"{max(row['leakage_nats'] for row in counted):.5f}",
+        f"{of(bob, 'mse') / of(plain, 'mse') - 1:+.2%}",
+        f"{of(bob, 'sent_power'):.4f}",
+        f"{min(row['mse'] / row['mse_mean_picture'] for row in wrong):.2f}",
+        f"{max(row['remainder_nats'] for row in bob):.1e}",
+    )
+    return dict(zip(TARGETS, figures, strict=True))
 
 
 def _by_run(rows):

@@ -18,10 +18,10 @@ def saved(name):
 
 
 def groups(name, fields=("case", "knowledge")):
-    """Those rows, {what these fields say: its rows, one a seed}."""
+    """Those rows, {what these fields say: its rows, one a seed}; a field may not be there."""
     found = {}
     for row in saved(name):
-        found.setdefault(tuple(row[field] for field in fields), []).append(row)
+        found.setdefault(tuple(row.get(field) for field in fields), []).append(row)
     return found
 
 

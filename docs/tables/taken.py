@@ -8,7 +8,8 @@ from docs.tables.rows import ROWS
 def take(name, runs):
     """Keeps the rows of finished runs or sweeps, one a seed, as `docs/rows/NAME.json`."""
     rows = [row for run in runs for row in _rows(run)]
-    (ROWS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
+    lines = ",\n".join(map(json.dumps, rows))
+    (ROWS / f"{name}.json").write_text(f"[\n{lines}\n]\n")
 
 
 def _rows(run):
