@@ -18,11 +18,11 @@ WHITE = [*SMALL, "--knowledge", "white", "--quiet", "--out"]
 
 def test_a_sweep_goes_on_with_eve_elsewhere_and_keeps_what_it_has(here, tmp_path):
     out = tmp_path / "out"
-    assert main([*WHITE, str(out), "--snr-db", "0", "10"]) == 0
+    words = ["--snr-db", "0", "10", "--training-snr-db", "range"]  # one pair a place of Eve's
+    assert main([*WHITE, str(out), *words]) == 0
     before = read_rows(out)
     assert {len(each) for each in before} == {len(KEY)}
-    words = ["--snr-db", "0", "10", "--eve-snr-offset-db", "-20", "0", "20"]
-    assert main([*WHITE, str(out), *words]) == 0
+    assert main([*WHITE, str(out), *words, "--eve-snr-offset-db", "-20", "0", "20"]) == 0
     after = read_rows(out)
     assert {name: after[name] for name in before} == before
     assert len(after) == 3 * len(before)

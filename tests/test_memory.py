@@ -17,13 +17,15 @@ from arn_keras.data.dataset import Dataset, Split
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.measure.evaluation import Evaluation
 from arn_keras.link.dense import build_receiver, build_transmitter
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
 process = psutil.Process()
 def megabytes():
     return process.memory_info().rss / 2**20
 parts = build_transmitter((16, 16, 4), 32, 32), build_receiver((16, 16, 4), 32, 32)
 eve = build_eavesdropper((32,), 10, (16,))
-link = SecureLink(*parts, eve, preprocessing=unit_interval)
+pair = build_transmitter_arn((32,), (16,)), build_receiver_arn((32,), (16,))
+link = SecureLink(*parts, eve, *pair, preprocessing=unit_interval)
 link.compile("adam", steps_per_execution=20)
 """
 
