@@ -17,6 +17,7 @@ from keras_model_checker import (
     check_counting,
     check_feeds,
     check_handed_in,
+    check_precision,
     check_saved,
 )
 
@@ -84,7 +85,9 @@ SUBJECTS = {
         ("classifier",),
     ),
     "SecureLink": Subject(_secure, {}, SOURCES, LABELS, "source", ()),
-    "MinMaxLink": Subject(lambda: _secure(MinMaxLink), {}, SOURCES, LABELS, "source", ("eve",)),
+    "MinMaxLink": Subject(
+        lambda: _secure(MinMaxLink), {}, SOURCES, LABELS, "source", ("eve",), fed_as="SecureLink"
+    ),
     "PurgeLink": Subject(_purge, {}, SIGNALS, LABELS, "signal", ("module",)),
 }
 every = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
@@ -109,25 +112,27 @@ def test_it_is_an_ordinary_keras_model(subject, check):
     check(subject)
 
 
-@pytest.mark.parametrize("options", [{"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
-@pytest.mark.parametrize("name", ["SemanticLink", "EavesdropperLink"])  # SecureLink: test_links
-def test_it_is_compiled_as_any_other(name, options):
-    check_compiled(SUBJECTS[name], **options)
+# In one: a step that XLA compiles alone, in a function of two steps. SecureLink: test_fitting.
+@pytest.mark.parametrize("name", ["SemanticLink", "EavesdropperLink"])
+def test_it_is_compiled_as_any_other(name):
+    check_compiled(SUBJECTS[name], steps_per_execution=2, jit_compile=True)
+
+
+@pytest.fixture(params=["mixed_float16", "mixed_bfloat16", "float64"])
+def policy(request):
+    """A precision, for one test."""
+    floatx = keras.config.floatx()
+    if request.param == "float64":
+        keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy("float32")
 
 
 @every
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_it_trains_in_any_precision(subject, policy):
-    floatx = keras.config.floatx()
-    if policy == "float64":
-        keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy(policy)
-    try:
-        link = check_compiled(subject, batch_size=24, run_eagerly=True)
-        found = link.predict(subject.x, verbose=0)
-    finally:
-        keras.config.set_floatx(floatx)
-        keras.config.set_dtype_policy("float32")
+    found = check_precision(subject, policy)
     found = found["logits"] if isinstance(found, dict) else found
     assert found.dtype == ("float64" if policy == "float64" else "float32")
 
@@ -140,11 +145,11 @@ import keras, numpy as np
 for name in sys.argv[2:]:
     given = np.load(f"{sys.argv[1]}/{name}.npz")
     link = keras.saving.load_model(f"{sys.argv[1]}/{name}.keras")
-    found = link.predict(given["x"], verbose=0)
+    found = link.predict(given["x"], batch_size=40, verbose=0)
     found = found["logits"] if isinstance(found, dict) else found
     np.testing.assert_allclose(found, given["y"], rtol=1e-5, atol=1e-6)
     labels = given["labels"] if "labels" in given else None
-    link.fit(given["x"], labels, batch_size=24, verbose=0)
+    link.fit(given["x"], labels, batch_size=40, verbose=0)
     for part, value in enumerate(v for model in link.trained() for v in model.weights):
         np.testing.assert_allclose(value, given[f"w{part}"], rtol=1e-4, atol=1e-6)
 model = keras.saving.load_model(f"{sys.argv[1]}/plain.keras")
