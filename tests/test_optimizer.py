@@ -12,7 +12,7 @@ def _fitted(optimizer, **options):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu")])
     model.compile(optimizer, "mse", **options)
-    model.fit(x, x @ generator.normal(size=(8, 16)), epochs=8, batch_size=32, verbose=0)
+    model.fit(x, x @ generator.normal(size=(8, 16)), epochs=4, batch_size=64, verbose=0)
     return model
 
 
@@ -23,7 +23,7 @@ def _states(model):
 @pytest.fixture(scope="module", params=[{}, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}])
 def adam(request):
     """Arguments, and what Keras's Adam makes of them."""
-    decay = keras.optimizers.schedules.CosineDecay(1e-2, 64)
+    decay = keras.optimizers.schedules.CosineDecay(1e-2, 16)
     arguments = {"learning_rate": decay, **request.param}
     return arguments, _states(_fitted(keras.optimizers.Adam(**arguments)))
 
