@@ -175,7 +175,7 @@ def check_compiled(subject, batch_size=20, **options):
 def check_precision(subject, policy):
     """One step of each kind in this precision; gives what the link predicts."""
     link, _ = subject.link(optimizer=keras.optimizers.Adam(1e-2), run_eagerly=True)
-    if policy == "mixed_bfloat16":  # float16 without a loss scale: the steps alone
+    if policy != "float64":  # what a step computes with, whatever it is fed with
         assert np.isfinite(link.train_on_batch(**subject.data(), return_dict=True)["loss"])
         return link.predict_on_batch(subject.x)
     data = {**subject.data(), "batch_size": 40, "verbose": 0}

@@ -254,14 +254,14 @@ def test_an_eve_whose_answers_would_be_misread_is_refused(models, eve, message):
 def test_a_subclassed_eve_is_trained_and_read_as_any_other(models, signals, sources, labels):
     eve = Subclassed(3)
     spy = _spy(eve)
-    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(spy.fit(signals, labels, batch_size=40, verbose=0).history["loss"][0])
     with pytest.raises(DataError, match="from 0 to 2, got 1 to 3"):
         spy.fit(signals, labels + 1, verbose=0)
     with pytest.raises(ConfigError, match="from_logits=False for a model of probabilities"):
         _spy(Subclassed(3, "softmax")).fit(signals, labels, verbose=0)
     link = SecureLink(models[0], models[1], eve)
     link.compile(run_eagerly=True)
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
@@ -281,7 +281,7 @@ def test_small_logits_that_are_all_positive_by_chance_do_not_pass_for_a_sigmoid(
     small.bias.assign([0.4, 0.5, 0.6])
     assert 0 < np.min(eve(signals)) < np.max(eve(signals)) < 1
     spy = _spy(eve)
-    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(spy.fit(signals, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def _two_ends(ends, several):
@@ -327,14 +327,14 @@ def test_a_weight_that_nothing_depends_on_and_modules_without_any_do_no_harm(
     link = SecureLink(*models, module)
     link.compile(shards=2, run_eagerly=True)
     with pytest.warns(UserWarning, match="[Gg]radient"):
-        link.fit(sources, labels, verbose=0)
+        link.fit(sources, labels, batch_size=40, verbose=0)
     np.testing.assert_array_equal(layer.unused, np.ones(8))
     assert not np.array_equal(layer.used, np.ones(8))
     plain = [keras.Sequential([keras.Input((8,)), layers.Activation("linear")]) for _ in range(2)]
     link = SecureLink(*models, *plain)
     link.compile(run_eagerly=True)
     with pytest.warns(UserWarning, match="no trainable weights"):
-        history = link.fit(sources, labels, verbose=0).history
+        history = link.fit(sources, labels, batch_size=40, verbose=0).history
     assert history["perturbation_power"] == [0.0]
 
 

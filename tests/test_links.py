@@ -37,8 +37,9 @@ def test_budget_and_weights_are_the_letters_unless_others_are_given(secure):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(secure, sources, labels):
-    secure.fit(sources, labels, epochs=1, verbose=0, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0)
-    logs = secure.evaluate(sources, labels, verbose=0, return_dict=True)
+    how = {"batch_size": 40, "verbose": 0}
+    secure.fit(sources, labels, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0, **how)
+    logs = secure.evaluate(sources, labels, return_dict=True, **how)
     expected = 3 * logs["attack_power_loss"] + 5 * logs["task_loss"] + 7 * logs["eve_confidence"]
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
     assert logs["attack_power_loss"] > 0
@@ -85,7 +86,9 @@ def test_metrics_are_weighted_by_the_size_of_a_ragged_last_batch(secure, sources
     assert float(logs["task_loss"]) == pytest.approx(np.average(values, weights=sizes), rel=1e-6)
 
 
-def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
+def test_a_reloaded_link_evaluates_and_trains_on_as_before(models, sources, labels, tmp_path):
+    pair = [keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)]) for _ in range(2)]
+    secure = SecureLink(*models, *pair, seed=3)
     secure.compile(keras.optimizers.Adam(1e-2), power_loss=mean_attack_power_loss)
     how = {"batch_size": 40, "verbose": 0}
     secure.fit(sources, labels, snr_db=(0.0, 20.0), psr_db=-40.0, **how)
@@ -215,7 +218,7 @@ def test_signals_of_any_shape_pass(sources, labels):
     eve = keras.Sequential([keras.Input((16, 2)), layers.Flatten(), layers.Dense(3)])
     link = SecureLink(transmitter, receiver, eve)
     link.compile(run_eagerly=True)
-    link.fit(sources, labels, epochs=1, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     assert link.transmitter_arn.output_shape == (None, 16, 2)
     assert link.predict(sources[:7], verbose=0).shape == (7, 6, 6, 1)
     assert link.predict(sources[:1], verbose=0).shape == (1, 6, 6, 1)
@@ -228,7 +231,7 @@ def test_another_task_loss_and_target_may_stand_in_for_the_mse(models, sources, 
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     link.compile(task_loss=cross_entropy, run_eagerly=True)
     private, task = labels, (labels + 1) % 3
-    link.fit(sources, {"label": private, "target": task}, epochs=1, verbose=0)
+    link.fit(sources, {"label": private, "target": task}, batch_size=40, verbose=0)
     logs = link.evaluate(
         sources, {"label": private, "target": task}, batch_size=40, verbose=0, return_dict=True
     )

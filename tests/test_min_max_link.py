@@ -5,6 +5,7 @@ from weights import weights_of
 
 from arn_keras.errors import DeviceError
 from arn_keras.eve.dense import build_eavesdropper
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.training.checkpoint import EpochCheckpoint
 from arn_keras.training.eavesdropper_link import EavesdropperLink
 from arn_keras.training.min_max_link import MinMaxLink
@@ -21,7 +22,8 @@ def new_link(models):
 
     def build():
         rivals = [type(eve).from_config(eve.get_config()), build_eavesdropper((8,), 3, (24,))]
-        link = MinMaxLink(transmitter, receiver, rivals)
+        pair = build_transmitter_arn((8,), (8,)), build_receiver_arn((8,), (8,))
+        link = MinMaxLink(transmitter, receiver, rivals, *pair)
         link.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)  # a trace takes longer
         link.restart(5)
         return link

@@ -270,9 +270,9 @@ def test_a_pair_still_trains_after_it_protected_an_eavesdroppers_link(models, so
     spy = EavesdropperLink(models[2], protection=link.transmitter_arn)
     spy.compile(loss=LOGITS, run_eagerly=True)
     before = weights_of(link.transmitter_arn)
-    spy.fit(transmit(models[0], sources), labels, verbose=0)
+    spy.fit(transmit(models[0], sources), labels, batch_size=40, verbose=0)
     assert equal(before, weights_of(link.transmitter_arn))
-    link.fit(sources, labels, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     assert not any(
         np.array_equal(a, b) for a, b in zip(before, weights_of(link.transmitter_arn), strict=True)
     )
@@ -289,7 +289,7 @@ class Subclassed(keras.Model):
 
 def test_a_subclassed_transmitter_need_not_say_its_shape(models, sources, labels):
     link = _secure((Subclassed(), *models[1:]))
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def test_a_free_length_needs_modules_that_take_it(labels):
@@ -302,7 +302,7 @@ def test_a_free_length_needs_modules_that_take_it(labels):
     link = SecureLink(transmitter, receiver, eve, *modules)
     link.compile(run_eagerly=True)
     sources = np.random.default_rng(0).uniform(size=(40, 5, 2)).astype("float32")
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def test_a_transmitter_of_several_inputs_takes_a_tuple_or_names(models, labels):
@@ -390,7 +390,7 @@ def test_the_power_is_kept_in_training_and_by_what_is_deployed(models, sources, 
     link.compile(run_eagerly=True)
     signal = transmit(models[0], sources)
     assert not np.allclose((np.asarray(link.signals(sources).sent) ** 2).mean(axis=1), 1.0)
-    logs = link.fit(sources, labels, keep_power=True, verbose=0).history
+    logs = link.fit(sources, labels, keep_power=True, batch_size=40, verbose=0).history
     assert logs["sent_power"][0] == pytest.approx(1.0, abs=1e-5)
     sent = np.asarray(link.signals(sources).sent)
     module = keep_power(link.transmitter_arn)

@@ -100,11 +100,11 @@ def signals():
 
 
 def test_an_axis_of_one_may_be_there_or_not_as_keras_has_it(models, sources, labels):
-    link = _secure(models)
-    expected = link.evaluate(sources, labels, verbose=0)
-    assert link.evaluate(sources[..., 0], labels, verbose=0) == expected
-    assert link.evaluate([sources], [labels], verbose=0) == expected
-    assert link.evaluate(sources, list(labels), verbose=0) == expected
+    link, how = _secure(models), {"batch_size": 40, "verbose": 0}
+    expected = link.evaluate(sources, labels, **how)
+    assert link.evaluate(sources[..., 0], labels, **how) == expected
+    assert link.evaluate([sources], [labels], **how) == expected
+    assert link.evaluate(sources, list(labels), **how) == expected
 
 
 def test_text_is_taken_by_a_model_that_takes_text():

@@ -43,12 +43,14 @@ def test_an_eve_who_is_frozen_is_not_trained_to_no_avail(models, sources, labels
     for call in (spy.fit, spy.train_on_batch):
         with pytest.raises(ConfigError, match=r"can learn, got 'eavesdropper' .* trainable = True"):
             call(signals, labels)
-    assert np.isfinite(spy.evaluate(signals, labels, verbose=0))
+    assert np.isfinite(spy.evaluate(signals, labels, batch_size=40, verbose=0))
     with pytest.raises(ConfigError, match="rivals that can learn"):
         MinMaxLink(*models)
-    _secure(models).fit(sources, labels, verbose=0)  # who is frozen anyway may say so
+    _secure(models).fit(
+        sources, labels, batch_size=40, verbose=0
+    )  # who is frozen anyway may say so
     eve.trainable = True
-    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(spy.fit(signals, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def test_an_eve_who_is_quantised_is_not_trained_by_her_biases(models, signals, labels):
@@ -231,10 +233,10 @@ def test_the_batch_size_is_no_part_of_what_is_measured(models, sources, labels):
 def test_what_is_measured_is_listed_in_the_order_of_its_names(models, sources, labels):
     link = SecureLink(*models)
     link.compile(run_eagerly=True)
-    named = link.evaluate(sources, labels, verbose=0, return_dict=True)
+    named = link.evaluate(sources, labels, 40, verbose=0, return_dict=True)
     names = link.metrics_names
     assert names[:3] == ["loss", "attack_power_loss", "task_loss"]
-    assert link.evaluate(sources, labels, verbose=0) == [named[name] for name in names]
+    assert link.evaluate(sources, labels, 40, verbose=0) == [named[name] for name in names]
 
 
 @pytest.mark.parametrize("term", ["privacy_loss", "power_loss"])
@@ -248,7 +250,7 @@ def test_a_term_of_one_number_a_source_is_refused_by_name(models, sources, label
 def test_an_eve_is_measured_on_what_she_hears_not_on_what_bob_does(models, sources, labels):
     link = SecureLink(*models, eve_channel=Half())
     link.compile(run_eagerly=True)
-    found = link.evaluate(sources, labels, snr_db=200.0, verbose=0, return_dict=True)
+    found = link.evaluate(sources, labels, 40, snr_db=200.0, verbose=0, return_dict=True)
     logits = np.asarray(models[2](0.5 * link.signals(sources).sent))
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     confidence = shares[np.arange(40), labels].mean()
