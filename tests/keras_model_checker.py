@@ -5,6 +5,7 @@ use Keras, and says which of them it did.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ class Subject:
         y: what `fit` takes beside it, or None.
         name: key of x in a dictionary.
         trained: names of the models that `fit` moves.
+        fed_as: the subject whose way from what `fit` is given to a batch it inherits, or None.
     """
 
     build: Callable
@@ -35,6 +37,7 @@ class Subject:
     y: Any
     name: str
     trained: tuple
+    fed_as: str | None = None
 
     def link(self, **options):
         """A new compiled link, always with the same weights."""
@@ -48,9 +51,22 @@ class Subject:
         y = None if self.y is None else keras.tree.map_structure(lambda a: a[part], self.y)
         return {"x": self.x[part], "y": y}
 
+    @functools.cached_property
+    def after_two(self):
+        """Weights after two calls of `fit` of one epoch each, as `EPOCH` says."""
+        link, _ = self.link(run_eagerly=True)
+        for _ in range(2):
+            link.fit(**self.data(), **EPOCH)
+        return weights_of(*link.trained())
+
+
+# One batch an epoch: which source meets which noise is of the epoch, and an epoch is one step.
+EPOCH = {"batch_size": 40, "verbose": 0, "snr_db": (5.0, 15.0)}
+
 
 def feeds(subject):
-    """The same data as Keras takes it: {how: arguments of fit}; 40 sources, a ragged last batch."""
+    """The same data as Keras takes it: {how: arguments of fit}; 40 sources, a ragged last batch
+    where batches are made in another way, one batch where it is another type or shape."""
     x, y, count = subject.x, subject.y, len(subject.x)
     rows = (x,) if y is None else (x, y)
 
@@ -62,18 +78,23 @@ def feeds(subject):
     found = {
         "arrays": {"x": x, "y": y, "batch_size": 24},
         "tf.data": {"x": tensors},
-        "a generator": {"x": batches(), "steps_per_epoch": 2},
-        "a dictionary": {"x": {subject.name: x}, "y": y, "batch_size": 24},
-        "tensors": {"x": tf.constant(x), "y": y, "batch_size": 24},
-        "float64": {"x": x.astype("float64"), "y": y, "batch_size": 24},
-        "float16": {"x": x.astype("float16"), "y": y, "batch_size": 24},
-        "bits": {"x": x > 0.5, "y": y, "batch_size": 24},
-        "positional": {"x": x, "y": y, "batch_size": 24, "validation_split": 0.25},
+        "positional": {"x": x, "y": y, "batch_size": 40, "validation_split": 0.25},
     }
     if y is not None:
-        found["labels [n, 1]"] = {"x": x, "y": y[:, None], "batch_size": 24}
-        found["labels of floats"] = {"x": x, "y": y.astype("float64"), "batch_size": 24}
-        found["labels of int64"] = {"x": x, "y": y.astype("int64"), "batch_size": 24}
+        found["labels [n, 1]"] = {"x": x, "y": y[:, None], "batch_size": 40}
+    if subject.fed_as is not None:
+        return found
+    found |= {
+        "a generator": {"x": batches(), "steps_per_epoch": 2},
+        "a dictionary": {"x": {subject.name: x}, "y": y, "batch_size": 40},
+        "tensors": {"x": tf.constant(x), "y": y, "batch_size": 40},
+        "float64": {"x": x.astype("float64"), "y": y, "batch_size": 40},
+        "float16": {"x": x.astype("float16"), "y": y, "batch_size": 40},
+        "bits": {"x": x > 0.5, "y": y, "batch_size": 40},
+    }
+    if y is not None:
+        found["labels of floats"] = {"x": x, "y": y.astype("float64"), "batch_size": 40}
+        found["labels of int64"] = {"x": x, "y": y.astype("int64"), "batch_size": 40}
     return found
 
 
@@ -83,26 +104,23 @@ def check_feeds(subject):
     for how, arguments in feeds(subject).items():
         history = link.fit(**arguments, verbose=0).history
         assert np.isfinite(history["loss"]).all(), how
-    expected = link.evaluate(**subject.data(), verbose=0, return_dict=True)
-    again = link.evaluate(**subject.data(), verbose=0, return_dict=True)
+    options = {"batch_size": 40, "verbose": 0, "return_dict": True}
+    expected = link.evaluate(**subject.data(), **options)
+    again = link.evaluate(**subject.data(), **options)
     assert expected == again
     if subject.y is not None:
         column = {"x": subject.x, "y": subject.y[:, None]}
-        assert link.evaluate(**column, verbose=0, return_dict=True) == expected
+        assert link.evaluate(**column, **options) == expected
 
 
 def check_counting(subject):
     """A loop of fit(epochs=1) is one fit; so it is across a file; initial_epoch says otherwise."""
-    data = {**subject.data(), "batch_size": 24, "verbose": 0}
     whole, _ = subject.link(run_eagerly=True)
-    whole.fit(**data, epochs=2)
-    parts, _ = subject.link(run_eagerly=True)
-    for _ in range(2):
-        parts.fit(**data, epochs=1)
-    assert equal(weights_of(*whole.trained()), weights_of(*parts.trained()))
+    whole.fit(**subject.data(), **EPOCH, epochs=2)
+    assert equal(weights_of(*whole.trained()), subject.after_two)
     resumed, _ = subject.link(run_eagerly=True)
     for epoch in range(2):
-        resumed.fit(**data, epochs=epoch + 1, initial_epoch=epoch)
+        resumed.fit(**subject.data(), **EPOCH, epochs=epoch + 1, initial_epoch=epoch)
     assert equal(weights_of(*whole.trained()), weights_of(*resumed.trained()))
 
 
@@ -132,36 +150,46 @@ def check_callbacks(subject):
     asked = []
 
     def ask(epoch, logs):
-        link.evaluate(**subject.data(), snr_db=-20.0, verbose=0)
-        link.predict(subject.x, snr_db=30.0, verbose=0)
+        link.evaluate(**subject.data(), snr_db=-20.0, batch_size=40, verbose=0)
+        link.predict(subject.x, snr_db=30.0, batch_size=40, verbose=0)
         asked.append(np.array(link.snr_range_db).tolist())
 
     one = keras.callbacks.LambdaCallback(on_epoch_end=ask)
     validation = tuple(subject.data().values()) if subject.y is not None else (subject.x,)
-    data = {**subject.data(), "batch_size": 24, "verbose": 0, "snr_db": (5.0, 15.0)}
+    data = {**subject.data(), **EPOCH}
     history = link.fit(**data, callbacks=one, validation_data=validation).history
     link.fit(**data, callbacks=[one])
     assert "val_loss" in history
     assert asked == [[5.0, 15.0]] * 2
-    undisturbed, _ = subject.link(run_eagerly=True)
-    for _ in range(2):
-        undisturbed.fit(**data)
-    assert equal(weights_of(*link.trained()), weights_of(*undisturbed.trained()))
+    assert equal(weights_of(*link.trained()), subject.after_two)
 
 
-def check_compiled(subject, batch_size=8, **options):
-    """The other ways in which Keras runs a step; gives the link."""
+def check_compiled(subject, batch_size=20, **options):
+    """The other ways in which Keras runs a step."""
     link, _ = subject.link(optimizer=keras.optimizers.Adam(1e-2), **options)
     link.fit(**subject.data(), batch_size=batch_size, verbose=0)
-    assert np.isfinite(link.evaluate(**subject.data(), verbose=0, return_dict=True)["loss"])
-    return link
+    found = link.evaluate(**subject.data(), batch_size=40, verbose=0, return_dict=True)
+    assert np.isfinite(found["loss"])
+
+
+def check_precision(subject, policy):
+    """One step of each kind in this precision; gives what the link predicts."""
+    link, _ = subject.link(optimizer=keras.optimizers.Adam(1e-2), run_eagerly=True)
+    if policy != "float64":  # what a step computes with, whatever it is fed with
+        assert np.isfinite(link.train_on_batch(**subject.data(), return_dict=True)["loss"])
+        return link.predict_on_batch(subject.x)
+    data = {**subject.data(), "batch_size": 40, "verbose": 0}
+    link.fit(**data)
+    assert np.isfinite(link.evaluate(**data, return_dict=True)["loss"])
+    return link.predict(subject.x, batch_size=40, verbose=0)
 
 
 def check_saved(subject, path):
     """Saves a link that was trained; gives what a loaded one must give."""
     link, _ = subject.link(run_eagerly=True)
-    link.fit(**subject.data(), batch_size=24, verbose=0)
+    data = {**subject.data(), "batch_size": 40, "verbose": 0}
+    link.fit(**data)
     link.save(path)
-    expected = link.predict(subject.x, verbose=0)
-    link.fit(**subject.data(), batch_size=24, verbose=0)
+    expected = link.predict(subject.x, batch_size=40, verbose=0)
+    link.fit(**data)
     return expected, weights_of(*link.trained())

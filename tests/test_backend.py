@@ -79,7 +79,8 @@ def test_a_command_s_process_starts_without_what_keras_alone_would_use_and_has_i
         "import sys\nfrom arn_keras.backend import load_tensorflow, own_process\n"
         "own_process()\nload_tensorflow()\n"
         "print(sorted({'sklearn', 'matplotlib', 'keras'} & set(sys.modules)))\n"
-        "import matplotlib, sklearn"
+        "import importlib, matplotlib\n"
+        "assert importlib.util.find_spec('sklearn')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['keras']"

@@ -185,8 +185,11 @@ def test_every_block_is_builtin_operators_and_says_the_same_everywhere(
     arn = keras.saving.load_model(tmp_path / "arn.keras", custom_objects={})
     signals = _signals(shape, 64)
     expected = np.asarray(arn(signals))
-    files = convert_all(arn, ("float32", "float16", "int8"), signals)
-    for precision, tolerance in (("float32", 1e-5), ("float16", 1e-2), ("int8", 0.2)):
+    tolerances = {"float32": 1e-5, "int8": 0.2}
+    if shape == SHAPES[block][0]:  # half the width of the same weights: once for each block
+        tolerances["float16"] = 1e-2
+    files = convert_all(arn, tuple(tolerances), signals)
+    for precision, tolerance in tolerances.items():
         model = files[precision]
         assert operators(model)
         answers = _run(model, signals[:4])

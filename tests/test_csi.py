@@ -246,9 +246,9 @@ def test_a_link_of_ones_own_whose_bob_knows_his_gain_is_saved(aware_run, tmp_pat
     problem = SavedRun.read(aware_run).problem(None)
     models = problem.transmitter, problem.receiver, problem.classifier("eve")
     link = arn_keras.SecureLink(*models, *problem.pair("white"), **problem.channels)
-    link.compile("adam")
+    link.compile("adam", run_eagerly=True)
     data = [(each.source[:80] / np.float32(16), each.label[:80]) for each in _splits(problem)]
-    link.fit(*data[0], snr_db=(0.0, 20.0), verbose=0)
+    link.fit(*data[0], batch_size=80, snr_db=(0.0, 20.0), verbose=0)
     path = arn_keras.save_run(tmp_path / "own", link, train=data[0], test=data[1], say=None)
     saved = SavedRun.read(path).config
     assert (saved.csi_aware, saved.snr_aware, saved.channel) == (True, True, "rayleigh")

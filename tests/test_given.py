@@ -79,8 +79,8 @@ def test_lists_and_tables_are_the_arrays_that_they_hold(models, signals, labels)
     def trained(x, y):
         keras.utils.set_random_seed(0)
         link = _spy(_eve(3))
-        link.fit(x, y, verbose=0)
-        return [link.evaluate(x, y, verbose=0), *link.classifier.get_weights()]
+        link.fit(x, y, batch_size=40, verbose=0)
+        return [link.evaluate(x, y, batch_size=40, verbose=0), *link.classifier.get_weights()]
 
     expected = trained(signals, labels)
     for x, y in (
@@ -107,7 +107,7 @@ def test_a_part_of_a_class_number_is_refused_in_a_pipeline_too(models, signals, 
 
 @pytest.mark.parametrize("how", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
 def test_labels_out_of_range_are_refused_where_xla_compiles_the_step(models, sources, labels, how):
-    link = SecureLink(*models)
+    link = SecureLink(*models, _eve(8), _eve(8))
     link.compile(jit_compile=True)
     wrong, options = (sources, labels + 1), {}
     if how in ("fit", "evaluate"):
@@ -132,10 +132,9 @@ def test_weights_of_classes_that_nobody_would_find_are_refused(models, signals, 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5])
 @pytest.mark.parametrize("name", ["batch_size", "devices", "shards"])
-def test_sizes_that_cannot_be_are_refused_by_name(models, sources, labels, name, size):
-    link = SecureLink(*models)
-    link.compile()
-    call = link.compile if name == "shards" else functools.partial(link.fit, sources, labels)
+def test_sizes_that_cannot_be_are_refused_by_name(refusing, sources, labels, name, size):
+    fit = functools.partial(refusing.fit, sources, labels)
+    call = refusing.compile if name == "shards" else fit
     with pytest.raises(ConfigError, match=f"expected {name} >= 1, got {size}"):
         call(**{name: size})
 
@@ -143,20 +142,16 @@ def test_sizes_that_cannot_be_are_refused_by_name(models, sources, labels, name,
 @pytest.mark.parametrize(
     "level", ["loud", [1.0, 2.0], float("nan"), float("-inf"), True, np.True_, 10**400]
 )
-def test_a_budget_that_is_no_level_is_refused(models, sources, labels, level):
-    link = SecureLink(*models)
-    link.compile()
+def test_a_budget_that_is_no_level_is_refused(refusing, sources, labels, level):
     with pytest.raises(ConfigError, match="expected a finite psr_db, got"):
-        link.fit(sources, labels, psr_db=level, verbose=0)
+        refusing.fit(sources, labels, psr_db=level, verbose=0)
     assert given.level_db("psr_db", np.float32(-3)) == -3.0
 
 
 @pytest.mark.parametrize("level", [1e300, -301, (0.0, 400.0)])
-def test_a_level_whose_ratio_no_float_has_is_refused(models, sources, labels, level):
-    link = SecureLink(*models)
-    link.compile()
+def test_a_level_whose_ratio_no_float_has_is_refused(refusing, sources, labels, level):
     with pytest.raises(ConfigError, match="expected a snr_db between -300 and 300, got"):
-        link.fit(sources, labels, snr_db=level, verbose=0)
+        refusing.fit(sources, labels, snr_db=level, verbose=0)
 
 
 def test_a_batch_smaller_than_its_shards_is_refused_with_one_line(models, sources, labels):
@@ -167,9 +162,9 @@ def test_a_batch_smaller_than_its_shards_is_refused_with_one_line(models, source
 
 
 @pytest.mark.parametrize("name", ["task_loss", "privacy_loss", "power_loss"])
-def test_a_term_that_is_no_function_is_refused_by_name(models, name):
+def test_a_term_that_is_no_function_is_refused_by_name(refusing, name):
     with pytest.raises(ConfigError, match=f"expected a function as {name}, got None"):
-        SecureLink(*models).compile(**{name: None})
+        refusing.compile(**{name: None})
 
 
 # Sources
@@ -217,19 +212,19 @@ class Batches(keras.utils.PyDataset):
         self._x, self._y, self.asked = x, y, []
 
     def __len__(self):
-        return 20
+        return 10
 
     def __getitem__(self, index):
         self.asked.append(index)
-        return self._x[2 * index : 2 * index + 2], self._y[2 * index : 2 * index + 2]
+        return self._x[4 * index : 4 * index + 4], self._y[4 * index : 4 * index + 4]
 
 
 def test_batches_of_a_pydataset_are_shuffled_as_keras_shuffles_them(models, signals, labels):
     shuffled, ordered = Batches(signals, labels), Batches(signals, labels)
     _spy(models[2]).fit(shuffled, verbose=0)
     _spy(models[2]).fit(ordered, shuffle=False, verbose=0)
-    assert sorted(set(shuffled.asked)) == sorted(set(ordered.asked)) == list(range(20))
-    assert ordered.asked[-20:] == list(range(20)) != shuffled.asked[-20:]
+    assert sorted(set(shuffled.asked)) == sorted(set(ordered.asked)) == list(range(10))
+    assert ordered.asked[-10:] == list(range(10)) != shuffled.asked[-10:]
 
 
 # Models
@@ -259,14 +254,14 @@ def test_an_eve_whose_answers_would_be_misread_is_refused(models, eve, message):
 def test_a_subclassed_eve_is_trained_and_read_as_any_other(models, signals, sources, labels):
     eve = Subclassed(3)
     spy = _spy(eve)
-    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(spy.fit(signals, labels, batch_size=40, verbose=0).history["loss"][0])
     with pytest.raises(DataError, match="from 0 to 2, got 1 to 3"):
         spy.fit(signals, labels + 1, verbose=0)
     with pytest.raises(ConfigError, match="from_logits=False for a model of probabilities"):
         _spy(Subclassed(3, "softmax")).fit(signals, labels, verbose=0)
     link = SecureLink(models[0], models[1], eve)
     link.compile(run_eagerly=True)
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
@@ -286,7 +281,7 @@ def test_small_logits_that_are_all_positive_by_chance_do_not_pass_for_a_sigmoid(
     small.bias.assign([0.4, 0.5, 0.6])
     assert 0 < np.min(eve(signals)) < np.max(eve(signals)) < 1
     spy = _spy(eve)
-    assert np.isfinite(spy.fit(signals, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(spy.fit(signals, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def _two_ends(ends, several):
@@ -332,14 +327,14 @@ def test_a_weight_that_nothing_depends_on_and_modules_without_any_do_no_harm(
     link = SecureLink(*models, module)
     link.compile(shards=2, run_eagerly=True)
     with pytest.warns(UserWarning, match="[Gg]radient"):
-        link.fit(sources, labels, verbose=0)
+        link.fit(sources, labels, batch_size=40, verbose=0)
     np.testing.assert_array_equal(layer.unused, np.ones(8))
     assert not np.array_equal(layer.used, np.ones(8))
     plain = [keras.Sequential([keras.Input((8,)), layers.Activation("linear")]) for _ in range(2)]
     link = SecureLink(*models, *plain)
     link.compile(run_eagerly=True)
     with pytest.warns(UserWarning, match="no trainable weights"):
-        history = link.fit(sources, labels, verbose=0).history
+        history = link.fit(sources, labels, batch_size=40, verbose=0).history
     assert history["perturbation_power"] == [0.0]
 
 
@@ -358,11 +353,11 @@ def test_weights_alone_bring_back_the_optimiser_before_any_step(
 
     data = (sources, sources if kind is SemanticLink else labels)
     first, again = link(), link()
-    first.fit(*data, verbose=0)
+    first.fit(*data, batch_size=40, verbose=0)
     first.save_weights(tmp_path / "link.weights.h5")
     again.load_weights(tmp_path / "link.weights.h5")
     for each in (first, again):
-        each.fit(*data, verbose=0)
+        each.fit(*data, batch_size=40, verbose=0)
     for one, other in zip(first.trainable_variables, again.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -370,7 +365,7 @@ def test_weights_alone_bring_back_the_optimiser_before_any_step(
 def test_a_backup_of_keras_goes_on_in_the_process_that_was_stopped(models, sources, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
+            if epoch == 1:
                 raise KeyboardInterrupt
 
     def link():
@@ -381,11 +376,12 @@ def test_a_backup_of_keras_goes_on_in_the_process_that_was_stopped(models, sourc
         return found
 
     whole, stopped = link(), link()
-    whole.fit(sources, epochs=4, verbose=0)
+    how = {"batch_size": 40, "epochs": 3, "verbose": 0}
+    whole.fit(sources, **how)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     with pytest.raises(KeyboardInterrupt):
-        stopped.fit(sources, epochs=4, callbacks=[backup, Stop()], verbose=0)
+        stopped.fit(sources, callbacks=[backup, Stop()], **how)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-    stopped.fit(sources, epochs=4, callbacks=backup, verbose=0)
+    stopped.fit(sources, callbacks=backup, **how)
     for one, other in zip(whole.trainable_variables, stopped.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -3,8 +3,6 @@
 import dataclasses
 import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 
 import keras
@@ -32,7 +30,6 @@ from arn_keras.pair.purge import build_identity, build_purge
 from arn_keras.pair.rotation import KeyedRotation
 from arn_keras.rooms import answer
 from arn_keras.training.frozen_parts import FrozenParts
-from arn_keras.training.optimizer import FusedAdam
 
 rng = np.random.default_rng(0)
 SIGNAL = rng.normal(size=(5, 16)).astype("float32")
@@ -289,50 +286,3 @@ def test_what_it_cannot_take_is_refused_in_one_line(case):
         case.run(subject, case.wrong)
     if not isinstance(subject, Listener):  # Keras sets a frame around errors of `call`
         assert "\n" not in str(refused.value)
-
-
-FRESH = """
-import sys
-import arn_keras
-assert not {"keras", "tensorflow"} & sys.modules.keys()
-import json, keras, numpy as np
-for name in json.load(open(f"{sys.argv[1]}/models.json")):
-    given = np.load(f"{sys.argv[1]}/{name}.npz")
-    model = keras.saving.load_model(f"{sys.argv[1]}/{name}.keras")
-    if "y" in given:
-        found = keras.tree.flatten(model([given[f"x{i}"] for i in range(len(model.inputs))]))
-        np.testing.assert_allclose(found[0], given["y"], rtol=1e-5, atol=1e-5, err_msg=name)
-for name, config in json.load(open(f"{sys.argv[1]}/objects.json")).items():
-    found = keras.saving.deserialize_keras_object(config)
-    assert keras.saving.serialize_keras_object(found) == config, name
-    if name in sys.argv[2:]:
-        given = np.load(f"{sys.argv[1]}/{name}.npz")
-        arrays = [given[f"x{i}"] for i in range(len(given.files) - 1)]
-        np.testing.assert_allclose(found(*arrays), given["y"], rtol=1e-5, err_msg=name)
-print("the same")
-"""
-
-
-def test_after_import_arn_keras_alone_all_of_them_are_loaded_again(tmp_path):
-    names, objects = [], {"FusedAdam": keras.saving.serialize_keras_object(FusedAdam(0.1))}
-    for name, case in (LAYERS | MODULES).items():
-        subject, given = case.made(), keras.tree.flatten(case.given)
-        taken = [keras.Input(a.shape[1:], dtype=a.dtype) for a in given]
-        called = keras.tree.pack_sequence_as(case.given, taken)
-        model = keras.Model(taken, subject(*called, **case.options))
-        model.save(tmp_path / f"{name}.keras")
-        arrays = {f"x{index}": array for index, array in enumerate(given)}
-        if not isinstance(subject, Listener):
-            arrays["y"] = case.run(subject)[0]
-        np.savez(tmp_path / f"{name}.npz", **arrays)
-        names.append(name)
-    for name, case in LOSSES.items():
-        subject = case.made()
-        objects[name] = keras.saving.serialize_keras_object(subject)
-        arrays = {f"x{index}": array for index, array in enumerate(case.given)}
-        np.savez(tmp_path / f"{name}.npz", y=case.run(subject)[0], **arrays)
-    (tmp_path / "models.json").write_text(json.dumps(names))
-    (tmp_path / "objects.json").write_text(json.dumps(objects))
-    command = [sys.executable, "-c", FRESH, str(tmp_path), *LOSSES]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout == "the same\n", done.stderr[-3000:]

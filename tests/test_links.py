@@ -21,12 +21,12 @@ def test_one_step_moves_all_weights_of_both_modules_and_plugging_out_gives_the_b
     secure, models, sources, labels
 ):
     base = SemanticLink(*models[:2], seed=0)
-    before = base.predict(sources, verbose=0)
+    before = base.predict(sources, batch_size=40, verbose=0)
     frozen = weights_of(*models)
     modules = weights_of(secure.transmitter_arn, secure.receiver_arn)
     secure.fit(sources, labels, batch_size=40, epochs=1, verbose=0)
     assert equal(frozen, weights_of(*models))
-    np.testing.assert_array_equal(before, base.predict(sources, verbose=0))
+    np.testing.assert_array_equal(before, base.predict(sources, batch_size=40, verbose=0))
     after = weights_of(secure.transmitter_arn, secure.receiver_arn)
     assert not any(np.array_equal(a, b) for a, b in zip(modules, after, strict=True))
 
@@ -37,8 +37,9 @@ def test_budget_and_weights_are_the_letters_unless_others_are_given(secure):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(secure, sources, labels):
-    secure.fit(sources, labels, epochs=1, verbose=0, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0)
-    logs = secure.evaluate(sources, labels, verbose=0, return_dict=True)
+    how = {"batch_size": 40, "verbose": 0}
+    secure.fit(sources, labels, loss_weights=(3.0, 5.0, 7.0), psr_db=-20.0, **how)
+    logs = secure.evaluate(sources, labels, return_dict=True, **how)
     expected = 3 * logs["attack_power_loss"] + 5 * logs["task_loss"] + 7 * logs["eve_confidence"]
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
     assert logs["attack_power_loss"] > 0
@@ -85,20 +86,23 @@ def test_metrics_are_weighted_by_the_size_of_a_ragged_last_batch(secure, sources
     assert float(logs["task_loss"]) == pytest.approx(np.average(values, weights=sizes), rel=1e-6)
 
 
-def test_a_reloaded_link_evaluates_and_trains_on_as_before(secure, sources, labels, tmp_path):
+def test_a_reloaded_link_evaluates_and_trains_on_as_before(models, sources, labels, tmp_path):
+    pair = [keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)]) for _ in range(2)]
+    secure = SecureLink(*models, *pair, seed=3)
     secure.compile(keras.optimizers.Adam(1e-2), power_loss=mean_attack_power_loss)
-    secure.fit(sources, labels, epochs=1, verbose=0, snr_db=(0.0, 20.0), psr_db=-40.0)
+    how = {"batch_size": 40, "verbose": 0}
+    secure.fit(sources, labels, snr_db=(0.0, 20.0), psr_db=-40.0, **how)
     secure.save(tmp_path / "secure.keras")
     again = keras.saving.load_model(tmp_path / "secure.keras")
     assert float(again.psr_db) == pytest.approx(-40.0)
     np.testing.assert_array_equal(again.snr_range_db, [0.0, 20.0])
     first, second = (
-        link.evaluate(sources, labels, verbose=0, return_dict=True) for link in (secure, again)
+        link.evaluate(sources, labels, return_dict=True, **how) for link in (secure, again)
     )
     assert first == pytest.approx(second, rel=1e-6)
     assert first["attack_power_loss"] > 0
     first, second = (
-        link.fit(sources, labels, epochs=2, initial_epoch=1, verbose=0).history["loss"]
+        link.fit(sources, labels, epochs=3, initial_epoch=1, **how).history["loss"]
         for link in (secure, again)
     )
     assert first == pytest.approx(second, rel=1e-5)
@@ -109,10 +113,11 @@ def test_the_other_links_reload_too(models, sources, kind, tmp_path):
     transmitter, receiver, eve = models
     link = SemanticLink(transmitter, receiver) if kind is SemanticLink else EavesdropperLink(eve)
     inputs = sources if kind is SemanticLink else transmit(transmitter, sources)
-    expected = link.predict(inputs, verbose=0)
+    expected = link.predict(inputs, batch_size=40, verbose=0)
     link.save(tmp_path / "link.keras")
     again = keras.saving.load_model(tmp_path / "link.keras")
-    np.testing.assert_allclose(again.predict(inputs, verbose=0), expected, rtol=1e-6)
+    found = again.predict(inputs, batch_size=40, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_batch_statistics_and_dropout_of_frozen_models_do_not_move(sources, labels):
@@ -133,10 +138,10 @@ def test_batch_statistics_and_dropout_of_frozen_models_do_not_move(sources, labe
     eve = keras.Sequential([keras.Input((8,)), layers.BatchNormalization(), layers.Dense(3)])
     before = weights_of(transmitter, receiver, eve)
     link = SecureLink(transmitter, receiver, eve)
-    link.compile()
-    batches = tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)
-    link.fit(batches, epochs=2, verbose=0)
-    link.fit(sources, labels, epochs=2, verbose=0)
+    link.compile(run_eagerly=True)
+    batches = tf.data.Dataset.from_tensor_slices((sources, labels)).batch(40)
+    link.fit(batches, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     assert equal(before, weights_of(transmitter, receiver, eve))
 
 
@@ -168,7 +173,7 @@ def test_modules_are_in_training_mode_in_a_step_alone_and_frozen_models_never(
     said = np.argmax(models[2](link.signals(sources, snr_db=200.0).overheard), axis=-1)
     assert measured["eve_accuracy"] == pytest.approx(np.mean(said == labels))
     assert measured["eve_confidence"] == pytest.approx(
-        link.evaluate(sources, labels, verbose=0, return_dict=True)["eve_confidence"], rel=1e-4
+        link.evaluate(sources, labels, 40, verbose=0, return_dict=True)["eve_confidence"], rel=1e-4
     )
 
 
@@ -213,7 +218,7 @@ def test_signals_of_any_shape_pass(sources, labels):
     eve = keras.Sequential([keras.Input((16, 2)), layers.Flatten(), layers.Dense(3)])
     link = SecureLink(transmitter, receiver, eve)
     link.compile(run_eagerly=True)
-    link.fit(sources, labels, epochs=1, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     assert link.transmitter_arn.output_shape == (None, 16, 2)
     assert link.predict(sources[:7], verbose=0).shape == (7, 6, 6, 1)
     assert link.predict(sources[:1], verbose=0).shape == (1, 6, 6, 1)
@@ -226,7 +231,7 @@ def test_another_task_loss_and_target_may_stand_in_for_the_mse(models, sources, 
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     link.compile(task_loss=cross_entropy, run_eagerly=True)
     private, task = labels, (labels + 1) % 3
-    link.fit(sources, {"label": private, "target": task}, epochs=1, verbose=0)
+    link.fit(sources, {"label": private, "target": task}, batch_size=40, verbose=0)
     logs = link.evaluate(
         sources, {"label": private, "target": task}, batch_size=40, verbose=0, return_dict=True
     )
@@ -245,7 +250,8 @@ def test_several_eavesdroppers_count_alike(models, sources, labels):
         keras.utils.set_random_seed(0)
         link = SecureLink(transmitter, receiver, eavesdroppers, seed=5)
         link.compile(run_eagerly=True)
-        return link.evaluate(sources, labels, verbose=0, return_dict=True)["eve_confidence"]
+        how = {"batch_size": 40, "verbose": 0, "return_dict": True}
+        return link.evaluate(sources, labels, **how)["eve_confidence"]
 
     apart = [confidence([eve]), confidence([other])]
     assert apart[0] != pytest.approx(apart[1], rel=1e-3)
@@ -277,6 +283,7 @@ def test_callbacks_and_validation_work(secure, sources, labels, tmp_path):
         sources,
         labels,
         epochs=2,
+        batch_size=40,
         verbose=0,
         validation_data=(sources, labels),
         callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")],
@@ -298,10 +305,10 @@ def test_callbacks_and_validation_work(secure, sources, labels, tmp_path):
     ],
 )
 def test_data_and_settings_that_cannot_be_meant_are_refused(
-    secure, sources, labels, change, message
+    refusing, sources, labels, change, message
 ):
     with pytest.raises(ValueError, match=message):
-        secure.fit(**{"x": sources, "y": labels, "verbose": 0, **change})
+        refusing.fit(**{"x": sources, "y": labels, "verbose": 0, **change})
 
 
 def test_a_transmitter_that_does_not_fit_the_receiver_is_refused(models):

@@ -78,7 +78,7 @@ def test_one_hot_labels_are_refused_by_the_links(models, sources, labels):
 
 @pytest.mark.parametrize("options", [{"run_eagerly": True}, {}], ids=["eager", "graph"])
 def test_labels_out_of_range_are_refused_in_a_pipeline_too(models, sources, labels, options):
-    link = SecureLink(*models)
+    link = SecureLink(*models, _own_arn(), _own_arn())
     link.compile(**options)
     batches = tf.data.Dataset.from_tensor_slices((sources, labels + 1)).batch(20)
     with pytest.raises(DataError, match="expected labels from 0 to 2, got others"):
@@ -126,13 +126,13 @@ def test_a_forgotten_target_is_told_by_its_shape(models, sources, labels):
         ({"callbacks": "stop"}, "expected Keras callbacks, got str"),
     ],
 )
-def test_what_nobody_would_read_is_refused_by_name(models, sources, labels, change, message):
+def test_what_nobody_would_read_is_refused_by_name(refusing, sources, labels, change, message):
     given = {"x": sources, "y": labels, "verbose": 0, **change}
     for name, value in (("x", sources), ("y", labels)):
         if isinstance(given[name], dict):
             given[name] = dict.fromkeys(given[name], value)
     with pytest.raises(ArnError, match=message):
-        _secure(models).fit(**given)
+        refusing.fit(**given)
 
 
 @pytest.mark.parametrize("kind", [SecureLink, MinMaxLink])
@@ -256,7 +256,7 @@ def test_what_a_module_adds_to_the_loss_is_in_the_loss(models, sources, labels):
         keras.utils.set_random_seed(0)
         link = SecureLink(*models, transmitter_arn=_own_arn(regularizer), seed=1)
         link.compile(run_eagerly=True, shards=2)
-        return link.evaluate(sources, labels, verbose=0, return_dict=True), link
+        return link.evaluate(sources, labels, batch_size=40, verbose=0, return_dict=True), link
 
     plain, link = logs(None)
     added, _ = logs(keras.regularizers.L2(0.5))
@@ -270,9 +270,9 @@ def test_a_pair_still_trains_after_it_protected_an_eavesdroppers_link(models, so
     spy = EavesdropperLink(models[2], protection=link.transmitter_arn)
     spy.compile(loss=LOGITS, run_eagerly=True)
     before = weights_of(link.transmitter_arn)
-    spy.fit(transmit(models[0], sources), labels, verbose=0)
+    spy.fit(transmit(models[0], sources), labels, batch_size=40, verbose=0)
     assert equal(before, weights_of(link.transmitter_arn))
-    link.fit(sources, labels, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     assert not any(
         np.array_equal(a, b) for a, b in zip(before, weights_of(link.transmitter_arn), strict=True)
     )
@@ -289,7 +289,7 @@ class Subclassed(keras.Model):
 
 def test_a_subclassed_transmitter_need_not_say_its_shape(models, sources, labels):
     link = _secure((Subclassed(), *models[1:]))
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def test_a_free_length_needs_modules_that_take_it(labels):
@@ -302,7 +302,7 @@ def test_a_free_length_needs_modules_that_take_it(labels):
     link = SecureLink(transmitter, receiver, eve, *modules)
     link.compile(run_eagerly=True)
     sources = np.random.default_rng(0).uniform(size=(40, 5, 2)).astype("float32")
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 def test_a_transmitter_of_several_inputs_takes_a_tuple_or_names(models, labels):
@@ -316,9 +316,9 @@ def test_a_transmitter_of_several_inputs_takes_a_tuple_or_names(models, labels):
     for how in ("arrays", "tf.data"):
         keras.utils.set_random_seed(0)
         link = _secure((transmitter, receiver, models[2]))
-        data = {"x": {"source": source}, "y": y, "shuffle": False}
+        data = {"x": {"source": source}, "y": y, "batch_size": 40, "shuffle": False}
         if how == "tf.data":
-            data = {"x": tf.data.Dataset.from_tensor_slices(({"source": source}, y)).batch(32)}
+            data = {"x": tf.data.Dataset.from_tensor_slices(({"source": source}, y)).batch(40)}
         losses.append(link.fit(**data, verbose=0).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     with pytest.raises(DataError, match="expected a target for sources of several inputs"):
@@ -330,9 +330,8 @@ def test_a_loss_that_cannot_be_loaded_is_left_out_of_the_file_and_said(models, s
     with pytest.warns(UserWarning, match="saved without task_loss: .* compiled again"):
         link.save(tmp_path / "link.keras")
     again = keras.saving.load_model(tmp_path / "link.keras")
-    np.testing.assert_allclose(
-        again.predict(sources, verbose=0), link.predict(sources, verbose=0), rtol=1e-5
-    )
+    found = [each.predict(sources, batch_size=40, verbose=0) for each in (link, again)]
+    np.testing.assert_allclose(*found, rtol=1e-5)
 
 
 # A new beginning, and a way back
@@ -350,12 +349,12 @@ def test_a_loss_that_cannot_be_loaded_is_left_out_of_the_file_and_said(models, s
 def test_a_restart_gives_the_optimiser_its_beginning_whatever_that_is(
     models, sources, labels, build
 ):
-    link = SecureLink(*models, transmitter_arn=_own_arn(), seed=1)
+    link = SecureLink(*models, _own_arn(), _own_arn(), seed=1)
     link.compile(build(), run_eagerly=True)
     found = []
     for _ in range(2):
         link.restart(7)
-        link.fit(sources, labels, batch_size=20, epochs=2, verbose=0)
+        link.fit(sources, labels, batch_size=20, verbose=0)
         found.append(weights_of(link.transmitter_arn, link.receiver_arn))
     assert np.isfinite(found[0][0]).all()
     assert equal(*found)
@@ -372,14 +371,14 @@ def test_modules_that_cannot_be_made_anew_are_refused_with_the_reason(models):
 def test_after_a_nan_the_link_trains_on(models, sources, labels):
     poison = tf.Variable(1.0)
     link = _secure(models, task_loss=lambda s, e: poison * keras.ops.mean((s - e) ** 2))
-    link.fit(sources, labels, verbose=0)
+    link.fit(sources, labels, batch_size=40, verbose=0)
     before = [np.array(v) for v in link.moving_variables()]
     poison.assign(float("nan"))
     with pytest.raises(TrainingDiverged, match="in epoch 2"):
-        link.fit(sources, labels, epochs=3, verbose=0)
+        link.fit(sources, labels, batch_size=40, epochs=3, verbose=0)
     assert equal(before, [np.array(v) for v in link.moving_variables()])
     poison.assign(1.0)
-    assert np.isfinite(link.fit(sources, labels, verbose=0).history["loss"][0])
+    assert np.isfinite(link.fit(sources, labels, batch_size=40, verbose=0).history["loss"][0])
 
 
 # Power
@@ -391,7 +390,7 @@ def test_the_power_is_kept_in_training_and_by_what_is_deployed(models, sources, 
     link.compile(run_eagerly=True)
     signal = transmit(models[0], sources)
     assert not np.allclose((np.asarray(link.signals(sources).sent) ** 2).mean(axis=1), 1.0)
-    logs = link.fit(sources, labels, keep_power=True, verbose=0).history
+    logs = link.fit(sources, labels, keep_power=True, batch_size=40, verbose=0).history
     assert logs["sent_power"][0] == pytest.approx(1.0, abs=1e-5)
     sent = np.asarray(link.signals(sources).sent)
     module = keep_power(link.transmitter_arn)

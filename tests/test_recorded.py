@@ -94,7 +94,7 @@ def test_a_recording_is_the_data_of_a_run_which_keeps_it(tmp_path):
         paths.append(record(tmp_path / split, streams))
     words = ["--scenario", "modulation", "--modulations", "bpsk", "16qam", "--samples", "64"]
     words += ["--samples-per-symbol", "4", "--snr-db", "0", "--epochs", "1", "--eve-epochs", "1"]
-    words += ["--knowledge", "white", "--no-export", "--quiet", "--recordings", *paths]
+    words += ["--protection", "none", "--no-export", "--quiet", "--recordings", *paths]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Modulation, "measured", {"frozen": "expert"})
         assert command.main([*words, "--run-dir", str(tmp_path / "run")]) == 0

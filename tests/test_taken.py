@@ -28,7 +28,8 @@ def _secure(models, graph=False, **options):
 def _of_classes(models, **options):
     """A link whose receiver names one of three classes."""
     receiver = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
-    return _secure((models[0], receiver, models[2]), task_loss=LOGITS, **options)
+    pair = [keras.Sequential([keras.Input((8,)), layers.Dense(8)]) for _ in range(2)]
+    return _secure((models[0], receiver, models[2], *pair), task_loss=LOGITS, **options)
 
 
 def _refused(message, call, *args, **kwargs):
@@ -70,27 +71,27 @@ def _refused(message, call, *args, **kwargs):
     ],
 )
 def test_what_is_no_source_or_label_is_refused_with_one_line(
-    models, sources, labels, change, message
+    refusing, sources, labels, change, message
 ):
     x, y = change(sources, labels)
-    _refused(message, _secure(models).fit, x, y, verbose=0)
+    _refused(message, refusing.fit, x, y, verbose=0)
 
 
-@pytest.mark.parametrize("how", ["fit", "evaluate", "predict", "train_on_batch", "__call__"])
 @pytest.mark.parametrize("kind", [SemanticLink, EavesdropperLink, SecureLink])
 def test_text_and_other_shapes_are_refused_by_every_way_into_every_link(
-    models, sources, labels, signals, kind, how
+    models, sources, labels, signals, kind
 ):
     link = (
         kind(models[2]) if kind is EavesdropperLink else kind(*models[: 2 + (kind is SecureLink)])
     )
     loss = {SemanticLink: {"loss": "mse"}, EavesdropperLink: {"loss": LOGITS}, SecureLink: {}}
     link.compile(run_eagerly=True, **loss[kind])
-    y = () if how in ("predict", "__call__") else (sources if kind is SemanticLink else labels,)
-    quiet = {"verbose": 0} if how in ("fit", "evaluate", "predict") else {}
     wrong = (signals if kind is EavesdropperLink else sources)[:, :5]
-    _refused("expected numbers for .*, got text", getattr(link, how), WORDS, *y, **quiet)
-    _refused(r"a source for '.*', got \[5", getattr(link, how), wrong, *y, **quiet)
+    for how in ("fit", "evaluate", "predict", "train_on_batch", "__call__"):
+        y = () if how in ("predict", "__call__") else (sources if kind is SemanticLink else labels,)
+        quiet = {"verbose": 0} if how in ("fit", "evaluate", "predict") else {}
+        _refused("expected numbers for .*, got text", getattr(link, how), WORDS, *y, **quiet)
+        _refused(r"a source for '.*', got \[5", getattr(link, how), wrong, *y, **quiet)
 
 
 @pytest.fixture
@@ -99,11 +100,11 @@ def signals():
 
 
 def test_an_axis_of_one_may_be_there_or_not_as_keras_has_it(models, sources, labels):
-    link = _secure(models)
-    expected = link.evaluate(sources, labels, verbose=0)
-    assert link.evaluate(sources[..., 0], labels, verbose=0) == expected
-    assert link.evaluate([sources], [labels], verbose=0) == expected
-    assert link.evaluate(sources, list(labels), verbose=0) == expected
+    link, how = _secure(models), {"batch_size": 40, "verbose": 0}
+    expected = link.evaluate(sources, labels, **how)
+    assert link.evaluate(sources[..., 0], labels, **how) == expected
+    assert link.evaluate([sources], [labels], **how) == expected
+    assert link.evaluate(sources, list(labels), **how) == expected
 
 
 def test_text_is_taken_by_a_model_that_takes_text():
@@ -184,28 +185,28 @@ def test_what_is_not_finite_is_no_prediction(models, sources, how):
     link.compile("adam", "mse", **how)
     bad = np.where(np.arange(40)[:, None, None, None] == 3, np.nan, sources).astype("float32")
     message = "expected finite sources, .* got NaN or infinity"
-    for data in (bad, tf.data.Dataset.from_tensor_slices(bad).batch(40), iter_of(bad)):
-        _refused(message, link.predict, data)
+    for data in (bad, tf.data.Dataset.from_tensor_slices(bad).batch(40), _generated(bad)):
+        size = {"batch_size": 40} if data is bad else {}
+        _refused(message, link.predict, data, **size)
     _refused(message, link.predict_on_batch, bad)
     good = tf.data.Dataset.from_tensor_slices(sources).batch(40)
     expected = link.predict(sources, batch_size=40)
     np.testing.assert_allclose(link.predict(good), expected, rtol=1e-5, atol=1e-6)
 
 
-def iter_of(sources):
-    """A generator of batches of one."""
-    return ((sources[i : i + 1],) for i in range(len(sources)))
+def _generated(sources):
+    yield (sources,)
 
 
 def test_validation_data_are_taken_as_training_data_are(models, sources, labels):
     link = _secure(models)
     found = [
-        link.fit(sources, labels, validation_data=data, verbose=0, snr_db=99.0).history
+        link.fit(sources, labels, 40, validation_data=data, verbose=0, snr_db=99.0).history
         for data in (
             (sources, labels),
             [sources, labels[:, None]],
             (sources.tolist(), labels.tolist()),
-            tf.data.Dataset.from_tensor_slices((sources, labels)).batch(32),
+            tf.data.Dataset.from_tensor_slices((sources, labels)).batch(40),
         )
     ]
     assert all(np.isfinite(each["val_loss"]).all() for each in found)
@@ -243,7 +244,7 @@ def test_a_loss_in_a_list_or_a_dictionary_is_the_loss(models, signals, labels, s
     for each, x, name in ((link, sources, "targets"), (spy, signals, "labels")):
         each.compile("adam", loss, run_eagerly=True)
         _refused(f"{name} from 0 to 2, got 1 to 3", each.fit, x, labels + 1, verbose=0)
-        assert np.isfinite(each.fit(x, labels, verbose=0).history["loss"][0])
+        assert np.isfinite(each.fit(x, labels, batch_size=40, verbose=0).history["loss"][0])
     with pytest.raises(ConfigError, match="from_logits=True for a model of logits"):
         spy.compile(loss=["sparse_categorical_crossentropy"])
 
@@ -337,21 +338,21 @@ def test_what_compile_would_misread_is_refused(models, options, message):
         ({"validation_split": "0.2"}, "expected a validation_split of 40 sources, got 0.2"),
     ],
 )
-def test_what_fit_would_misread_is_refused(models, sources, labels, options, message):
-    _refused(message, _secure(models).fit, sources, labels, **options)
+def test_what_fit_would_misread_is_refused(refusing, sources, labels, options, message):
+    _refused(message, refusing.fit, sources, labels, **options)
 
 
 @pytest.mark.parametrize("seed", [None, -1, 1.5, "adam"])
-def test_a_seed_is_a_whole_number(models, seed):
+def test_a_seed_is_a_whole_number(models, refusing, seed):
     _refused("expected (a )?seed >= 0, got", SecureLink, *models, seed=seed)
-    _refused("expected (a )?seed >= 0, got", SecureLink(*models).restart, seed)
+    _refused("expected (a )?seed >= 0, got", refusing.restart, seed)
 
 
 def test_a_link_wants_an_optimiser_and_one_of_its_own(models, sources, labels):
     optimizer, first = keras.optimizers.Adam(), SecureLink(*models)
     for _ in range(2):  # the same link may be compiled with it again
         first.compile(optimizer, run_eagerly=True)
-        first.fit(sources, labels, verbose=0)
+        first.fit(sources, labels, batch_size=40, verbose=0)
     _refused("an optimizer of its own, got 'adam.*', .* anew", _secure, models, optimizer=optimizer)
     _refused(
         "expected an optimizer in compile", _secure(models, optimizer=None).fit, sources, labels

@@ -241,7 +241,7 @@ def test_a_link_weighs_each_term_and_reports_it_as_it_is(terms):
     def gradients(levels):
         keras.utils.set_random_seed(6)
         link = an_identity_link(reach=levels)
-        link.compile(keras.optimizers.SGD(1.0))
+        link.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
         weights = [w.numpy() for w in link.trainable_variables]
         how = {"psr_db": -60.0, "loss_weights": terms, "verbose": 0}
         logs = link.fit(x, y, batch_size=64, snr_db=(LOW, HIGH), **how).history
