@@ -85,7 +85,9 @@ def labels():
     return np.arange(40, dtype="int32") % 3
 
 
-def _small_models():
+@pytest.fixture
+def models():
+    """Transmitter, receiver and Eve of a small link, untrained."""
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
 
@@ -95,19 +97,3 @@ def _small_models():
         build_receiver(shape, symbols=8, hidden=16),
         build_eavesdropper((8,), 3, hidden=(16,)),
     )
-
-
-@pytest.fixture
-def models():
-    """Transmitter, receiver and Eve of a small link, untrained."""
-    return _small_models()
-
-
-@pytest.fixture(scope="session")
-def refusing():
-    """A link that is only given what it refuses: many tests ask the same."""
-    from arn_keras import SecureLink
-
-    link = SecureLink(*_small_models())
-    link.compile(run_eagerly=True)
-    return link

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from bundles import converted_here  # noqa: F401
+from kept_models import _parts, models  # noqa: F401
 from wiretaps import SYMBOLS, wiretap
 
 import arn_keras

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kept_models import _parts, models  # noqa: F401
 from weights import equal, weights_of
 
 from arn_keras import SecureLink, SemanticLink, TrainingDiverged
@@ -39,7 +40,7 @@ def test_fit_learns_however_it_is_fed_and_compiled(parts, sources, labels, optio
     assert history[-1] < 0.5 * history[0]
 
 
-def _link(models, seed=1, **options):
+def _small(models, seed=1, **options):
     """The same small link each time, but for what is said."""
     keras.utils.set_random_seed(0)
     pair = build_transmitter_arn((8,), (8,)), build_receiver_arn((8,), (8,))
@@ -48,7 +49,7 @@ def _link(models, seed=1, **options):
 
 def test_a_batch_in_shards_moves_the_weights_as_a_whole_batch_does(models, sources, labels):
     def trained(shards):
-        link = _link(models)
+        link = _small(models)
         # Adam would magnify rounding.
         link.compile(keras.optimizers.SGD(0.1), shards=shards, run_eagerly=True)
         history = link.fit(sources, labels, batch_size=20, verbose=0, snr_db=200.0, epochs=2)
@@ -108,7 +109,7 @@ def test_arrays_and_a_pipeline_of_the_same_batches_train_alike(models, sources, 
         {"x": tf.data.Dataset.from_tensor_slices((sources, labels)).batch(16)},
         {"x": sources, "y": labels, "batch_size": 16, "shuffle": False},
     ):
-        link = _link(models)
+        link = _small(models)
         link.compile()
         losses.append(link.fit(**data, epochs=3, verbose=0).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
@@ -118,7 +119,7 @@ def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
     images = np.random.default_rng(1).integers(0, 256, (40, 6, 6, 1), "uint8")
     losses = []
     for array in (images, images.astype("float32") / 255):
-        link = _link(models, preprocessing=unit_interval)
+        link = _small(models, preprocessing=unit_interval)
         link.compile(run_eagerly=True)
         losses.append(link.fit(array, labels, verbose=0).history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
@@ -126,7 +127,7 @@ def test_8_bit_images_and_their_floats_give_the_same_training(models, labels):
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, sources, labels):
     def trained(seed):
-        link = _link(models, seed)
+        link = _small(models, seed)
         link.compile(run_eagerly=True)
         link.fit(sources, labels, batch_size=20, verbose=0)
         return weights_of(link.transmitter_arn, link.receiver_arn)
@@ -137,7 +138,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(models, so
 
 
 def test_a_loss_that_becomes_nan_stops_and_keeps_the_last_good_weights(models, sources, labels):
-    link = _link(models)
+    link = _small(models)
     poison = tf.Variable(1.0)
     link.compile(task_loss=lambda s, e: poison * keras.ops.mean((s - e) ** 2))
     kept = {}

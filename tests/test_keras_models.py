@@ -1,6 +1,7 @@
 """Every public Keras class goes through one checker."""
 
 import ast
+import functools
 import importlib
 import json
 import pathlib
@@ -17,11 +18,13 @@ from keras_model_checker import (
     check_handed_in,
     check_precision,
 )
+from weights import weights_of
 
 import arn_keras
 from arn_keras import EavesdropperLink, MinMaxLink, SecureLink, SemanticLink, registration
 from arn_keras.eve.dense import build_eavesdropper
 from arn_keras.link.dense import build_receiver, build_transmitter
+from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.pair.purge import build_purge
 from arn_keras.training.frozen_parts import FrozenParts
 from arn_keras.training.purge_link import PurgeLink
@@ -31,36 +34,51 @@ SIGNALS = np.random.default_rng(1).normal(size=(40, 8)).astype("float32")
 LABELS = np.arange(40, dtype="int32") % 3
 
 
-def _models():
-    return {
+@functools.cache
+def _kept(*precision):
+    """Models of one precision and their weights: what is built takes longer than what it does."""
+    models = {
         "transmitter": build_transmitter((6,), symbols=8, hidden=8),
         "receiver": build_receiver((6,), symbols=8, hidden=8),
         "eve": build_eavesdropper((8,), 3, hidden=(8,)),
+        "reader": build_eavesdropper((8,), 3, hidden=(8,), name="reader"),
+        "module": build_purge((8,), 3),
+        "transmitter_arn": build_transmitter_arn((8,)),
+        "receiver_arn": build_receiver_arn((8,)),
     }
+    return models, {name: weights_of(model) for name, model in models.items()}
+
+
+def _models(*names):
+    kept, beginnings = _kept(keras.config.floatx(), keras.config.dtype_policy().name)
+    for name in names:
+        kept[name].set_weights(beginnings[name])
+    return {name: kept[name] for name in names}
+
+
+LETTERS = "transmitter", "receiver", "eve"
 
 
 def _semantic():
-    handed = {name: model for name, model in _models().items() if name != "eve"}
+    handed = _models("transmitter", "receiver")
     return SemanticLink(**handed), handed
 
 
 def _eavesdropper():
-    models = _models()
-    pair = SecureLink(*models.values())
-    handed = {"classifier": models["eve"], "protection": pair.transmitter_arn}
+    handed = _models("eve", "transmitter_arn")
+    handed = {"classifier": handed["eve"], "protection": handed["transmitter_arn"]}
     return EavesdropperLink(**handed), handed
 
 
 def _secure(kind=SecureLink):
-    handed = _models()
-    return kind(*handed.values()), handed
+    handed = _models(*LETTERS)
+    return kind(*handed.values(), **_models("transmitter_arn", "receiver_arn")), handed
 
 
 def _purge():
-    models = _models()
-    reader = build_eavesdropper((8,), 3, hidden=(8,), name="reader")
-    module = build_purge((8,), 3)
-    return PurgeLink(module, reader), {"module": module, "receiver": reader, **models}
+    handed = _models("module", "reader", *LETTERS)
+    handed["receiver"] = handed.pop("reader")
+    return PurgeLink(handed["module"], handed["receiver"]), handed
 
 
 CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from kept_models import _parts, models  # noqa: F401
 from weights import weights_of
 
 from arn_keras.errors import DeviceError

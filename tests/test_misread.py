@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kept_models import _parts, models  # noqa: F401
 from keras import ops
 
 from arn_keras import EavesdropperLink, MinMaxLink, SecureLink, SemanticLink

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kept_models import _parts, models, refusing  # noqa: F401
 from weights import equal, weights_of
 
 from arn_keras import (
