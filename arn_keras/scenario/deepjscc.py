@@ -64,7 +64,7 @@ class DeepJSCC(Scenario):
         return self.augment == "on" or (self.augment == "auto" and name == "cifar10")
 
     def defaults_for(self, dataset):
-        """A third of the epochs for four times the pictures: that many passes are enough."""
+        """A third of the epochs, for four times the pictures: enough for each, and in an hour."""
         found = super().defaults_for(dataset)
         if not self._augments(dataset):
             return found
