@@ -114,7 +114,7 @@ def _with(value):
         (np.ones(9, "float32"), r"expected shape \(8,\) or a batch of it, got \(9,\)"),
         (np.ones((2, 9), "float32"), r"got \(2, 9\)"),
         (np.ones((1, 1, 8), "float32"), r"got \(1, 1, 8\)"),
-        (np.float32(1) * np.ones((), "float32"), "expected an array of float32, got float32|got"),
+        (np.float32(1), "expected an array of float32, got a number of float32"),
         (np.ones(8), "expected an array of float32, got float64"),
         (np.ones(8, ">f4"), "expected an array of float32, got >f4"),
         (np.ones(8, "int8"), "expected an array of float32, got int8"),

@@ -254,7 +254,7 @@ def test_frames_are_chosen_by_modulation_and_what_is_plotted_is_what_is_sent_and
     for end in ("Home", "End"):
         found = own["ends"]["snr"][end]["bob"]
         sent, heard, decided = found["none"]["plots"]
-        assert sent != heard == decided or "wrong" in found["none"]["told"]  # he has no module
+        assert sent != heard == decided  # he has no module
         assert len({*found["keyed"]["plots"], sent}) == 4  # turned by the key, and turned back
         told[end] = found["none"]["told"]
     assert own["ends"]["snr"]["Home"]["bob"]["none"]["plots"][0] == sent  # no noise is in it

@@ -386,7 +386,8 @@ def _refuse_untold(module, levels):
 
 def _check_type(signal, expected):
     if not isinstance(signal, _ARRAY) or signal.dtype != expected:
-        kind = getattr(signal, "dtype", type(signal).__name__)
+        kind = signal.dtype if isinstance(signal, _ARRAY) else type(signal).__name__
+        kind = f"a number of {kind}" if isinstance(signal, np.generic) else kind
         raise SignalError(f"expected an array of {expected}, got {kind}")
 
 
