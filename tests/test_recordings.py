@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 import sigmf
-from bundles import tiny_bundle
 from radio_links import LAYOUT, PAIR, burst, look, new_key, noise, receive, send
 from scipy.integrate import quad
 from scipy.signal import resample
 from scipy.special import erfc
+from tiny_bundles import tiny_bundle
 
 from arn_keras.errors import DataError
 from arn_keras.export import runtime
