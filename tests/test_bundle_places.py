@@ -13,7 +13,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from bundles import tiny_bundle
+from tiny_bundles import tiny_bundle
 
 from arn_keras.export import runtime
 from arn_keras.export.runtime import BundleError, Pair
@@ -185,6 +185,20 @@ class Hub(http.server.BaseHTTPRequestHandler):
         pass
 
 
+#: `runtime.py --selftest` of several addresses, with what each says on either stream.
+SELFTEST = """
+import contextlib, io, json, sys
+sys.path[0] = sys.argv[1]
+import runtime
+found = []
+for address in sys.argv[2:]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        found.append((runtime.main(["--selftest", "--bundle", address]), said.getvalue()))
+print(json.dumps(found))
+"""
+
+
 def test_a_bundle_of_the_hub_opens_and_is_held_to_its_manifest(tiny, tmp_path):
     Hub.files = {".gitattributes": b"*.tflite", **contents(tiny.path, "bundle/")}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
@@ -197,24 +211,24 @@ def test_a_bundle_of_the_hub_opens_and_is_held_to_its_manifest(tiny, tmp_path):
         "NO_PROXY": "127.0.0.1",
     }
 
-    def selftest(address):
-        judge = [sys.executable, ROOT / "arn_keras/export/runtime.py", "--selftest", "--bundle"]
-        done = subprocess.run([*judge, address], env=there, capture_output=True, text=True)
+    def selftest(*addresses):
+        """[(status, what was said)] of a self-test of each address, in a process that has them."""
+        judge = [sys.executable, "-c", SELFTEST, ROOT / "arn_keras" / "export", *addresses]
+        done = subprocess.run(judge, env=there, capture_output=True, text=True, check=True)
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-        return done.returncode, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     try:
-        for address in ("hf://us/pair/bundle", "hf://us/pair@v1/bundle"):
-            status, said = selftest(address)
+        for status, said in selftest("hf://us/pair/bundle", "hf://us/pair@v1/bundle"):
             assert (status, said[:11]) == (0, "float32  ok"), said
         Hub.files = {**Hub.files, "bundle/runtime.py": b"print('mine')"}
-        for address, what in {
+        refused = {
             "hf://us/pair/bundle": "its SHA-256 differs",
             "hf://us/pair": "manifest.json: expected a readable file",
             "hf://us/other": "hf://us/other: expected a bundle on the Hub",
             "hf://us/pair@v2/bundle": "hf://us/pair@v2/bundle: expected a bundle on the Hub",
-        }.items():
-            status, said = selftest(address)
+        }
+        for what, (status, said) in zip(refused.values(), selftest(*refused), strict=True):
             assert status == 2
             assert what in said
             assert said.startswith("runtime.py: error: ")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from arn_keras.channel.awgn import AWGN
 from arn_keras.errors import ConfigError
 from arn_keras.export.litert import convert_all, operators
 from arn_keras.link.deepjscc import build_receiver, build_transmitter, signal_shape
@@ -62,7 +63,8 @@ def test_a_link_learns_pictures_better_than_their_mean():
     link = SemanticLink(*ends)
     link.compile(keras.optimizers.Adam(3e-3), "mse")
     link.fit(pictures, batch_size=32, epochs=8, snr_db=20.0, verbose=0)
-    assert link.evaluate(pictures, pictures, snr_db=20.0, verbose=0) < 0.2 * pictures.var()
+    heard = AWGN(1)(link.transmitter(pictures), snr_db=20.0)
+    assert np.mean((link.receiver(heard) - pictures) ** 2) < 0.2 * pictures.var()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_one_step_of_a_conv_pair_moves_nothing_else_not_even_statistics():
         for build in (build_transmitter_arn, build_receiver_arn)
     ]
     link = SecureLink(transmitter, receiver, eve, *pair)
-    link.compile(keras.optimizers.Adam(1e-2), shards=2)
+    link.compile(keras.optimizers.Adam(1e-2), shards=2, run_eagerly=True)
     rng = np.random.default_rng(0)
     pictures = rng.uniform(size=(8, *shape)).astype("float32")
     frozen, moved = [transmitter, receiver, eve], pair

@@ -15,9 +15,10 @@ from arn_keras.sweep import engines
 from arn_keras.sweep.engines import LocalEngine, RayEngine
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = LocalEngine(tmp_path, 2)
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """Two workers, whom the tests keep but for one that is killed."""
+    engine = LocalEngine(tmp_path_factory.mktemp("engine"), 2)
     yield engine
     engine.close()
 

@@ -35,11 +35,12 @@ def test_they_learn_where_the_power_of_a_signal_is(build):
     for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
         chosen = labels == 2 * row + column
         signals[chosen, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] *= 2
-    link = EavesdropperLink(build((8, 8, 2), 4))
+    eve = build((8, 8, 2), 4)
+    link = EavesdropperLink(eve)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    link.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
+    link.compile(keras.optimizers.Adam(5e-3), loss)
     link.fit(signals, labels, batch_size=32, epochs=6, snr_db=20.0, verbose=0)
-    assert link.evaluate(signals, labels, snr_db=20.0, verbose=0)[1] > 0.6
+    assert np.mean(np.argmax(eve(signals), axis=1) == labels) > 0.6
 
 
 def test_stages_halve_the_places_and_double_the_filters():

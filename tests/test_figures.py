@@ -10,7 +10,7 @@ from arn_keras.task.image import IMAGE
 PARTS = ("original", "perturbation", "sum")
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (1, 50, 1), (50, 1, 1), (1, 1, 3)])
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 50, 1), (50, 1, 1), (1, 1, 3)])
 def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
     def drawn(level):
         images = np.full((2, *shape), level)
@@ -31,7 +31,7 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
     assert np.mean(white[..., :3] - black[..., :3]) > 0.1 * flat
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (1, 50, 1)])
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 50, 1)])
 def test_the_example_of_an_attack_is_drawn_for_any_picture(tmp_path, shape):
     examples = {}
     for what, size in (("image", shape), ("signal", (16,))):

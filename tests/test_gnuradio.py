@@ -10,9 +10,9 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-from bundles import tiny_bundle
 from radio_links import new_key, receive, send
 from run_dirs import untrained_run
+from tiny_bundles import tiny_bundle
 
 from arn_keras.data import images
 from arn_keras.data.dataset import Split

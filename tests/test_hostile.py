@@ -16,7 +16,7 @@ import threading
 
 import numpy as np
 import pytest
-from bundles import tiny_bundle
+from tiny_bundles import tiny_bundle
 
 from arn_keras.arguments import exit_status
 from arn_keras.data import text

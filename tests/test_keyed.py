@@ -64,7 +64,7 @@ def dense_matrix(signs):
     return matrix
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(n=st.integers(1, 4096), rounds=st.integers(1, 6), seed=SEEDS)
 def test_the_transform_keeps_every_angle_and_its_inverse_gives_the_signal_back(n, rounds, seed):
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def test_the_transform_keeps_every_angle_and_its_inverse_gives_the_signal_back(n
     np.testing.assert_allclose(restored, signals, atol=2e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 200), rounds=st.integers(1, 4), seed=SEEDS)
 def test_the_layer_is_the_dense_matrix_of_the_definition(n, rounds, seed):
     signs = draw_signs(np.random.default_rng(seed), rounds, n)
@@ -197,7 +197,7 @@ def test_the_interleaver_breaks_every_shift_structure_of_the_hadamard_matrix(n):
     assert correlation.max() < 1.4 * math.sqrt(4 * math.log(n) / n)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(n=st.integers(1, 300), scale=st.floats(1e-3, 1e3), seed=SEEDS)
 def test_the_sent_power_is_one_whatever_the_signal_s_norm(n, scale, seed):
     rng = np.random.default_rng(seed)

@@ -10,8 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle
+from bundles import SHAPE
 from test_runtime import mutated
+from tiny_bundles import tiny_bundle
 
 from arn_keras.export import manifest, runtime
 from arn_keras.export.runtime import (
@@ -35,7 +36,7 @@ def keyed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def haar(tmp_path_factory):
     path = tmp_path_factory.mktemp("haar")
-    return tiny_bundle(path, 2, precisions=("float32",), protection="keyed", rotation="haar")
+    return tiny_bundle(path, precisions=("float32",), protection="keyed", rotation="haar")
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +265,8 @@ def test_behind_arns_the_keyed_modules_change_nothing_but_the_power(both, tmp_pa
     ):
         headers, sent = at_alice.alice.protect(both.signal)
         cleaned = at_bob.bob.clean(sent, headers)
-    between = _unit_power(both.alice.predict(both.signal, verbose=0))
-    truth = both.bob.predict(between, verbose=0)
+    between = _unit_power(np.asarray(both.alice(both.signal)))
+    truth = np.asarray(both.bob(between))
     error = np.sqrt(np.mean((cleaned - truth) ** 2)) / np.std(truth)
     assert error < (1e-5 if precision == "float32" else 0.05)
 
@@ -498,7 +499,7 @@ def test_damaged_keyed_bundles_are_refused_or_give_the_same_answer(keyed, both, 
     monkeypatch.setattr(runtime, "_read", read)
     monkeypatch.setattr(runtime, "_names", lambda bundle: list(files))
     refused = 0
-    for _ in range(1000):
+    for _ in range(500):  # others at each run of the test
         files = mutated(random_, whole, theirs)
         try:
             with Pair.load("bundle", role="receiver", key=f"{key}.bob") as pair:
@@ -508,4 +509,4 @@ def test_damaged_keyed_bundles_are_refused_or_give_the_same_answer(keyed, both, 
             )
         except (BundleError, KeyingError):
             refused += 1
-    assert 300 < refused < 950, seed
+    assert 150 < refused < 475, seed

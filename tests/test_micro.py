@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle, tiny_pair
+from bundles import SHAPE, tiny_pair
+from tiny_bundles import tiny_bundle
 
 from arn_keras.errors import ExportError
 from arn_keras.export import micro, runtime
@@ -143,21 +144,23 @@ def test_the_example_compiles(tiny, tmp_path, precision):
         _check_example(out, f"{role}_arn", tmp_path)
 
 
+KEYED = {"precisions": ("float32",), "protection": "keyed"}
+BOTH = {"precisions": ("float32", "int8"), "protection": "arn+keyed"}
+
+
 @pytest.mark.parametrize(
-    ("protection", "rotation", "keys"),
+    ("seed", "options", "keys"),
     [
-        ("keyed", "fast", "kSigns[40]"),  # 5 rounds of 8 symbols
-        ("keyed", "haar", "kRotation[64]"),
-        ("arn+keyed", "fast", "kSigns[40]"),
+        (0, KEYED, "kSigns[40]"),  # 5 rounds of 8 symbols
+        (0, {**KEYED, "rotation": "haar"}, "kRotation[64]"),
+        (1, BOTH, "kSigns[40]"),
     ],
+    ids=["keyed-fast", "keyed-haar", "arn+keyed-fast"],
 )
-def test_keyed_modules_run_in_float32_and_their_example_compiles(
-    tmp_path, protection, rotation, keys
-):
-    precisions = ("float32",) if protection == "keyed" else ("float32", "int8")
-    made = tiny_bundle(tmp_path, precisions=precisions, protection=protection, rotation=rotation)
+def test_keyed_modules_run_in_float32_and_their_example_compiles(tmp_path, seed, options, keys):
+    made = tiny_bundle(tmp_path, seed, **options)
     out, rows = micro.export(made.path, None, tmp_path / "micro")
-    modules = ["arn", "keyed"] if "arn" in protection else ["keyed"]
+    modules = ["arn", "keyed"] if options is BOTH else ["keyed"]
     names = [f"{role}_{each}" for role in ("transmitter", "receiver") for each in modules]
     assert [row["file"].partition(".")[0] for row in rows] == names
     for row, name in zip(rows, names, strict=True):

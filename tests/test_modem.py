@@ -109,17 +109,19 @@ def _expected(name, labels, ratio):
 
 
 @pytest.mark.parametrize(
-    ("name", "level_db"),
+    ("name", "level_db", "samples", "each"),
     [
-        ("bpsk", 3.0),
-        ("qpsk", 6.0),
-        ("8psk", 11.0),
-        ("16qam", 12.5),
-        ("64qam", 19.03),
-        ("pam4", 9.0),
+        ("bpsk", 3.0, 256, 8),
+        ("qpsk", 6.0, 256, 8),
+        ("8psk", 11.0, 256, 8),
+        ("16qam", 12.5, 256, 8),
+        ("64qam", 19.03, 256, 8),
+        ("pam4", 9.0, 256, 8),
+        # Another pulse; it knows nothing of the points.
+        ("64qam", 19.03, 128, 4),
+        ("pam4", 9.0, 128, 4),
     ],
 )
-@pytest.mark.parametrize(("samples", "each"), [(256, 8), (128, 4)])
 def test_symbol_error_rates_are_those_of_theory(name, level_db, samples, each):
     count = 3000
     snr_db = level_db - 10 * np.log10(each)

@@ -45,6 +45,7 @@ from arn_keras.training.privacy import Privacy
 TOY = ["--scenario", "modulation", "--modulations", "bpsk", "16qam", "--samples", "64"]
 TOY += ["--samples-per-symbol", "4", "--frames", "64", "--test-frames", "40", "--snr-db", "0"]
 TOY += ["--epochs", "1", "--eve-epochs", "1", "--knowledge", "white"]
+TOY += ["--block-width", "16", "--block-depth", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,12 @@ def run(tmp_path_factory):
         patch.setattr(Modulation, "measured", {"frozen": "expert"})
         assert command.main([*TOY, "--no-export", "--run-dir", str(path)]) == 0
     return path
+
+
+@pytest.fixture(scope="module")
+def problem(run):
+    """Of that run, its models loaded."""
+    return SavedRun.read(run).problem()
 
 
 def _synchronous(count, names=tuple(constellation.MODULATIONS), symbols=32):
@@ -112,9 +119,8 @@ def test_the_pair_becomes_a_bundle_of_built_in_operators_within_its_tolerances(
 
 @pytest.mark.parametrize(("box", "field"), [("single", "loss"), ("ensemble", "ensemble")])
 def test_a_pair_is_trained_by_the_scenarios_weights_at_the_power_of_the_plain_modem(
-    run, box, field
+    problem, box, field
 ):
-    problem = SavedRun.read(run).problem()
     frozen = [problem.transmitter, problem.receiver, problem.classifier("expert")]
     link = problem.pair_link(Privacy("black", box), frozen)
     expected = getattr(Modulation, f"{field}_weights")["confidence"]

@@ -58,7 +58,7 @@ def test_a_pair_is_trained_to_keep_its_peaks_below_the_limit():
         link = SecureLink(identity(), identity(), [build_eavesdropper((32,), 2)], alice, bob)
         link.compile(keras.optimizers.Adam(3e-3))
         how = {"psr_db": 0.0, "loss_weights": (10.0, 0.1, 0.0), "verbose": 0}
-        link.fit(signals, np.arange(64) % 2, batch_size=64, epochs=60, **how)
-        found.append(np.median(papr_db(alice.predict(signals, verbose=0))))
+        link.fit(np.tile(signals, (12, 1)), np.arange(768) % 2, batch_size=64, epochs=5, **how)
+        found.append(np.median(papr_db(np.asarray(alice(signals)))))
     assert found[0] > np.median(papr_db(signals)) - 0.5
     assert found[1] < 3.3

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from bundles import trained_run
+from trained_digits import trained_digits
 
 from arn_keras.data import images
 from arn_keras.errors import ExportError
@@ -19,9 +19,9 @@ PRECISIONS = ("float32", "float16", "int8")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run directory of real data, trained briefly."""
-    run, dataset = tmp_path_factory.mktemp("runs") / "run", images.load("digits")
-    trained_run(run, dataset)
-    return run, dataset
+    run = tmp_path_factory.mktemp("runs") / "run"
+    trained_digits(run)
+    return run, images.load("digits")
 
 
 @pytest.fixture(scope="module")

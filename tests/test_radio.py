@@ -70,13 +70,12 @@ def test_an_eavesdropper_learns_to_tell_modulations_apart(build, options):
     sent = frames(1200, 16, range(3), seed=1)
     signal = build_transmitter(names, 128)(sent).numpy()
     eve = build((256,), 3, **options)
-    eve.compile(
-        keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )  # fmt: skip
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    eve.compile(keras.optimizers.Adam(3e-3), loss)
     label = sent[:, -1, 0].astype(int)
     eve.fit(signal[:900], label[:900], batch_size=50, epochs=4, verbose=0)
-    assert eve.evaluate(signal[900:], label[900:], verbose=0)[1] > 0.6  # of three
+    guess = np.argmax(eve(signal[900:]), axis=1)
+    assert np.mean(guess == label[900:]) > 0.6  # of three
 
 
 @pytest.mark.parametrize("build", EVES)

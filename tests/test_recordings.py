@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 import sigmf
-from bundles import tiny_bundle
 from radio_links import LAYOUT, PAIR, burst, look, new_key, noise, receive, send
 from scipy.integrate import quad
 from scipy.signal import resample
 from scipy.special import erfc
+from tiny_bundles import tiny_bundle
 
 from arn_keras.errors import DataError
 from arn_keras.export import runtime
@@ -45,6 +45,13 @@ def signals(arn, tmp_path):
     found = arn.signal[:40] / np.sqrt(np.mean(arn.signal[:40] ** 2, axis=1, keepdims=True))
     np.save(tmp_path / "signals.npy", found)
     return tmp_path / "signals.npy"
+
+
+@pytest.fixture
+def few(signals, tmp_path):
+    """The first twelve of them."""
+    np.save(tmp_path / "few.npy", np.load(signals)[:12])
+    return tmp_path / "few.npy"
 
 
 @pytest.fixture
@@ -123,7 +130,7 @@ def test_carrier_offset_phase_and_gain_are_found_and_undone():
     assert np.mean(np.abs(error) ** 2) < 1e-3 * np.mean(np.abs(signal) ** 2)
 
 
-def _left(snr_db, taps, count=40):
+def _left(snr_db, taps, count=24):
     """(SNR left at the payload's symbols, SNR as the receiver sees it), both ratios."""
     rng, errors, seen = np.random.default_rng(4), [], []
     taps = np.array(taps) / np.linalg.norm(taps)
@@ -231,13 +238,11 @@ def test_frames_that_are_lost_are_counted(arn, sent, signals, tmp_path, capsys):
         assert (report["frames_found"], report["frames_lost"]) == (37, lost)
 
 
-def test_a_keyed_message_is_taken_once_and_by_who_has_the_key(keyed, signals, tmp_path, capsys):
+def test_a_keyed_message_is_taken_once_and_by_who_has_the_key(keyed, few, tmp_path, capsys):
     at_alice, at_bob = new_key(keyed.path, tmp_path / "key")
-    assert send(keyed.path, signals, tmp_path / "air", *at_alice) == 0
+    assert send(keyed.path, few, tmp_path / "air", *at_alice) == 0
     assert receive(keyed.path, tmp_path / "air", tmp_path / "first", *at_bob) == 0
-    np.testing.assert_allclose(
-        np.load(tmp_path / "first" / "signals.npy"), np.load(signals), atol=0.01
-    )
+    np.testing.assert_allclose(np.load(tmp_path / "first" / "signals.npy"), np.load(few), atol=0.01)
     capsys.readouterr()
     _, at_eve = new_key(keyed.path, tmp_path / "other")
     for options, says in ((at_bob, "too old|a replay"), (at_eve, "expected a message of pair")):
@@ -247,9 +252,9 @@ def test_a_keyed_message_is_taken_once_and_by_who_has_the_key(keyed, signals, tm
     assert not (tmp_path / "second").exists()
 
 
-def test_who_turns_by_another_key_gets_noise(keyed, signals, tmp_path, capsys):
+def test_who_turns_by_another_key_gets_noise(keyed, few, tmp_path, capsys):
     at_alice, _ = new_key(keyed.path, tmp_path / "key")
-    send(keyed.path, signals, tmp_path / "air", *at_alice)
+    send(keyed.path, few, tmp_path / "air", *at_alice)
     manifest = runtime.read_manifest(keyed.path)
     end = ends.End(
         ends.SignalLink((8,)), None, True, bytes.fromhex(manifest["pair"]), False
@@ -259,7 +264,7 @@ def test_who_turns_by_another_key_gets_noise(keyed, signals, tmp_path, capsys):
     (module,) = runtime.load_modules(keyed.path, manifest, "receiver")
     keys = runtime.keys_of(keyed.path, manifest, manifest["keyed"]["receiver"], len(heard))
     guessed = module.run(heard, keys.__getitem__)
-    assert abs(np.mean(guessed * np.load(signals))) < 4 / math.sqrt(heard.size)
+    assert abs(np.mean(guessed * np.load(few))) < 4 / math.sqrt(heard.size)
 
 
 def test_modules_of_a_fading_air_get_symbols_of_least_squared_error(arn):

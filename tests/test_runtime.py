@@ -10,7 +10,8 @@ import sys
 
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle
+from bundles import SHAPE
+from tiny_bundles import tiny_bundle
 
 from arn_keras.export import runtime
 from arn_keras.export.runtime import BundleError, Pair, SignalError
@@ -44,8 +45,8 @@ def _edit(bundle, change):
 def test_both_modules_give_what_the_keras_models_give(tiny):
     with Pair.load(tiny.path) as pair:
         sent, cleaned = pair.alice.protect(tiny.signal), pair.bob.clean(tiny.received)
-    np.testing.assert_allclose(sent, tiny.alice.predict(tiny.signal, verbose=0), atol=1e-5)
-    np.testing.assert_allclose(cleaned, tiny.bob.predict(tiny.received, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(sent, np.asarray(tiny.alice(tiny.signal)), atol=1e-5)
+    np.testing.assert_allclose(cleaned, np.asarray(tiny.bob(tiny.received)), atol=1e-5)
     assert np.abs(sent - tiny.signal).max() > 0.1
 
 
@@ -427,14 +428,14 @@ def _edit_somewhere(random_, node):
         )
 
 
-def test_ten_thousand_damaged_bundles_are_refused_or_give_the_same_answer(tiny, other, monkeypatch):
+def test_damaged_bundles_are_refused_or_give_the_same_answer(tiny, other, monkeypatch):
     seed = random.randrange(2**32)
     random_ = random.Random(seed)
     whole = {path.name: path.read_bytes() for path in tiny.path.iterdir()}
     theirs = {path.name: path.read_bytes() for path in other.path.iterdir()}
     files = whole
 
-    def read(path, limit=None):  # as from a disk, which 10,000 times would take a minute
+    def read(path, limit=None):  # as from a disk, without its time
         if path.name not in files:
             raise BundleError(f"{path}: expected a readable file: No such file or directory")
         return files[path.name]
@@ -447,14 +448,14 @@ def test_ten_thousand_damaged_bundles_are_refused_or_give_the_same_answer(tiny, 
     monkeypatch.setattr(runtime, "_names", lambda bundle: list(files))
     truth = {precision: answers(precision) for precision in ("float32", "int8")}
     refused = 0
-    for _ in range(10_000):
+    for _ in range(2_000):  # others at each run of the test
         files = mutated(random_, whole, theirs)
         precision = random_.choice(list(truth))
         try:
             assert np.array_equal(answers(precision), truth[precision]), seed
         except BundleError:
             refused += 1
-    assert 4_000 < refused < 9_000, seed
+    assert 800 < refused < 1_800, seed
 
 
 def test_a_bundle_works_where_there_is_nothing_but_numpy_and_litert(tiny, tmp_path):
@@ -465,13 +466,14 @@ def test_a_bundle_works_where_there_is_nothing_but_numpy_and_litert(tiny, tmp_pa
             command, check=True, capture_output=True, text=True, env=environment, timeout=300
         ).stdout
 
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    # Without pip in it, and without the bytecode of what is never imported.
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
-    pins = ("--constraint", ROOT / "constraints.txt")
-    run(python, "-m", "pip", "install", "--quiet", *pins, "numpy", "ai-edge-litert")
-    installed = {
-        entry["name"] for entry in json.loads(run(python, "-m", "pip", "list", "--format=json"))
-    }
+    pins = ("--no-compile", "--constraint", ROOT / "constraints.txt")
+    install = ("-m", "pip", "--python", python, "install", "--quiet", *pins)
+    run(sys.executable, *install, "numpy", "ai-edge-litert")
+    names = "from importlib.metadata import distributions as all; print(*(d.name for d in all()))"
+    installed = {name.replace("_", "-") for name in run(python, "-I", "-c", names).split()}
     assert {"numpy", "ai-edge-litert"} <= installed
     assert not {"tensorflow", "keras", "cryptography", "arn-keras"} & installed
     out = run(python, "-I", tiny.path / "runtime.py", "--selftest")

@@ -6,7 +6,8 @@ import bundles
 import keras
 import numpy as np
 import pytest
-from bundles import SHAPE, tiny_bundle, write_config
+from bundles import SHAPE, write_config
+from tiny_bundles import tiny_bundle
 
 from arn_keras.errors import ConfigError, ExportError, RunDirError
 from arn_keras.export import micro, runtime
@@ -218,7 +219,7 @@ def test_a_bob_of_ones_own_hears_of_a_fade_as_deep_as_it_is(tmp_path, monkeypatc
     cleaned = keras.layers.Dense(*SHAPE)(keras.layers.Concatenate()([received, csi]))
     own = keras.Model([received, csi], cleaned)
     monkeypatch.setattr(bundles, "tiny_pair", lambda *_, **__: (alice, own))
-    made = tiny_bundle(tmp_path, precisions=("float32",), csi=True)
+    made = bundles.tiny_bundle(tmp_path, precisions=("float32",), csi=True)
     given, levels = made.received[:3], np.float32([-55.0, 10.0, 40.0])
     with Pair.load(made.path) as pair:
         found = pair.bob.clean(given, csi=levels)

@@ -15,9 +15,9 @@ import urllib.request
 
 import numpy as np
 import pytest
-from bundles import trained_run, unproven_bundle, write_config
+from bundles import unproven_bundle, write_config
+from trained_digits import trained_digits
 
-from arn_keras.data import images
 from arn_keras.export import manifest, runtime
 from arn_keras.export.web import __main__ as command
 from arn_keras.export.web import building
@@ -73,7 +73,7 @@ def run(tmp_path_factory):
     """A run directory of the small digits with its bundle and its page."""
     require_browser()
     run = tmp_path_factory.mktemp("runs") / "digits"
-    pair = trained_run(run, images.load("digits"), epochs=12)
+    pair = trained_digits(run)
     unproven_bundle(run / "bundle", pair, scenario="letter", dataset="digits")
     assert command.main([str(run), "--no-serve"]) == 0
     return run

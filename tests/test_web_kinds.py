@@ -31,13 +31,17 @@ LENGTH = 7
 
 
 class _SmallText(Text):
-    """The scenario with one narrow layer at each end of its link."""
+    """The scenario with one narrow layer at each end of its link and in an eavesdropper."""
 
     def build_link(self, dataset):
         from arn_keras.link.text import build_receiver, build_transmitter
 
         size = self.length, len(dataset.vocabulary)
         return build_transmitter(*size, width=32, depth=1), build_receiver(*size, depth=1)
+
+    def build_classifier(self, stage, signal_shape, classes):
+        small = {"token_transformer": "token_substitute_attentive"}
+        return super().build_classifier(small.get(stage, stage), signal_shape, classes)
 
 
 def _problem(scenario, load=None, **options):
@@ -71,7 +75,7 @@ def _untrained(scenario, link, path, **options):
         "link": {"transmitter": problem.transmitter, "receiver": problem.receiver},
         **{stage: eve(stage) for stage in scenario.measured.values()},
         "arn/white": {"transmitter": pair[0], "receiver": pair[1]},
-        "retrained/arn-000000000000": eve(next(iter(scenario.measured.values()))),
+        "retrained/arn-000000000000": eve(scenario.rivals[0]),
         f"retrained/keyed-{problem.rotation.name.replace(' ', '-')}": eve(scenario.rivals[0]),
     }
     notes = {"task": scenario.task(problem.dataset)}
