@@ -1,3 +1,4 @@
+import gc
 import tempfile
 
 import keras
@@ -7,6 +8,13 @@ import pytest
 from arn_keras.machine import files
 from arn_keras.machine.files import empty_rows
 from arn_keras.training.batches import EpochBatches, in_shards
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_to_collect():
+    """Each data set has garbage collected: of what is made from here on, not all that is there."""
+    gc.collect()
+    gc.freeze()
 
 
 def _epoch(batches, epoch):

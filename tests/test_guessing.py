@@ -67,7 +67,7 @@ def test_the_leakage_of_guessing_eves_stays_below_its_limit(confidence):
     chance = np.random.default_rng(1)
     share = np.array((0.4, 0.3, 0.2, 0.1))
     limit, exceeded = leakage_limit(360, 20), 0
-    for _ in range(5):
+    for _ in range(15):
         labels = chance.choice(4, 360, p=share)
         found = [
             leakage_nats(np.log(share) + confidence * chance.normal(size=(360, 4)), labels)
