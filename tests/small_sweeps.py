@@ -1,6 +1,5 @@
 """A small sweep that several tests compare with: its command, its rows, and its fixture."""
 
-import contextlib
 import functools
 import itertools
 import json
@@ -9,16 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from arn_keras.errors import ArnError
-from arn_keras.figures import draw
+from arn_keras.figures import curves, draw
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.sweep import __main__ as sweep
 from arn_keras.sweep import points
-from arn_keras.sweep.engines import LocalEngine
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
@@ -67,19 +64,35 @@ class _Held:
         return self._value
 
 
+def run_here(patch):
+    """Has sweeps run in this process, by a worker that starts anew."""
+    patch.setattr(sweep, "_engine", lambda options, folder: HereEngine())
+    for name in points.THREADS:
+        patch.setenv(name, "1")
+    patch.setattr(points, "_worker", functools.cache(points._Worker))
+
+
 @pytest.fixture
 def here(monkeypatch):
     """Sweeps in this test run in this process: what is asked is not where they run."""
-    monkeypatch.setattr(sweep, "_engine", lambda options, folder: HereEngine())
-    for name in points.THREADS:
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setattr(points, "_worker", functools.cache(points._Worker))
+    run_here(monkeypatch)
+
+
+def draw_nothing(patch):
+    """Has sweeps draw nothing: what is asked is in the rows."""
+    patch.setattr(draw, "draw", lambda path: [])
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Sweeps that this process runs in this test draw nothing: what is asked is in the rows."""
-    monkeypatch.setattr(draw, "draw", lambda path: [])
+    """Sweeps that this process runs in this test draw nothing."""
+    draw_nothing(monkeypatch)
+
+
+@pytest.fixture
+def unpainted(monkeypatch):
+    """Figures that this process draws in this test are empty: what is asked is which there are."""
+    monkeypatch.setattr(curves, "_draw", lambda path, *_: path.touch())
 
 
 def measured(path):
@@ -96,25 +109,19 @@ def await_rows(path, number, process):
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory):
-    """Two local processes, which this module's sweeps keep: their start is asked for once."""
-    with contextlib.closing(LocalEngine(tmp_path_factory.mktemp("workers"), 2)) as engine:
-        yield SimpleNamespace(workers=2, share=engine.share, run=engine.run, close=lambda: None)
-
-
-@pytest.fixture(scope="module")
-def local(workers, tmp_path_factory):
-    """A finished sweep on two local processes."""
+def finished(tmp_path_factory):
+    """A finished sweep, run in this process: what other processes make is compared with it."""
     path = tmp_path_factory.mktemp("sweep") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "_engine", lambda *_: workers)
-        assert sweep.main([*GRID, "--jobs", "2", "--out", str(path), "--quiet"]) == 0
+        run_here(patch)
+        draw_nothing(patch)
+        assert sweep.main([*GRID, "--out", str(path), "--quiet"]) == 0
     return path
 
 
 @pytest.fixture
-def shared_only(local, tmp_path):
+def shared_only(finished, tmp_path):
     """A directory in which link and eavesdroppers are trained, and nothing else is done."""
     path = tmp_path / "out"
-    shutil.copytree(local, path, ignore=shutil.ignore_patterns("arn", "rows.*", "figures"))
+    shutil.copytree(finished, path, ignore=shutil.ignore_patterns("arn", "rows.*", "figures"))
     return path

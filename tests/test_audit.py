@@ -6,7 +6,7 @@ import pytest
 from run_dirs import untrained_run
 from wiretaps import TINY
 
-from arn_keras.audit import RUNGS, effort
+from arn_keras.audit import RUNGS, effort, picture
 from arn_keras.audit import __main__ as audit
 from arn_keras.audit.conduct import DEFAULT_PROTECTIONS
 from arn_keras.audit.ladder import finished_rungs
@@ -50,6 +50,7 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     def refuse(tap, effort):
         raise AssertionError("a finished rung was run again")
 
+    monkeypatch.setattr(picture, "audit_picture", lambda path, *_: path.touch())  # seen above
     for rung in ("E0", "E7"):
         monkeypatch.setitem(RUNGS, rung, Rung(refuse, "refuses"))
     assert audit.main([str(run_dir), "--quick"]) == 0
@@ -57,7 +58,8 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     assert "E0" not in capsys.readouterr().out.split("worst case")[0]
 
 
-def test_a_run_without_arns_is_audited_with_keys_alone(run_dir, short, capsys):
+def test_a_run_without_arns_is_audited_with_keys_alone(run_dir, short, capsys, monkeypatch):
+    monkeypatch.setattr(picture, "audit_picture", lambda path, *_: path.touch())
     _keyed(run_dir)
     assert audit.main([str(run_dir), "--quick", "--protection", "keyed"]) == 0
     assert "training" not in capsys.readouterr().out

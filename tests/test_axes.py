@@ -1,10 +1,11 @@
 """Axes that a sweep got later: where Eve stands, pairs that are told the SNR. Old rows stay."""
 
 import json
+import shutil
 
 import keras
 import pytest
-from small_sweeps import SMALL, here  # noqa: F401  a fixture
+from small_sweeps import SMALL, draw_nothing, here, run_here, undrawn, unpainted  # noqa: F401
 
 from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.measure.sweep_rows import KEY, key, read_rows
@@ -14,15 +15,30 @@ from arn_keras.sweep.folders import Folders, home
 from arn_keras.sweep.grid import Grid, Point, remaining, row_key
 
 WHITE = [*SMALL, "--knowledge", "white", "--quiet", "--out"]
+OVER = ["--snr-db", "0", "10", "--training-snr-db", "range"]  # one pair a place of Eve's
 
 
-def test_a_sweep_goes_on_with_eve_elsewhere_and_keeps_what_it_has(here, tmp_path):
-    out = tmp_path / "out"
-    words = ["--snr-db", "0", "10", "--training-snr-db", "range"]  # one pair a place of Eve's
-    assert main([*WHITE, str(out), *words]) == 0
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A finished sweep over two SNRs."""
+    path = tmp_path_factory.mktemp("begun") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        draw_nothing(patch)
+        assert main([*WHITE, str(path), *OVER]) == 0
+    return path
+
+
+@pytest.fixture
+def out(begun, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(begun, tmp_path / "out")
+
+
+def test_a_sweep_goes_on_with_eve_elsewhere_and_keeps_what_it_has(here, out, unpainted):
     before = read_rows(out)
     assert {len(each) for each in before} == {len(KEY)}
-    assert main([*WHITE, str(out), *words, "--eve-snr-offset-db", "-20", "0", "20"]) == 0
+    assert main([*WHITE, str(out), *OVER, "--eve-snr-offset-db", "-20", "0", "20"]) == 0
     after = read_rows(out)
     assert {name: after[name] for name in before} == before
     assert len(after) == 3 * len(before)
@@ -44,7 +60,7 @@ def test_a_sweep_goes_on_with_eve_elsewhere_and_keeps_what_it_has(here, tmp_path
     assert "figure-3,digits,frozen,psr=-10.png" in drawn
 
 
-def test_a_sweep_of_before_with_eve_elsewhere_goes_on(here, tmp_path, monkeypatch):
+def test_a_sweep_of_before_with_eve_elsewhere_goes_on(here, tmp_path, undrawn, monkeypatch):
     out, words = tmp_path / "out", ["--case", "original", "--eve-snr-offset-db", "-3"]
     with monkeypatch.context() as of_before:  # her place was the directory's then
         of_before.setattr(options, "home", lambda path, new: -3.0)
@@ -57,13 +73,12 @@ def test_a_sweep_of_before_with_eve_elsewhere_goes_on(here, tmp_path, monkeypatc
     assert read_rows(out) == before
 
 
-def test_a_sweep_trains_a_pair_that_is_told_the_snr_beside_one_that_is_not(here, tmp_path):
-    out = tmp_path / "out"
+def test_a_sweep_trains_a_pair_that_is_told_the_snr_beside_one_that_is_not(here, out, undrawn):
     words = ["--snr-db", "0", "10", "--training-snr-db", "range", "aware", "--case", "paired"]
     assert main([*WHITE, str(out), *words]) == 0
-    rows = read_rows(out).values()
+    found = [row for row in read_rows(out).values() if row["case"] == "paired"]
+    rows = [row for row in found if row["training_snr_db"] == [0.0, 10.0]]
     assert [row["snr_aware"] for row in rows] == [False, False, True, True]
-    assert {tuple(row["training_snr_db"]) for row in rows} == {(0.0, 10.0)}
     pairs = out / "digits" / "seed-0" / "arn"
     for name, inputs in (("", ["signal"]), (",aware", ["signal", "snr_db"])):
         module = keras.saving.load_model(

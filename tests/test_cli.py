@@ -1,5 +1,6 @@
 import contextlib
 import importlib.util
+import io
 import math
 import os
 import pathlib
@@ -7,18 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from small_runs import BOTH, SMALL, pictureless, trained  # noqa: F401
 
 from arn_keras.machine.files import read_json, write_json
 from arn_keras.run import command
 
 ROOT = pathlib.Path(__file__).parents[1]
-SMALL = [
-    *("--dataset", "digits", "--limit", "200", "--epochs", "4", "--link-epochs", "3"),
-    *("--eve-epochs", "2", "--no-export"),
-]
 
 
 def _start(*options, **environment):
@@ -41,16 +40,19 @@ def _has_an_epoch(path, stage):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A small run, and what it said."""
+def whole(trained, tmp_path_factory):
+    """A run of both pairs on the small one's link and Eve, and what the command said of it."""
     path = tmp_path_factory.mktemp("runs") / "run"
-    out, err = _start(*SMALL, "--run-dir", str(path)).communicate(timeout=300)
-    assert err == ""
-    return path, out
+    for stage in ("link", "eve"):
+        shutil.copytree(trained / stage, path / stage)
+    _configure(path, trained, knowledge="both")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert command.main([*BOTH, "--run-dir", str(path)]) == 0
+    return path, said.getvalue()
 
 
-def test_a_run_says_what_it_did_in_one_table(undisturbed):
-    path, out = undisturbed
+def test_a_run_says_what_it_did_in_one_table(whole):
+    path, out = whole
     for line in ("original link, no modules", "transmitter module only", "both modules"):
         assert line in out
     assert out.count("white") >= 3
@@ -58,8 +60,8 @@ def test_a_run_says_what_it_did_in_one_table(undisturbed):
     assert "\r" not in out  # no progress bars where there is no terminal
 
 
-def test_a_run_leaves_a_complete_run_directory(undisturbed):
-    path, _ = undisturbed
+def test_a_run_leaves_a_complete_run_directory(whole):
+    path, _ = whole
     config = read_json(path / "config.json")
     assert config["config"]["limit"] == 200
     assert config["versions"]["tensorflow"].startswith("2.")
@@ -81,57 +83,75 @@ def test_a_run_leaves_a_complete_run_directory(undisturbed):
     assert {row["sources"] for row in rows} == {360}
 
 
+def _interrupted(path, stage):
+    """The status of the command in this process, which gets Ctrl-C when a stage has an epoch."""
+    ended = threading.Event()
+
+    def interrupt():
+        while not (ended.is_set() or _has_an_epoch(path, stage)):
+            time.sleep(0.01)
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    # Where the tests run in a shell's background, Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        return command.main([*SMALL, "--run-dir", str(path)])
+    finally:
+        ended.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_run_stopped_again_and_again_says_so_and_ends_with_the_rows_of_an_undisturbed_one(
-    undisturbed, tmp_path, capfd
+    trained, tmp_path, capfd, pictureless
 ):
-    path, white = tmp_path / "run", [*SMALL, "--knowledge", "white"]
-    for awaited, blow in (("link", signal.SIGINT), ("white", signal.SIGKILL)):
-        # Where the tests run in a shell's background, Ctrl-C is ignored, and children inherit that.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        with contextlib.ExitStack() as stack:
-            try:
-                process = stack.enter_context(_start(*white, "--run-dir", str(path)))
-            finally:
-                signal.signal(signal.SIGINT, before)
-            stack.callback(process.kill)
+    path = tmp_path / "run"
+    assert _interrupted(path, ".partial.link") == 130
+    assert capfd.readouterr().err == "\ninterrupted; the same command goes on from here\n"
+    with _start(*SMALL, "--run-dir", str(path)) as process:
+        try:
             deadline = time.monotonic() + 200
-            while not _has_an_epoch(path, f".partial.{awaited}"):
+            while not _has_an_epoch(path, ".partial.white"):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
-            process.send_signal(blow)
-            _, err = process.communicate(timeout=60)
-        if blow is signal.SIGINT:
-            assert process.returncode == 130
-            assert err == "\ninterrupted; the same command goes on from here\n"
-    assert command.main([*white, "--run-dir", str(path)]) == 0
+        finally:
+            process.kill()
+        _, err = process.communicate(timeout=60)
+        assert err == ""
+    assert command.main([*SMALL, "--run-dir", str(path)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
     assert "link: training" not in out  # finished before the second blow
     assert "arn/white: training" in out
-    rows = read_json(undisturbed[0] / "results.json")
-    rows = [row for row in rows if row["knowledge"] != "black"]
-    assert read_json(path / "results.json") == rows
-    assert len(rows) == 3
+    assert read_json(path / "results.json") == read_json(trained / "results.json")
 
 
-def test_the_same_command_again_trains_nothing(undisturbed, capsys):
-    path, _ = undisturbed
-    assert command.main([*SMALL, "--run-dir", str(path)]) == 0
+def test_the_same_command_again_trains_nothing(whole, capsys):
+    path, _ = whole
+    assert command.main([*BOTH, "--run-dir", str(path)]) == 0
     out = capsys.readouterr().out
     assert "training," not in out
     assert "both modules" in out
 
 
-def _protected(undisturbed, tmp_path, protection):
+def _configure(path, run, **changed):
+    """Gives a directory the configuration of a run, changed: it takes the stages that are there."""
+    config = read_json(run / "config.json")
+    config["config"] |= changed
+    write_json(path / "config.json", config)
+
+
+def _protected(whole, tmp_path, protection):
     """A run of another protection that finds the trained link and Eve there; its rows."""
     path = tmp_path / "run"
     for stage in ("link", "eve", *(("arn",) if "arn" in protection else ())):
-        shutil.copytree(undisturbed[0] / stage, path / stage)
-    config = read_json(undisturbed[0] / "config.json")
-    config["config"]["protection"] = protection
-    write_json(path / "config.json", config)
-    assert command.main([*SMALL, "--run-dir", str(path), "--protection", protection]) == 0
+        shutil.copytree(whole[0] / stage, path / stage)
+    _configure(path, whole[0], protection=protection)
+    assert command.main([*BOTH, "--run-dir", str(path), "--protection", protection]) == 0
     return path, read_json(path / "results.json")
 
 
@@ -140,9 +160,9 @@ def _protected(undisturbed, tmp_path, protection):
     [("none", []), ("keyed", [None]), ("arn+keyed", ["white", "black"])],
 )
 def test_every_protection_is_measured_and_only_what_it_needs_is_there(
-    undisturbed, tmp_path, capsys, protection, knowledges
+    whole, tmp_path, capsys, protection, knowledges
 ):
-    path, rows = _protected(undisturbed, tmp_path, protection)
+    path, rows = _protected(whole, tmp_path, protection)
     assert "training," not in capsys.readouterr().out
     assert [(row["case"], row["protection"], row["knowledge"]) for row in rows] == [
         ("original", "none", None),
@@ -158,7 +178,7 @@ def test_every_protection_is_measured_and_only_what_it_needs_is_there(
     assert modules == (both if "keyed" in protection else set())
     assert not (path / "substitute").exists()
     original, pairs = rows[0], rows[2::2]
-    assert original == read_json(undisturbed[0] / "results.json")[0]
+    assert original == read_json(whole[0] / "results.json")[0]
     for pair in pairs:
         assert pair["psr_db"] == (-6.0 if "arn" in protection else None)
         # A barely trained Eve of ten digits; of 360 sources chance is 0.1 +- 0.016.
@@ -170,8 +190,8 @@ def test_every_protection_is_measured_and_only_what_it_needs_is_there(
         assert pairs[0]["measured_psr_db"] == pytest.approx(10 * math.log10(2), abs=0.15)
 
 
-def test_another_configuration_is_refused_and_nothing_is_damaged(undisturbed, capsys):
-    path, _ = undisturbed
+def test_another_configuration_is_refused_and_nothing_is_damaged(whole, capsys):
+    path, _ = whole
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
     assert command.main([*SMALL, "--run-dir", str(path), "--psr-db", "-5"]) == 2
     assert "psr_db (-6.0 there, -5.0 asked)" in capsys.readouterr().err
@@ -245,7 +265,7 @@ def test_a_keyed_bundle_without_cryptography_is_refused_before_any_training(
     tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    options = [*SMALL[:-1], "--protection", "keyed", "--run-dir", str(tmp_path / "run")]
+    options = [*BOTH[:-1], "--protection", "keyed", "--run-dir", str(tmp_path / "run")]
     assert command.main(options) == 2
     assert "--protection keyed: expected the package cryptography" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,8 @@ import numpy as np
 import own_link
 import pytest
 from bundles import converted_here  # noqa: F401
-from small_sweeps import here, undrawn  # noqa: F401
+from small_runs import pictureless  # noqa: F401
+from small_sweeps import here, undrawn, unpainted  # noqa: F401
 
 import arn_keras
 from arn_keras.data import arrays
@@ -81,7 +82,7 @@ def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run, conve
 
 
 def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
-    own, run, here, capsys, request
+    own, run, here, unpainted, capsys, request
 ):
     words = [str(run), "--snr-db", "0", "10", "--knowledge", "white", "--eve", "frozen", "frozen_2"]
     assert sweep.main([*words, "--dry-run"]) == 0
@@ -172,11 +173,14 @@ def test_a_link_trained_in_python_is_saved(own, tmp_path):
     plain = rows[0]["sent_power"]
     assert [row["sent_power"] for row in rows] == pytest.approx([plain] * len(rows), rel=1e-4)
     assert {row["psr_db"] for row in rows} == {None, -7.0}
+    assert (run / "figures" / "examples.png").exists()
     expected = link.evaluate(*test, snr_db=10.0, verbose=0, return_dict=True)
     assert rows[2]["mse"] == pytest.approx(expected["task_loss"], rel=0.1)  # other noise
 
 
-def test_rivals_who_learned_are_not_the_eve_that_a_saved_run_begins_with(own, tmp_path):
+def test_rivals_who_learned_are_not_the_eve_that_a_saved_run_begins_with(
+    own, tmp_path, pictureless
+):
     _, transmitter, receiver, eves, (train, test) = own
     rivals = [keras.models.clone_model(eve) for eve in eves[:1]]
     told = {"snr_db": (0.0, 20.0)}  # and trained at one SNR of it

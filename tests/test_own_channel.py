@@ -1,11 +1,13 @@
 """A channel from outside the package goes through every command."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from run_dirs import untrained_run
+from small_runs import pictureless  # noqa: F401
 from small_sweeps import here  # noqa: F401
 from toy_models import Half
 
@@ -18,11 +20,13 @@ from arn_keras.channel import CHANNELS
 from arn_keras.channel.awgn import AWGN
 from arn_keras.errors import ConfigError
 from arn_keras.export.conversion import convert_run
+from arn_keras.machine.files import write_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.pair.chain import Protection
 from arn_keras.run import command
 from arn_keras.run.saved import SavedRun
 from arn_keras.sweep.__main__ import main as sweep
+from arn_keras.sweep.options import identity, parse
 
 
 @pytest.fixture
@@ -90,7 +94,9 @@ def test_eve_hears_better_by_her_offset():
     assert np.var(heard) == pytest.approx(10**-1.6, rel=0.02)
 
 
-def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(half, here, tmp_path):
+def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(
+    half, here, pictureless, tmp_path
+):
     small = ["--dataset", "digits", "--limit", "200", "--epochs", "1", "--channel", half]
     small += ["--link-epochs", "1", "--eve-epochs", "1"]
     run = tmp_path / "run"
@@ -114,10 +120,16 @@ def test_a_run_a_sweep_an_audit_and_a_bundle_are_those_of_the_channel(half, here
     assert bob["mse"] == pytest.approx(frozen["mse"], rel=1e-4)
     assert bob["channel"] == "half"
 
-    sweeps = ["--out", str(tmp_path / "sweep"), "--case", "original", "--quiet"]
-    assert sweep([*small, *sweeps]) == 0
-    (row,) = read_rows(tmp_path / "sweep").values()
+    out = tmp_path / "sweep"
+    words = [*small, "--case", "original", "--quiet", "--out", str(out)]
+    for stage in ("link", "eve"):  # are there
+        shutil.copytree(run / stage, out / "digits" / "seed-0" / stage)
+    write_json(out / "config.json", {"config": identity(parse(words))})
+    assert sweep(words) == 0
+    (row,) = read_rows(out).values()
     assert (row["channel"], row["eve_snr_offset_db"]) == ("half", 0.0)
+    for field in ("mse", "eve_accuracy"):
+        assert row[field] == pytest.approx(frozen[field], rel=1e-4)
 
 
 def test_what_the_channel_adds_is_handed_over_to_the_proof_of_a_bundle(half, tmp_path):

@@ -9,7 +9,7 @@ from small_sweeps import here  # noqa: F401
 from wiretaps import TINY
 
 import arn_keras
-from arn_keras.audit import RUNGS, effort, ladder
+from arn_keras.audit import RUNGS, effort, ladder, picture
 from arn_keras.audit import __main__ as audit
 from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
@@ -100,6 +100,7 @@ def test_its_pair_is_exported_and_proven(run, converted_here, capsys):
 
 
 def test_the_audit_climbs_on_it(run, monkeypatch):
+    monkeypatch.setattr(picture, "audit_picture", lambda path, *_: path.touch())
     monkeypatch.setattr(effort, "QUICK", TINY)
     monkeypatch.setattr(ladder, "RUNGS", {rung: RUNGS[rung] for rung in ("E0", "E3", "E5")})
     assert audit.main([str(run), "--quick", "--protection", "arn"]) == 0

@@ -1,10 +1,13 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from wiretaps import CLASSES, SYMBOLS, TINY, wiretap
 
-from arn_keras.audit import RUNGS
+from arn_keras.audit import RUNGS, keys
 from arn_keras.audit.bob import bob
+from arn_keras.audit.effort import Finding
 from arn_keras.audit.keys import (
     fewer_rounds,
     key_reuse,
@@ -43,6 +46,14 @@ def open_tap():
 @pytest.fixture(scope="module")
 def noise_tap():
     return wiretap(leaks=False)
+
+
+@pytest.fixture(scope="module")
+def keyed_tap(open_tap):
+    """The same signals under keys, and what was trained without: an audit shares that, too."""
+    tap = wiretap(protection=KEYED)
+    tap.clean = open_tap.clean
+    return tap
 
 
 @pytest.mark.parametrize("rung", LADDER)
@@ -84,15 +95,14 @@ def test_a_keyed_message_has_a_constant_norm_whatever_the_class():
 
 
 @pytest.mark.parametrize("rung", ["E0", "E3", "E5"])
-def test_fresh_keys_hide_a_leak_that_the_same_eve_would_find(rung):
-    tap = wiretap(protection=KEYED)
-    for eve, (hits, leakage) in _scores(tap, LADDER[rung](tap, TINY)).items():
+def test_fresh_keys_hide_a_leak_that_the_same_eve_would_find(rung, keyed_tap):
+    for eve, (hits, leakage) in _scores(keyed_tap, LADDER[rung](keyed_tap, TINY)).items():
         assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
         assert leakage < 0.015, (eve, leakage)
 
 
-def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back():
-    tap = wiretap(protection=KEYED)
+def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back(keyed_tap):
+    tap = keyed_tap
     secret = [wrong_key(tap), *known_plaintext(tap, TINY, reused=False), sent_twice(tap, TINY)]
     for eve, (hits, leakage) in _scores(tap, secret).items():
         assert hits == pytest.approx(CHANCE, abs=0.05), (eve, hits)
@@ -102,13 +112,14 @@ def test_key_attacks_give_nothing_but_reuse_of_a_key_brings_eve_back():
     hits = [accuracy(each.logits, tap.labels[1]) for each in reused]
     # One pair gives a map of rank 1: plus or minus one signal, so two of the four labels at most.
     assert hits[0] <= 0.5 < 0.93 < hits[2]
-    assert accuracy(key_reuse(tap, TINY)[-1].logits, tap.labels[1]) > 0.9
+    (everything,) = key_reuse(tap, dataclasses.replace(TINY, recordings=()))
+    assert accuracy(everything.logits, tap.labels[1]) > 0.9
     assert not any(each.counts for each in reused)
     assert all(each.counts for each in secret)
 
 
-def test_a_wrong_key_shows_a_picture_no_better_than_the_mean_one():
-    more = wrong_key(wiretap(protection=KEYED)).more
+def test_a_wrong_key_shows_a_picture_no_better_than_the_mean_one(keyed_tap):
+    more = wrong_key(keyed_tap).more
     assert more["mse"] > more["mse_mean_picture"] > 0.01
 
 
@@ -152,23 +163,39 @@ def test_bob_s_row_says_what_the_uniform_rotation_leaks_in_numbers():
     assert "rotation" not in bob(wiretap())
 
 
-def test_the_curve_over_rounds_does_not_count_for_the_worst_case():
-    tap = wiretap(protection=KEYED)
+def test_the_curve_over_rounds_does_not_count_for_the_worst_case(keyed_tap, monkeypatch):
+    tap, weaker = keyed_tap, []
+
+    def structure(tap, effort):
+        weaker.append((tap.snr_db, tap.protection.rounds, tap.protection.name))
+        return Finding("an Eve", None, more={"rounds": tap.protection.rounds})
+
+    monkeypatch.setattr(keys, "structure", structure)
     (finding,) = fewer_rounds(tap, TINY)
+    assert weaker == [(60.0, 1, "keyed")]
     assert (finding.counts, finding.more) == (False, {"rounds": 1})
     assert (tap.snr_db, tap.protection.rounds) == (10.0, 5)
+
+
+@pytest.fixture(scope="module")
+def clean(open_tap):
+    """Eves who were trained without any module, by the floats that were the rule."""
+    return {None: open_tap.clean, "float64": {}}
 
 
 @pytest.mark.parametrize(
     ("floatx", "dtype"), [("float64", "float64"), ("float64", None), (None, "mixed_float16")]
 )
-def test_bob_and_a_defended_eve_are_measured_whatever_floats_a_module_computes_in(floatx, dtype):
+def test_bob_and_a_defended_eve_are_measured_whatever_floats_a_module_computes_in(
+    floatx, dtype, clean
+):
     expected = bob(wiretap())["mse"]
     keras.config.set_floatx(floatx or "float32")
     try:
         module = keras.layers.Rescaling(1.0, dtype=dtype)
         arn = keras.Sequential([keras.Input((SYMBOLS,)), module])
         tap = wiretap(protection=Protection("arn", arn, arn))
+        tap.clean = clean[floatx]
         assert bob(tap)["mse"] == pytest.approx(expected, rel=0.05)
         assert len(answer(RUNGS, "E2").attack(tap, TINY)) > 2
     finally:

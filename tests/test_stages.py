@@ -7,33 +7,19 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from small_runs import SMALL, pictureless, trained  # noqa: F401
 
 from arn_keras.export import bundle
-from arn_keras.figures import draw
 from arn_keras.machine.files import read_json, write_json
 from arn_keras.machine.places import lock
 from arn_keras.run import command, records
 from arn_keras.run.directory import RunDirectory
 from arn_keras.run.job import Job
 
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = [
-    *("--dataset", "digits", "--limit", "100", "--epochs", "1", "--link-epochs", "1"),
-    *("--eve-epochs", "1", "--knowledge", "white", "--no-export"),
-]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "run"
-    assert command.main([*SMALL, "--run-dir", str(path), "--quiet"]) == 0
-    return path
-
 
 @pytest.fixture
-def run(trained, tmp_path, monkeypatch):
-    """A copy of it; what goes on from there draws nothing, since no picture is asked about."""
-    monkeypatch.setattr(draw, "draw_examples", lambda path: None)
+def run(trained, tmp_path, pictureless):
+    """A copy of it."""
     return pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
 
 
@@ -78,15 +64,14 @@ def test_a_pair_of_another_eve_is_not_taken_for_this_ones(run, capsys):
     said = again(run, capsys).replace(f"{run}/", "")
     assert "note: arn/white: made from eve: another one; set aside as .unusable.white" in said
     assert [line for line in said.splitlines() if "training, " in line] == [
-        "arn/white: training, 1 epochs"
+        "arn/white: training, 4 epochs"
     ]
 
 
-@pytest.mark.parametrize("content", [b"[]", b"", b'[{"case": "paired"}]'])
-def test_results_that_are_not_those_that_were_measured_are_measured_again(
-    run, trained, capsys, content
-):
-    (run / "results.json").write_bytes(content)
+def test_results_that_are_not_those_that_were_measured_are_measured_again(run, trained, capsys):
+    for content in (b"[]", b"", b'[{"case": "paired"}]'):
+        (run / "results.json").write_bytes(content)
+        assert records.why_not(run, "results.json") == "results.json was changed"
     assert "results.json: results.json was changed; made again" in again(run, capsys)
     assert read_json(run / "results.json") == read_json(trained / "results.json")
 
@@ -103,10 +88,10 @@ def test_a_stage_without_a_record_is_taken_as_it_is_unless_it_is_older_than_its_
 ):
     shutil.rmtree(run / ".made")
     assert "training, " not in again(run, capsys)
-    shutil.rmtree(run / "link")
+    shutil.rmtree(run / "eve")
     said = again(run, capsys)
-    assert "link: training" in said
-    assert "arn/white: made before link was; set aside" in said.replace(f"{run}/", "")
+    assert "eve: training" in said
+    assert "arn/white: made before eve was; set aside" in said.replace(f"{run}/", "")
 
 
 def test_damaged_records_make_stages_again(run, capsys):

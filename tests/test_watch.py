@@ -1,64 +1,56 @@
 """What is seen of a run while it is trained: JSON lines, TensorBoard's files."""
 
+import contextlib
+import io
 import json
 import pathlib
 
 import numpy as np
 import pytest
+from small_runs import SMALL, trained  # noqa: F401
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from arn_keras.run import command
 from arn_keras.run.watch import confusion
 
-SMALL = ["--dataset", "digits", "--limit", "100", "--epochs", "3", "--link-epochs", "2"]
-SMALL += ["--eve-epochs", "2", "--knowledge", "white", "--no-export"]
-
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two runs of the same options, one of them watched: their directories."""
-    folder = tmp_path_factory.mktemp("runs")
-    assert command.main([*SMALL, "--quiet", "--run-dir", str(folder / "plain")]) == 0
-    return folder / "plain", folder / "watched"
-
-
-@pytest.fixture(scope="module")
-def lines(runs):
-    """The lines that the watched one prints."""
-    import contextlib
-    import io
-
+def watched(tmp_path_factory):
+    """A run of the options of `trained`, watched: its directory, and the lines that it prints."""
+    path = tmp_path_factory.mktemp("runs") / "watched"
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        options = [*SMALL, "--tensorboard", "--log-json", "--run-dir", str(runs[1])]
+        options = [*SMALL, "--tensorboard", "--log-json", "--run-dir", str(path)]
         assert command.main(options) == 0
-    return [json.loads(line) for line in said.getvalue().splitlines()]
+    return path, [json.loads(line) for line in said.getvalue().splitlines()]
 
 
-def test_every_line_is_json_with_each_epochs_loss_terms_and_learning_rate(lines):
+def test_every_line_is_json_with_each_epochs_loss_terms_and_learning_rate(watched):
+    lines = watched[1]
     pair = [each for each in lines if each["event"] == "epoch" and each["stage"] == "arn/white"]
-    assert [(each["epoch"], each["of"]) for each in pair] == [(1, 3), (2, 3), (3, 3)]
+    assert [(each["epoch"], each["of"]) for each in pair] == [(n, 4) for n in (1, 2, 3, 4)]
     for each in pair:
         terms = {"attack_power_loss", "task_loss", "eve_confidence"}
         assert terms | {"loss", "eve_accuracy"} <= each.keys()
     rates = [each["learning_rate"] for each in pair]
-    assert 2e-3 > rates[0] > rates[1] > rates[2] == pytest.approx(0, abs=1e-9)
+    assert 2e-3 > rates[0] > rates[1] > rates[2] > rates[3] == pytest.approx(0, abs=1e-9)
     assert {each["stage"] for each in lines if "stage" in each} == {"link", "eve", "arn/white"}
     assert lines[-1]["event"] == "end"
     assert pathlib.Path(lines[-1]["picture"]).is_file()
 
 
-def test_a_watched_run_measures_what_an_unwatched_one_does(runs, lines):
-    plain, watched = (json.loads((run / "results.json").read_text()) for run in runs)
-    assert plain == watched
+def test_a_watched_run_measures_what_an_unwatched_one_does(trained, watched):
+    run, lines = watched
+    plain, measured = (json.loads((path / "results.json").read_text()) for path in (trained, run))
+    assert plain == measured
     rows = [each for each in lines if each["event"] == "row"]
-    assert [{**row, "event": "row"} for row in watched] == rows
+    assert [{**row, "event": "row"} for row in measured] == rows
 
 
-def test_tensorboard_has_every_stages_terms_bobs_pictures_and_eves_confusion(runs, lines):
+def test_tensorboard_has_every_stages_terms_bobs_pictures_and_eves_confusion(watched):
     found = {}
     for stage in ("link", "eve", "arn/white"):
         for part in ("train", "views"):
-            events = EventAccumulator(str(runs[1] / "tensorboard" / stage / part))
+            events = EventAccumulator(str(watched[0] / "tensorboard" / stage / part))
             events.Reload()
             found[stage, part] = events.Tags()["tensors"]
     for stage in ("link", "eve", "arn/white"):

@@ -5,7 +5,7 @@ import pytest
 from wiretaps import TINY
 
 from arn_keras.audit import __main__ as audit
-from arn_keras.audit import effort, ladder
+from arn_keras.audit import effort, ladder, picture
 from arn_keras.audit.bob import answer_alone
 from arn_keras.data import images
 from arn_keras.data.attribute import with_attribute
@@ -153,6 +153,7 @@ def test_a_run_is_trained_measured_and_audited_and_trains_the_pairs_it_lacks(
     assert {row["psr_db"] for row in rows} == {None}  # the purge knows no budget
     assert not (run / "arn").exists()
 
+    monkeypatch.setattr(picture, "audit_picture", lambda path, *_: path.touch())
     monkeypatch.setattr(effort, "QUICK", TINY)
     monkeypatch.setattr(ladder, "RUNGS", {rung: ladder.RUNGS[rung] for rung in ("E0", "E5")})
     assert audit.main([str(run), "--quick", "--protection", "arn", "purge"]) == 0

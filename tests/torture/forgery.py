@@ -4,11 +4,13 @@ import functools
 import hashlib
 import json
 import random
+import shutil
 
 import numpy as np
 
 from torture.tally import Attempt, Tally, judge
 
+KINDS = ("arn", "keyed")
 SENTINEL = "import pathlib; pathlib.Path({!r}).touch()\n"
 
 
@@ -39,6 +41,8 @@ def unsigned(folder, trials, seed=0):
 
 def _tried(name, folder, trials, seed, change, *, signed=False, asked=True):
     tally = Tally(name)
+    if not _bundles(folder, tally):
+        return tally
     attempt = Attempt(
         lambda: _all(tally, folder, trials, seed, change, signed, asked), folder / name
     )
@@ -53,10 +57,28 @@ def _tried(name, folder, trials, seed, change, *, signed=False, asked=True):
     return tally
 
 
-def _all(tally, folder, trials, seed, change, signed, asked):
-    """In a process of its own, since it converts models, which needs TensorFlow at work."""
+def _bundles(folder, tally):
+    """Makes a bundle of each kind for all parts that are tried here; whether it could.
+
+    In a process of its own, since it converts models, which needs TensorFlow at work.
+    """
+    place = folder / "bundles"
+    if place.exists():
+        return True
+    attempt = Attempt(lambda: _make(place), folder / "bundles-made")
+    return judge(tally, attempt, attempt.wait(600), (0,))
+
+
+def _make(place):
     from bundles import tiny_bundle
 
+    for protection in KINDS:
+        (place / protection).mkdir(parents=True)
+        tiny_bundle(place / protection, precisions=("float32",), protection=protection)
+    return 0
+
+
+def _all(tally, folder, trials, seed, change, signed, asked):
     from arn_keras.export import runtime
 
     chance, failed, tried = random.Random(seed), [], 0
@@ -64,20 +86,19 @@ def _all(tally, folder, trials, seed, change, signed, asked):
     place.mkdir()
     key, public_key = _key(place)
     public_key = public_key if asked else None
-    kinds = ("arn", "keyed")
-    for protection in kinds:
+    for protection in KINDS:
         own = place / protection
-        own.mkdir()
-        bundle = tiny_bundle(
-            own, precisions=("float32",), protection=protection, key=key if signed else None
-        ).path
+        bundle = shutil.copytree(folder / "bundles" / protection / "pair-0", own / "bundle")
+        if signed:
+            signature = key.sign((bundle / "manifest.json").read_bytes())
+            (bundle / "manifest.json.sig").write_bytes(signature)
         whole = {file.name: file.read_bytes() for file in bundle.iterdir()}
         secret = own / "secret"
         if protection == "keyed":
             runtime.new_key(bundle, secret)
-        expected = _answer(runtime, bundle, secret, 0, None)
+        expected = _answer(runtime, bundle, secret, 0, public_key if signed else None)
         sentinel = own / "code-was-run"
-        for trial in range(trials // len(kinds)):
+        for trial in range(trials // len(KINDS)):
             tried += 1
             changed = change(dict(whole), chance, sentinel)
             _write(bundle, whole, changed)
