@@ -66,7 +66,8 @@ def _bundles(folder, tally):
     if place.exists():
         return True
     attempt = Attempt(lambda: _make(place), folder / "bundles-made")
-    return judge(tally, attempt, attempt.wait(600), (0,))
+    status = attempt.wait(600)
+    return status == 0 or judge(tally, attempt, status, ())
 
 
 def _make(place):
