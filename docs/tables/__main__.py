@@ -17,6 +17,7 @@ from docs.tables.audits import frontier, ladder, region
 from docs.tables.black_box import ensemble
 from docs.tables.exported import exported
 from docs.tables.letter import full, keyed, short
+from docs.tables.pictures import pictures
 from docs.tables.sentences import sentences
 from docs.tables.taken import take
 from docs.tables.told import told
@@ -30,6 +31,7 @@ TABLES = {
     "keyed": lambda: keyed("keyed-mnist"),
     "ensemble": lambda: ensemble("ensemble-mnist"),
     "exported": lambda: exported("exported-mnist"),
+    "pictures": lambda: pictures("deepjscc-cifar10"),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
     "rayleigh": lambda: full("rayleigh-mnist"),

@@ -6,15 +6,16 @@ EVES = {"frozen": "residual Eve", "frozen_wide": "wide", "frozen_patches": "tran
 
 
 def pictures(name):
-    """Every case of a run and of sweeps of it; the white box's Eve, and two unseen."""
+    """Every case of a run and of sweeps of it, by the eavesdroppers that have rows."""
     lines = []
     found = groups(name, ("case", "knowledge", "black_box", "eve"))
     (plain,) = found["original", None, None, "frozen"]
+    eves = [each for each in EVES if ("original", None, None, each) in found]
     for (case, knowledge, box, eve), (row,) in found.items():
         if eve != "frozen":
             continue
         kind = f", {box or 'single'} black box" if knowledge == "black" else ", white box"
-        shares = [found[case, knowledge, box, each][0]["eve_accuracy"] for each in EVES]
+        shares = [found[case, knowledge, box, each][0]["eve_accuracy"] for each in eves]
         psr = row["measured_psr_db"]
         lines.append(
             [
@@ -28,4 +29,4 @@ def pictures(name):
             ]
         )
     measures = ["Bob's MSE", "over original", "PSNR dB", "mean PSNR dB", "SSIM", "MS-SSIM"]
-    return table(["case", *measures, *EVES.values(), "measured PSR dB"], lines)
+    return table(["case", *measures, *(EVES[each] for each in eves), "measured PSR dB"], lines)
