@@ -8,6 +8,7 @@ import pytest
 from arn_keras.machine import files
 from arn_keras.machine.files import empty_rows
 from arn_keras.training.batches import EpochBatches, in_shards
+from arn_keras.training.transmit import in_batches
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,3 +134,14 @@ def test_rows_to_fill_go_to_a_file_without_a_name_where_they_are_too_large(tmp_p
     rows[:] = np.arange(20).reshape(10, 2)
     np.testing.assert_array_equal(rows[9], [18, 19])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_function_makes_of_batches_goes_there_too(monkeypatch):
+    numbers, factors = np.arange(50).reshape(25, 2), np.arange(25)
+    made = [in_batches(lambda a, b: a * b[:, None], numbers, factors, batch_size=4)]
+    monkeypatch.setattr(files, "IN_MEMORY_BYTES", 399)
+    made += [in_batches(lambda a, b: a * b[:, None], numbers, factors, batch_size=4)]
+    assert [isinstance(each, np.memmap) for each in made] == [False, True]
+    for each in made:
+        assert each.dtype == numbers.dtype
+        np.testing.assert_array_equal(each, numbers * factors[:, None])

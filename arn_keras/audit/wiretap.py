@@ -77,7 +77,8 @@ class Wiretap:
 
     def targets(self, split):
         """What Bob is to recover of a split, an array."""
-        return np.asarray(self.dataset.targets(split))
+        rows = np.arange(len(split))
+        return in_batches(lambda part: self.dataset.targets(split.part(np.asarray(part))), rows)
 
     def judged(self, estimates):
         """The task's measures of estimates of all test sources."""

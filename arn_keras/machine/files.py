@@ -159,22 +159,23 @@ def fit_in_memory(size):
     return size <= IN_MEMORY_BYTES
 
 
-def empty_rows(shape):
-    """An array of float32 to be filled: in memory, or a map of a scratch file if it is too large.
+def empty_rows(shape, dtype="float32"):
+    """An array to be filled: in memory, or a map of a scratch file if it is too large.
 
     The file has no name and goes with the array, also if the process is killed.
 
     Args:
-        shape: of the array.
+        shape, dtype: of the array.
 
     Raises:
         RunDirError: if the scratch folder has no room for it.
     """
     import numpy as np
 
-    size = 4 * math.prod(shape)
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize * math.prod(shape)
     if fit_in_memory(size):
-        return np.empty(shape, np.float32)
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile(dir=os.environ.get("TMPDIR")) as file:
         try:
             _reserve(file, size)
@@ -183,7 +184,7 @@ def empty_rows(shape):
                 f"expected room for {size} bytes of scratch, got {error.strerror}: choose a folder "
                 "for it with TMPDIR"
             ) from None
-        return np.memmap(file, np.float32, "w+", shape=tuple(shape))
+        return np.memmap(file, dtype, "w+", shape=tuple(shape))
 
 
 def _reserve(file, size):

@@ -13,12 +13,24 @@ from arn_keras.training.taken import taken_by
 
 
 def in_batches(function, *arrays, batch_size=2000):
-    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer."""
-    parts = [
-        np.asarray(function(*(tf.convert_to_tensor(a[start : start + batch_size]) for a in arrays)))
-        for start in range(0, len(arrays[0]), batch_size)
-    ]
-    return np.concatenate(parts)
+    """Applies a function of batches to whole arrays; eagerly, for a trace would take longer.
+
+    Args:
+        function: of batches, one of each array, to a row for each of theirs.
+        *arrays: of equal length, at least one row.
+        batch_size: rows at a time.
+
+    Returns:
+        Its rows, an array; a map of a scratch file if it is large.
+    """
+    found = None
+    for start in range(0, len(arrays[0]), batch_size):
+        part = slice(start, start + batch_size)
+        rows = np.asarray(function(*(tf.convert_to_tensor(array[part]) for array in arrays)))
+        if found is None:
+            found = empty_rows((len(arrays[0]), *rows.shape[1:]), rows.dtype)
+        found[part] = rows
+    return found
 
 
 def transmit(transmitter, sources, preprocessing=None, batch_size=1024):
