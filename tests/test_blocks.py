@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from arn_keras.errors import ConfigError
 from arn_keras.export import float_norms, micro
 from arn_keras.export.litert import convert_all, operators
-from arn_keras.pair import BLOCKS
+from arn_keras.pair import BLOCKS, arn
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 
 SMALL = {
@@ -64,6 +64,17 @@ def test_a_block_from_outside_is_one_line(monkeypatch):
     np.testing.assert_allclose(half(signals), 1.5 * signals, atol=1e-6)
     quarter = build_receiver_arn((12,), block="half", gain=0.25)
     np.testing.assert_allclose(quarter(signals), 0.75 * signals, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", ["dense", "conv", "transformer"])
+@pytest.mark.parametrize("shape", [(12,), (6, 4), (8, 4, 6)])
+def test_a_block_is_refused_by_the_parameters_that_it_would_have(monkeypatch, block, shape):
+    parameters = build_transmitter_arn(shape, block=block).count_params()
+    monkeypatch.setattr(arn, "MOST_PARAMETERS", parameters)
+    build_transmitter_arn(shape, block=block)
+    monkeypatch.setattr(arn, "MOST_PARAMETERS", parameters - 1)
+    with pytest.raises(ConfigError, match=f"{block} block of .* got {parameters:,} for signals"):
+        build_transmitter_arn(shape, block=block)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +151,11 @@ def test_a_signal_is_cut_into_about_as_many_tokens_as_are_asked_for(shape, token
         ((2, 2, 2, 2), {"block": "transformer"}, r"or \[h, w, c\].*got \[2, 2, 2, 2\]"),
         ((12,), {"block": "transformer", "patch": 5}, r"a patch that divides \[12\], got 5"),
         ((12,), {"block": "transformer", "tokens": 0}, "at least 1 token, got 0"),
-        ((12,), {"block": "transformer", "heads": 5}, "heads that divide the width 48, got 5"),
+        (
+            (12,),
+            {"block": "transformer", "heads": 5},
+            "a multiple of its 5 heads, got 48",
+        ),
         ((12,), {"block": "conv", "hidden": (3,)}, r"\(width, depth, kernel\), got hidden"),
         (
             (12,),

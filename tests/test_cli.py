@@ -235,7 +235,11 @@ def test_another_configuration_is_refused_and_nothing_is_damaged(whole, capsys):
         ),
         (
             ["--block", "transformer", "--block-width", "50"],
-            "--block transformer: expected heads",
+            "--block transformer: expected a width that is a multiple of its 4 heads, got 50",
+        ),
+        (
+            ["--block", "conv", "--block-width", "100000000000000000000"],
+            "--block conv: expected a conv block of at most 20,000,000 parameters, got 6",
         ),
         (["--scenario", "deepjscc", "--compression", "1/7"], "k/n that is a multiple of 1/16"),
         (

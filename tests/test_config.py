@@ -141,7 +141,7 @@ def test_what_decides_the_result_is_part_of_the_identity_and_of_the_default_name
 
 def test_the_default_name_tells_only_what_was_asked_for():
     assert Config().default_run_name("mnist") == "mnist"
-    problem = answer(SCENARIOS, "deepjscc")(compression="1/12")
+    problem = answer(SCENARIOS, "deepjscc")(compression="2/24")  # one number, one run
     asked = Config(scenario="deepjscc", problem=problem, seed=2)
     assert asked.default_run_name("cifar10") == "deepjscc,cifar10,seed=2,compression=1-12"
     asked = Config(dataset="horses/big:1.0.0", snr_db=(0.0, 20.0), seed=2)

@@ -82,9 +82,12 @@ def test_both_ends_are_builtin_operators(build, needed):
         ((32, 32), "1/6", r"pictures \(height, width, channels\).* got \(32, 32\)"),
         ((28, 28, 1), "1/6", r"multiple of 1/16 .* 1 channel\(s\), for example 1/8 or 3/16"),
         ((32, 32, 3), "1/100", "multiple of 1/48 .* for example 1/48 or 1/24, got 1/100"),
-        ((32, 32, 3), "-1/6", "above 0, for example 1/6, got -1/6"),
-        ((32, 32, 3), "a lot", "above 0, for example 1/6, got a lot"),
-        ((32, 32, 3), float("nan"), "above 0, for example 1/6, got nan"),
+        ((32, 32, 3), "-1/6", "k/n from 1/10000 to 4, for example 1/6, got -1/6"),
+        ((32, 32, 3), "1e-9", "k/n from 1/10000 to 4, for example 1/6, got 1e-9"),
+        ((32, 32, 3), "1e300", "k/n from 1/10000 to 4, for example 1/6, got 1e300"),
+        ((32, 32, 3), "a lot", "k/n from 1/10000 to 4, for example 1/6, got a lot"),
+        ((32, 32, 3), None, "k/n from 1/10000 to 4, for example 1/6, got None"),
+        ((32, 32, 3), float("nan"), "k/n from 1/10000 to 4, for example 1/6, got nan"),
     ],
 )
 def test_pictures_and_compressions_that_do_not_fit_are_refused_in_one_line(

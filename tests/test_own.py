@@ -1,5 +1,6 @@
 """A link of one's own, from files or from Python, through every command."""
 
+import functools
 import pathlib
 import re
 import shutil
@@ -15,7 +16,7 @@ from small_sweeps import here, undrawn, unpainted  # noqa: F401
 import arn_keras
 from arn_keras.data import arrays
 from arn_keras.data.dataset import Split
-from arn_keras.machine.files import read_json
+from arn_keras.machine.files import read_json, write_json
 from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.run import command
@@ -110,6 +111,11 @@ def _damage(run, stage, name, model):
         model.save(run / stage / f"{name}.keras")
 
 
+def _configure(run, **fields):
+    found = read_json(run / "config.json")
+    write_json(run / "config.json", {**found, "config": {**found["config"], **fields}})
+
+
 @pytest.mark.parametrize(
     ("damage", "options", "message"),
     [
@@ -117,6 +123,17 @@ def _damage(run, stage, name, model):
         (lambda run: None, ["--seed", "0"], "--seed: expected none beside RUN_DIR"),
         (lambda run: shutil.rmtree(run), [], "expected a run directory of train.py, got none"),
         (lambda run: (run / "config.json").write_text("[]"), [], "expected a run's configuration"),
+        *(
+            (functools.partial(_configure, **fields), [], f"run's configuration: {reason}")
+            for fields, reason in (
+                ({"options": None}, "options: expected those of the scenario, got None"),
+                ({"dataset": 5}, "dataset: expected str, got 5"),
+                ({"block_width": 12.5}, "block_width: expected int or NoneType, got 12.5"),
+                ({"block_width": True}, "block_width: expected int or NoneType, got True"),
+                ({"knowledge": None}, "knowledge: expected one of white, black, both, got None"),
+                ({"psr_db": None}, "psr_db: expected a number, got None"),
+            )
+        ),
         (lambda run: shutil.rmtree(run / "link"), [], "expected a trained link"),
         (
             lambda run: shutil.rmtree(run / "data"),
@@ -259,6 +276,10 @@ BAD_ARRAYS = [
     ({"label": np.arange(39)}, "expected 39 rows of source"),
     ({"source": np.full((40, 8, 8, 1), np.nan)}, "expected finite numbers in source"),
     ({"source": np.zeros((40, 8, 8, 1), "uint8")}, "expected --preprocessing unit_interval"),
+    (
+        {"source": np.zeros((40, 8, 8, 1), "uint16")},
+        "expected sources of floats, .* or the array target, .* got uint16 without",
+    ),
     ({"source": np.array(["a"] * 40)}, "expected numbers in source, got <U1"),
     ({"picture": np.zeros(40)}, "expected source, label, target, got picture"),
     ({"source": np.zeros((40, 4, 4, 1), "float32")}, "transmitter: expected to take sources"),
@@ -276,6 +297,7 @@ def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
     loud = _sequential(FLAT(), keras.layers.Rescaling(100.0, offset=1.0))
     options = _link(monkeypatch, tmp_path, transmitter=loud)
     assert "expected signals of mean square 1 per real symbol" in _refused(capsys, *options)
+    assert not (tmp_path / "refused").exists()  # so the right file may follow
     other = _sequential(FLAT(), keras.layers.Dense(64), shape=(5,))
     options = _link(monkeypatch, tmp_path, receiver=other)
     assert "receiver: expected to take signals shaped [4, 4, 2]" in _refused(capsys, *options)
@@ -301,8 +323,11 @@ def test_a_file_that_would_run_code_or_is_no_model_is_refused(monkeypatch, tmp_p
     hostile = _sequential(FLAT(), _lambda())
     options = _link(monkeypatch, tmp_path, transmitter=hostile)
     assert "tx.keras: expected a Keras model as a transmitter" in _refused(capsys, *options)
-    pathlib.Path("tx.keras").write_text("no model")
-    assert "tx.keras: expected a Keras model as a transmitter" in _refused(capsys, *options)
+    whole = pathlib.Path("rx.keras").read_bytes()
+    for content in (b"no model", whole[: len(whole) // 2]):
+        pathlib.Path("tx.keras").write_bytes(content)
+        line = _refused(capsys, *options)
+        assert "tx.keras: expected a Keras model as a transmitter: it is no zip file" in line
     assert "expected --transmitter FILE and --receiver FILE" in _refused(
         capsys, "--scenario", "own"
     )

@@ -45,6 +45,13 @@ def load(train, test, *, name, preprocessing, limit=None):
             f"{train}: expected --preprocessing unit_interval (scaled to [0, 1]) or none (given to "
             "the transmitter as they are) for sources of 8 bits"
         )
+    scaled = {"uint8"} if preprocessing == "unit_interval" else set()
+    unfit = sorted(kind for kind in kinds - scaled if np.dtype(kind).kind != "f")
+    if unfit and splits[0].target is None:
+        raise DataError(
+            f"{train}: expected sources of floats, 8 bits with --preprocessing unit_interval, or "
+            f"the array target, what Bob is to recover, got {unfit[0]} without"
+        )
     return Dataset(
         name,
         splits[0].part(slice(limit)),

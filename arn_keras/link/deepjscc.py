@@ -18,11 +18,10 @@ import keras
 from keras import layers
 
 from arn_keras.errors import ConfigError
+from arn_keras.link.compression import COMPRESSION, as_fraction
 
 #: Filters of the transmitter's convolutions before the last; the receiver's run the other way.
 FILTERS = (32, 48, 48)
-#: Complex symbols a source value, k/n.
-COMPRESSION = fractions.Fraction(1, 6)
 #: By how much the two strided convolutions shrink height and width.
 STRIDE = 4
 
@@ -51,21 +50,10 @@ def signal_shape(source_shape, compression=COMPRESSION):
         below = max(1, math.floor(each))
         near = " or ".join(str(fractions.Fraction(count, least)) for count in (below, below + 1))
         raise ConfigError(
-            f"expected a compression k/n that is a multiple of 1/{least} for pictures of "
+            f"--compression: expected a k/n that is a multiple of 1/{least} for pictures of "
             f"{channels} channel(s), for example {near}, got {compression}"
         )
     return height // STRIDE, width // STRIDE, 2 * int(each)
-
-
-def as_fraction(compression):
-    """k/n as an exact fraction above 0: of a number, the one of a denominator up to 10,000."""
-    try:
-        fraction = fractions.Fraction(compression).limit_denominator(10_000)
-    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
-        fraction = 0
-    if fraction <= 0:
-        raise ConfigError(f"expected a compression k/n above 0, for example 1/6, got {compression}")
-    return fraction
 
 
 def build_transmitter(source_shape, compression=COMPRESSION, filters=FILTERS):

@@ -5,6 +5,8 @@ looked at first is given to Keras, which would fetch `hf://...` too. What is not
 that asks for more memory than the machine has costs what it can get before it is refused.
 """
 
+import zipfile
+
 from arn_keras.errors import RunDirError
 from arn_keras.machine.files import checked_path
 
@@ -24,10 +26,13 @@ def load(path, error=RunDirError, what="a whole Keras model"):
 
     try:
         checked_path(path)
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip file, or its end is missing")
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except OSError as reason:
         words = reason.strerror or str(reason)
     except Exception as reason:  # zip, HDF5, JSON and Keras each raise their own
         words = str(reason)
     words = (words.strip().splitlines() or ["no reason was given"])[0]
+    words = words.partition(" If you trust")[0]  # no command of ours takes safe_mode=False
     raise error(f"{path}: expected {what}: {words}") from None

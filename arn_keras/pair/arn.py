@@ -8,6 +8,8 @@ from Flowers, Buehrer and Headley, MILCOM 2019. What computes the residual is a 
 """
 
 import inspect
+import itertools
+import math
 from typing import Any
 
 import keras
@@ -26,6 +28,24 @@ def nearly_zero():
     perturbation. To be made with its layer, for an initialiser draws its seed when made.
     """
     return keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
+
+
+#: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
+MOST_PARAMETERS = 20_000_000
+
+
+def parameters_of(sizes, places=1):
+    """Weights and biases of layers of these sizes, one after the other, each of so many places."""
+    return sum((places * given + 1) * made for given, made in itertools.pairwise(sizes))
+
+
+def refuse_larger(block, parameters, shape, way_out):
+    """Refuses a block of more than `MOST_PARAMETERS` before it takes memory; `ConfigError`."""
+    if parameters > MOST_PARAMETERS:
+        raise ConfigError(
+            f"expected a {block} block of at most {MOST_PARAMETERS:,} parameters, got "
+            f"{parameters:,} for signals of {math.prod(shape):,} symbols: take {way_out}"
+        )
 
 
 def _build_arn(

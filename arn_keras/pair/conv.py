@@ -9,7 +9,7 @@ tells a place near one where it is; otherwise all places are treated alike.
 from keras import layers
 
 from arn_keras.errors import ConfigError
-from arn_keras.pair.arn import nearly_zero
+from arn_keras.pair.arn import nearly_zero, parameters_of, refuse_larger
 from arn_keras.pair.film import modulated
 
 
@@ -27,7 +27,7 @@ def conv_residual(signal, width=48, depth=3, kernel=3, told=None):
         Residual, shaped like the signal.
 
     Raises:
-        ConfigError: for signals of another rank.
+        ConfigError: for signals of another rank, or a block that is too large.
     """
     shape = signal.shape[1:]
     if not 1 <= len(shape) <= 3:
@@ -39,7 +39,9 @@ def conv_residual(signal, width=48, depth=3, kernel=3, told=None):
     if len(shape) == 1:
         each = 2 - shape[0] % 2  # I and Q of a symbol, if there are so many
         residual = layers.Reshape((shape[0] // each, each), name="symbols")(signal)
-    channels = residual.shape[-1]
+    channels, places = residual.shape[-1], kernel ** (2 if len(shape) == 3 else 1)
+    parameters = parameters_of((channels, *[width] * depth, channels), places)
+    refuse_larger("conv", parameters, shape, "a smaller width or depth")
     for index in range(1, depth + 1):
         name = f"hidden_{index}"
         residual = convolution(width, kernel, padding="same", activation="relu", name=name)(

@@ -4,17 +4,13 @@ Every symbol sees every other, at a cost that grows with their number: signals o
 symbols are for the other blocks.
 """
 
-import itertools
 import math
 
 from keras import layers
 
-from arn_keras.errors import ConfigError, lengths
-from arn_keras.pair.arn import nearly_zero
+from arn_keras.errors import lengths
+from arn_keras.pair.arn import nearly_zero, parameters_of, refuse_larger
 from arn_keras.pair.film import modulated
-
-#: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
-MOST_PARAMETERS = 20_000_000
 
 
 def dense_residual(signal, width=256, depth=2, hidden=None, told=None):
@@ -31,19 +27,14 @@ def dense_residual(signal, width=256, depth=2, hidden=None, told=None):
         Residual, shaped like the signal.
 
     Raises:
-        ConfigError: for lengths that are free, or a block of more than `MOST_PARAMETERS`.
+        ConfigError: for lengths that are free, or a block that is too large.
     """
     shape = lengths("signal_shape", signal.shape[1:])
     symbols = math.prod(shape)
     hidden = lengths("hidden", (width,) * depth if hidden is None else hidden)
-    sizes = itertools.pairwise((symbols, *hidden, symbols))
-    parameters = sum((given + 1) * made for given, made in sizes)
-    if parameters > MOST_PARAMETERS:
-        raise ConfigError(
-            f"expected a dense block of at most {MOST_PARAMETERS:,} parameters, got {parameters:,} "
-            f"for signals of {symbols:,} symbols: take the conv or the transformer block, "
-            "or a smaller width"
-        )
+    parameters = parameters_of((symbols, *hidden, symbols))
+    way_out = "the conv or the transformer block, or a smaller width"
+    refuse_larger("dense", parameters, shape, way_out)
     residual = layers.Flatten(name="flatten")(signal) if len(shape) > 1 else signal
     for index, neurons in enumerate(hidden, start=1):
         name = f"hidden_{index}"

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers
 
 from arn_keras.errors import ConfigError
+from arn_keras.pair.arn import parameters_of, refuse_larger
 from arn_keras.pair.film import modulated
 from arn_keras.pulse import SAMPLES_PER_SYMBOL, band_filter, symbols_of
 
@@ -33,20 +34,23 @@ def in_band_residual(
 
     Raises:
         ConfigError: for signals of another rank, of one number more than pairs, or of a length
-            that `pulse.symbols_of` refuses.
+            that `pulse.symbols_of` refuses; or a block that is too large.
     """
     if len(signal.shape) != 2 or signal.shape[1] % 2:
         raise ConfigError(f"expected interleaved I/Q signals [2 n], got {list(signal.shape[1:])}")
     count = signal.shape[1]
     symbols = symbols_of(count // 2, samples_per_symbol)
-    residual = layers.Reshape((symbols, 2 * samples_per_symbol), name="symbol_times")(signal)
+    each = 2 * samples_per_symbol
+    parameters = parameters_of((each, *[width] * depth, each), kernel)
+    refuse_larger("in_band", parameters, signal.shape[1:], "a smaller width or depth")
+    residual = layers.Reshape((symbols, each), name="symbol_times")(signal)
     for index in range(1, depth + 1):
         name = f"hidden_{index}"
         residual = _circular(residual, width, kernel, name, activation="relu")
         residual = modulated(residual, told, name)
     residual = _circular(
         residual,
-        2 * samples_per_symbol,
+        each,
         kernel,
         "residual",
         # Of the signal's order from the start: against an Eve who is sure, and whose confidence so

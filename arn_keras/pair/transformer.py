@@ -12,7 +12,7 @@ from keras import layers
 
 from arn_keras.errors import ConfigError
 from arn_keras.link.attention import attended, embedded
-from arn_keras.pair.arn import nearly_zero
+from arn_keras.pair.arn import nearly_zero, refuse_larger
 from arn_keras.pair.film import modulated
 
 #: Tokens that a signal is cut into, at most, where nothing is given: the work of attention grows
@@ -40,9 +40,14 @@ def transformer_residual(
         Residual, shaped like the signal.
 
     Raises:
-        ConfigError: for signals of another rank, or a patch or heads that do not divide.
+        ConfigError: for signals of another rank, a patch or heads that do not divide, or a block
+            that is too large.
     """
     tokens, patch = cut(signal, patch, tokens)
+    count, values = tokens.shape[1:]
+    layer = 8 * width**2 + 11 * width  # attention 4, 2 and 2 of the dense layers; biases, norms
+    parameters = depth * layer + 2 * values * width + count * width + values + 2 * width * last_norm
+    refuse_larger("transformer", parameters, signal.shape[1:], "a smaller width or depth")
     features = encode(tokens, width, depth, heads, told, last_norm)
     residual = layers.Dense(tokens.shape[-1], kernel_initializer=nearly_zero(), name="residual")(
         features
@@ -104,7 +109,7 @@ def encode(tokens, width, depth, heads, told=None, last_norm=True):
         ConfigError: if the heads do not divide the width.
     """
     if width % heads:
-        raise ConfigError(f"expected heads that divide the width {width}, got {heads}")
+        raise ConfigError(f"expected a width that is a multiple of its {heads} heads, got {width}")
     return pre_norm_layers(embedded(tokens, width), depth, heads, told, last_norm)
 
 

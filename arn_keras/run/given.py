@@ -139,5 +139,8 @@ def _applied(model, inputs, name, what):
         return model(inputs, training=False)
     except Exception as error:  # whatever a layer of a foreign model raises
         shapes = keras.tree.map_structure(lambda each: [*each.shape[1:]], inputs)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{name}: expected to take {what} shaped {shapes}: {reason}") from None
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        reason = lines[1 if lines[0].startswith("Exception encountered") and lines[1:] else 0]
+        raise ModelError(
+            f"{name}: expected to take {what} shaped {shapes}: {reason.strip()}"
+        ) from None

@@ -54,7 +54,7 @@ class Job:
         how = {"shards": SHARDS, "verbose": verbose, "say": say, "watch": self._watch}
         self.problem = Problem(config, dataset, self._models, **how)
         identity = config.identity()  # reads what files there are
-        if self._means.arns and not pathlib.Path(path, LINK).exists():
+        if not pathlib.Path(path, LINK).exists():
             stages.check_untrained(self.problem)
         with contextlib.ExitStack() as stack:  # what fails here leaves no directory locked
             self.run = RunDirectory(path, identity, versions(), notes=notes)

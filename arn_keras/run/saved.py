@@ -7,15 +7,19 @@ mode, none of which runs code; the scenario is one that is installed, never one 
 import dataclasses
 import os
 import pathlib
+import typing
 
 from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.machine.files import read_json
 from arn_keras.rooms import answer
-from arn_keras.run.config import Config
+from arn_keras.run.config import Config, choices_of
 from arn_keras.run.directory import RunDirectory
 from arn_keras.scenario import SCENARIOS
 from arn_keras.scenario.scenario import file_digest
+
+#: Types of options that JSON has: a file's value is of one of them, or no such option's.
+_PLAIN = {int, bool, str, type(None)}
 
 
 def path_of(run_dir):
@@ -64,11 +68,11 @@ class SavedRun:
         identity = found.get("config") if isinstance(found, dict) else None
         if not isinstance(identity, dict):
             raise RunDirError(f"{file}: expected a run's configuration")
-        places = found.get("places") or {}
+        places = found.get("places")
+        places = places if isinstance(places, dict) else {}
+        places = {name: each for name, each in places.items() if isinstance(each, str)}
         try:
-            return cls(
-                path, _config(identity), identity, places if isinstance(places, dict) else {}
-            )
+            return cls(path, _config(identity), identity, places)
         except (ConfigError, TypeError, ValueError, KeyError) as error:
             raise RunDirError(f"{file}: expected a run's configuration: {error}") from None
 
@@ -126,17 +130,25 @@ def _config(identity):
         raise ConfigError(f"unknown fields {', '.join(foreign)}")
     given = {name: value for name, value in identity.items() if name != "options"}
     low, high = given["snr_db"]
+    if given.get("psr_db", 0.0) is None:
+        raise ConfigError("psr_db: expected a number, got None")
     scenario = answer(SCENARIOS, given.get("scenario", Config.scenario))
-    for kind, values in ((Config, given), (scenario, identity.get("options", {}))):
-        _check_numbers(kind, values)
-    return Config(
-        **{**given, "snr_db": (low, high)}, problem=scenario(**identity.get("options", {}))
-    )
+    options = identity.get("options", {})
+    if not isinstance(options, dict):
+        raise ConfigError(f"options: expected those of the scenario, got {options!r}")
+    for kind, values in ((Config, given), (scenario, options)):
+        _check_values(kind, values)
+    return Config(**{**given, "snr_db": (low, high)}, problem=scenario(**options))
 
 
-def _check_numbers(kind, values):
-    """Refuses what is no whole number, or no truth, where the default is one; `ConfigError`."""
+def _check_values(kind, values):
+    """Refuses what an option can never be: of another type, or none of its choices."""
     for field in dataclasses.fields(kind):
-        value, wanted = values.get(field.name, field.default), type(field.default)
-        if wanted in (int, bool) and type(value) is not wanted:
-            raise ConfigError(f"{field.name}: expected {wanted.__name__}, got {value!r}")
+        value = values.get(field.name, field.default)
+        choices = choices_of(field)
+        kinds = typing.get_args(field.type) or (field.type,)
+        if choices and value != field.default and value not in choices:
+            raise ConfigError(f"{field.name}: expected one of {', '.join(choices)}, got {value!r}")
+        if not choices and set(kinds) <= _PLAIN and type(value) not in kinds:
+            names = " or ".join(each.__name__ for each in kinds)
+            raise ConfigError(f"{field.name}: expected {names}, got {value!r}")

@@ -7,6 +7,7 @@ a protection that trains modules of its own.
 import numpy as np
 
 from arn_keras.errors import ConfigError
+from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import given
 from arn_keras.task import TASKS
@@ -73,16 +74,22 @@ def train(problem, stage, checkpoint_dir):
 
 
 def check_untrained(problem):
-    """Builds link and ARNs and throws them away: what does not fit is refused before training.
+    """Builds link and ARNs, or looks at the link that is given, and throws them away: what does
+    not fit is refused before there is a run directory.
 
     Raises:
         ConfigError: for a link that the data, or a block that the link's signals do not fit.
         ModelError: for models that are given and cannot be used.
     """
     files = problem.scenario.given().get(LINK)
-    transmitter, _ = (
-        given.load(files).values() if files else problem.scenario.build_link(problem.dataset)
-    )
+    if files:
+        models = given.load(files)
+        check(problem, LINK, models)
+        transmitter = models["transmitter"]
+    else:
+        transmitter, _ = problem.scenario.build_link(problem.dataset)
+    if not answer(PROTECTIONS, problem.config.protection).arns:
+        return
     try:
         problem.modules(transmitter.output_shape[1:])
     except ConfigError as error:

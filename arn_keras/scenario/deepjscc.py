@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from arn_keras.data.augmented import with_variants
 from arn_keras.eve import CONVOLUTIONS, EVES
+from arn_keras.link.compression import as_fraction
 from arn_keras.rooms import answer
 from arn_keras.scenario.scenario import Scenario, option
 from arn_keras.task.photograph import picture_task
@@ -49,6 +50,9 @@ class DeepJSCC(Scenario):
         "train on shifted and mirrored copies of each picture, too; auto: of CIFAR-10, whose "
         "pictures are as good mirrored",
     )
+
+    def __post_init__(self):
+        object.__setattr__(self, "compression", str(as_fraction(self.compression)))
 
     def dataset(self, name, data_dir, limit, folder=None):
         """CIFAR-10, or another set of pictures by name."""

@@ -30,14 +30,14 @@ class Own(Scenario):
     data: tuple[str, ...] = option(
         (),
         "training and test data, two .npz files of the arrays source, label and, if Bob is to "
-        "recover something else, target; instead of --dataset",
+        "recover something else, target; --dataset is then but its name",
         nargs=2,
         path=True,
     )
     preprocessing: str | None = option(
         None,
-        "what is done with sources of 8 bits first: unit_interval scales them to [0, 1], none "
-        "gives them to the transmitter as they are",
+        "what is done with sources of 8 bits first: unit_interval scales them to [0, 1]; none "
+        "gives them to the transmitter as they are, where --data has the array target",
         room=PREPROCESSING,
     )
 
@@ -81,9 +81,10 @@ class Own(Scenario):
 
         if not self.data:
             found = images.load(name, data_dir, limit)
-            if self.preprocessing is None:
+            if self.preprocessing != "unit_interval":  # their like, 8 bits, is no estimate
                 raise ConfigError(
-                    "--preprocessing: expected unit_interval or none, for pictures of 8 bits"
+                    f"--preprocessing: expected unit_interval, for pictures of 8 bits that Bob is "
+                    f"to recover, got {self.preprocessing}"
                 )
             return dataclasses.replace(found, preprocessing=self.preprocessing)
         files = [folder / "data" / file for file in self.kept_data()] if folder else self.data
