@@ -25,6 +25,7 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
         return matplotlib.image.imread(tmp_path / "picture.png")
 
     black, white = drawn(0.0), drawn(1.0)
+    np.testing.assert_array_equal(drawn(-1.0), black)  # of pictures from -1 to 1
     assert black.shape == white.shape
     assert black.shape[0] > 400
     flat = min(shape[:2]) / max(shape[:2])  # a strip fills less of its frame

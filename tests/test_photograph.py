@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 
+from arn_keras.task.extent import ends_of
 from arn_keras.task.photograph import PHOTOGRAPH, picture_task
 
 
@@ -71,3 +72,34 @@ def test_the_proof_of_a_bundle_measures_pictures_without_tensorflow(monkeypatch)
     compared = PHOTOGRAPH.measures[0], PHOTOGRAPH.parity_measure
     assert {each.field for each in compared} <= found.keys()
     assert found["mse"] == pytest.approx(0.01, rel=1e-4)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (0, 255), (-3, 5)])
+def test_pictures_look_the_same_whatever_stands_for_black_and_white(low, high):
+    rng = np.random.default_rng(0)
+    target = rng.uniform(size=(4, 16, 16, 3)).astype("float32")
+    target[:, 0, 0], target[:, 0, 1] = 0, 1
+    estimate = target + rng.normal(scale=0.05, size=target.shape).astype("float32")
+    expected = _fields(target, estimate)
+    found = _fields(*(low + (high - low) * each for each in (target, estimate)))
+    assert found.pop("mse") == pytest.approx((high - low) ** 2 * expected.pop("mse"), rel=1e-4)
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "ends"),
+    [
+        (0.0, 1.0, (0, 1)),
+        (0.2, 0.3, (0, 1)),
+        (0.0, 1.001, (0, 1)),
+        (-0.001, 0.9, (0, 1)),
+        (-0.5, 0.9, (-1, 1)),
+        (-1.003, 1.0, (-1, 1)),
+        (0.0, 254.0, (0, 255)),
+        (0.0, 4.0, (0.0, 4.0)),
+        (-2.0, 2.5, (-2.0, 2.5)),
+        (0.0, 0.0, (0, 1)),
+    ],
+)
+def test_black_and_white_are_the_usual_ends_or_what_there_is(least, most, ends):
+    assert ends_of(least, most) == ends

@@ -1,7 +1,10 @@
 """Reconstruction of pictures: the letter's task, L2 = mean((s - s_hat)^2), Eq. (21)."""
 
+import math
+
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
+from arn_keras.task.extent import ends_of
 from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import CASES, Measure
 
@@ -9,13 +12,30 @@ from arn_keras.task.task import CASES, Measure
 class PictureMeter(SquaredErrorMeter):
     """Mean squared error, and the peak signal-to-noise ratio of the mean error.
 
-    Sources are in [0, 1], so PSNR = -10 log10(MSE).
+    PSNR = 10 log10((white - black)^2 / MSE), of the ends that `extent.ends_of` finds.
     """
+
+    def __init__(self):
+        super().__init__()
+        self._least, self._most = math.inf, -math.inf
+
+    @property
+    def ends(self):
+        """(black, white) of the pictures so far."""
+        return ends_of(self._least, self._most)
+
+    def add(self, target, estimate):
+        """Adds a batch of pictures, [batch, h, w, c]."""
+        import numpy as np
+
+        super().add(target, estimate)
+        self._least = float(np.min(target, initial=self._least))
+        self._most = float(np.max(target, initial=self._most))
 
     def fields(self, sources):
         """The row's fields over so many sources."""
-        found = super().fields(sources)
-        return {**found, "psnr_db": -ratio_to_db(found["mse"])}
+        found, (low, high) = super().fields(sources), self.ends
+        return {**found, "psnr_db": -ratio_to_db(found["mse"] / (high - low) ** 2)}
 
 
 class Image(Signal):
@@ -41,7 +61,7 @@ class Image(Signal):
 
         Args:
             path: file to write, its ending decides the format.
-            examples: arrays `source` [n, h, w, c] in [0, 1], `label` [n], and for `original`, or
+            examples: arrays `source` [n, h, w, c], `label` [n], and for `original`, or
                 each of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`,
                 `eve_<case>` [n] (Eve's label).
             rows: {case: row}, over the whole test set.
@@ -52,18 +72,20 @@ class Image(Signal):
 
         cases = {"source": "what Alice sends"}
         cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
-        labels = examples["label"]
+        labels, source = examples["label"], examples["source"]
+        low, high = ends_of(source.min(), source.max())
         size = 1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(cases), len(labels), squeeze=False)
         for row, (case, name) in enumerate(cases.items()):
-            images = examples["source" if case == "source" else f"bob_{case}"]
+            images = source if case == "source" else examples[f"bob_{case}"]
+            images = np.clip((images - low) / (high - low), 0, 1)
             if case != "source":
                 row_of = rows[case]
                 name += f"\n({self.caption(row_of)})\n\nEve is right: {row_of['eve_accuracy']:.0%}"
             for column, image in enumerate(images):
                 axis = axes[row, column]
-                axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
+                axis.imshow(pixels(image), cmap="gray", vmin=0, vmax=1)
                 axis.set(xticks=[], yticks=[])
                 truth = int(labels[column])
                 if case == "source":

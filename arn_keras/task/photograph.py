@@ -26,12 +26,13 @@ class PhotographMeter(PictureMeter):
         self._sums = dict.fromkeys(("mean_psnr_db", "ssim", "ms_ssim"), 0.0)
 
     def add(self, target, estimate):
-        """Adds a batch of pictures, [batch, h, w, c] in [0, 1], h and w of at least 11."""
+        """Adds a batch of pictures, [batch, h, w, c], h and w of at least 11."""
         import numpy as np
         import tensorflow as tf
 
         super().add(target, estimate)
-        pictures = tf.cast(target, "float32"), tf.cast(estimate, "float32")
+        low, high = self.ends
+        pictures = [(tf.cast(each, "float32") - low) / (high - low) for each in (target, estimate)]
         side = min(target.shape[1:3])
         scales = [weight for scale, weight in enumerate(SCALES) if side >> scale >= WINDOW]
         weights = [weight / sum(scales) for weight in scales]

@@ -10,6 +10,7 @@ import numpy as np
 
 from arn_keras.export.web.kind import Kind
 from arn_keras.machine.files import atomic_file
+from arn_keras.task.extent import ends_of
 
 #: Grey pictures whose edge is darker than this, of 255, are like strokes on a dark ground.
 DARK = 64
@@ -31,12 +32,9 @@ class Pictures(NamedTuple):
     def of(cls, sources):
         """Of pictures as the transmitter takes them; they may lose what 8 bits do not hold."""
         sources = np.asarray(sources, np.float32)
-        least, most = float(sources.min()), float(sources.max())
-        usual = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-        low, high = next(
-            (ends for ends in usual if ends[0] <= least and most <= ends[1]), (least, most)
-        )
-        return cls(np.rint((sources - low) * (255 / (high - low))).astype(np.uint8), low, high)
+        low, high = ends_of(sources.min(), sources.max())
+        stored = np.rint((np.clip(sources, low, high) - low) * (255 / (high - low)))
+        return cls(stored.astype(np.uint8), low, high)
 
     def sources(self):
         """What the transmitter takes, float32."""
