@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from arn_keras.errors import DataError
 from arn_keras.machine import files
 from arn_keras.machine.files import empty_rows
 from arn_keras.training.batches import EpochBatches, in_shards
@@ -145,3 +146,5 @@ def test_what_a_function_makes_of_batches_goes_there_too(monkeypatch):
     for each in made:
         assert each.dtype == numbers.dtype
         np.testing.assert_array_equal(each, numbers * factors[:, None])
+    with pytest.raises(DataError, match=r"expected rows shaped \(4, 2\), got \(1, 2\)"):
+        in_batches(lambda a: a[:1], numbers, batch_size=4)

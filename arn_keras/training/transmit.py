@@ -22,6 +22,9 @@ def in_batches(function, *arrays, batch_size=2000):
 
     Returns:
         Its rows, an array; a map of a scratch file if it is large.
+
+    Raises:
+        DataError: if it gives another number of rows than it is given.
     """
     found = None
     for start in range(0, len(arrays[0]), batch_size):
@@ -29,6 +32,8 @@ def in_batches(function, *arrays, batch_size=2000):
         rows = np.asarray(function(*(tf.convert_to_tensor(array[part]) for array in arrays)))
         if found is None:
             found = empty_rows((len(arrays[0]), *rows.shape[1:]), rows.dtype)
+        if rows.shape != found[part].shape:  # NumPy would repeat a single row
+            raise DataError(f"expected rows shaped {found[part].shape}, got {rows.shape}")
         found[part] = rows
     return found
 
