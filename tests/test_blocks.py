@@ -156,6 +156,7 @@ def test_a_signal_is_cut_into_about_as_many_tokens_as_are_asked_for(shape, token
             {"block": "transformer", "heads": 5},
             "a multiple of its 5 heads, got 48",
         ),
+        ((12,), {"block": "conv", "depth": 101}, "a conv block of at most 100 layers, got 101"),
         ((12,), {"block": "conv", "hidden": (3,)}, r"\(width, depth, kernel\), got hidden"),
         (
             (12,),

@@ -30,6 +30,11 @@ NAN, INFINITY = float("nan"), float("inf")
         {"learning_rate": INFINITY},
         {"knowledge": "grey"},
         {"protection": "rot13"},
+        {"block": "dense", "protection": "keyed"},
+        {"block_width": 8, "protection": "none"},
+        {"block_depth": 1, "protection": "purge"},
+        {"keep_power": True, "protection": "keyed"},
+        {"snr_aware": True, "protection": "none", "snr_db": (0.0, 5.0)},
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_by_its_flag(wrong):

@@ -23,11 +23,19 @@ def cache_dir(monkeypatch, tmp_path):
 
 
 def test_colour_images_are_read_exactly_in_the_stored_order(tmp_path):
+    import tensorflow_datasets as tfds
+
     write_set(tmp_path / "sets", {"train": rows(COLOUR), "test": rows(COLOUR[::-1], LABELS[::-1])})
     dataset = load("tiny", tmp_path / "sets", limit=290)
     assert_split(dataset.train, COLOUR[:290], LABELS[:290])
     assert_split(dataset.test, COLOUR[::-1], LABELS[::-1])
     assert (dataset.classes, dataset.source_shape, dataset.notes) == (7, (32, 32, 3), ())
+    assert dataset.label_names == tuple("0123456")  # TFDS's own where a set has none
+    names = ["no", "yes", "six", "a-z", "b c", "d", "e"]
+    named = {"label": tfds.features.ClassLabel(names=names)}
+    write_set(tmp_path / "named", {"train": rows(COLOUR), "test": rows(COLOUR)}, **named)
+    for _ in range(2):  # decoded, and from the cache
+        assert load("tiny", tmp_path / "named").label_names == tuple(names)
 
 
 def test_the_real_mnist_or_its_stand_in_is_what_its_records_hold(tmp_path):

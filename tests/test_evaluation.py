@@ -199,3 +199,7 @@ def test_examples_show_each_label_first(models, split, dataset, pair):
     assert sorted(shown["label"][:3]) == [0, 1, 2]
     assert shown["bob_paired"].shape == (5, 6, 6, 1)
     assert shown["eve_original"].shape == (5,)
+    assert "names" not in shown
+    named = replace(dataset, label_names=("cat", "dog", "automobile"))
+    shown = examples(Evaluation(*models, seed=0, dataset=dataset), named, pair, 10.0, count=3)
+    assert shown["names"].tolist() == ["cat", "dog", "automobile"]

@@ -12,9 +12,9 @@ PARTS = ("original", "perturbation", "sum")
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (1, 50, 1), (50, 1, 1), (1, 1, 3)])
 def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
-    def drawn(level):
+    def drawn(level, ends=(0, 1)):
         images = np.full((2, *shape), level)
-        examples = {"source": images, "label": np.array([0, 1])}
+        examples = {"source": images, "label": np.array([0, 1]), "ends": ends}
         for case in ("original", "transmitter_only", "paired"):
             examples |= {f"bob_{case}": images, f"eve_{case}": np.array([0, 0])}
         rows = {
@@ -25,7 +25,8 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
         return matplotlib.image.imread(tmp_path / "picture.png")
 
     black, white = drawn(0.0), drawn(1.0)
-    np.testing.assert_array_equal(drawn(-1.0), black)  # of pictures from -1 to 1
+    np.testing.assert_array_equal(drawn(-1.0, (-1, 1)), black)
+    np.testing.assert_array_equal(drawn(0.5, (0, 1)), drawn(127.5, (0, 255)))
     assert black.shape == white.shape
     assert black.shape[0] > 400
     flat = min(shape[:2]) / max(shape[:2])  # a strip fills less of its frame
@@ -53,7 +54,7 @@ def test_the_example_of_an_attack_is_drawn_for_any_picture(tmp_path, shape):
 ROW = {"eve": "frozen", "snr_db": 10.0, "protection": "none", "knowledge": None, "sources": 360}
 
 
-def _said(tmp_path, monkeypatch, *rows):
+def _said(tmp_path, monkeypatch, *rows, **more):
     """All that the picture of a run with these rows says, its title first."""
     drawn = []
     save = Figure.savefig
@@ -64,7 +65,7 @@ def _said(tmp_path, monkeypatch, *rows):
 
     monkeypatch.setattr(Figure, "savefig", keep)
     images = np.zeros((2, 8, 8, 1))
-    examples = {"source": images, "label": [0, 1]}
+    examples = {"source": images, "label": [0, 1], **more}
     for row in rows:
         examples |= {f"bob_{row['case']}": images, f"eve_{row['case']}": [0, 0]}
     write_json(tmp_path / "config.json", {"task": "image", "config": {"dataset": "digits"}})
@@ -98,6 +99,9 @@ def test_a_picture_tells_both_shares_of_the_whole_test_set_the_power_and_which_e
     title, *_ = _said(tmp_path, monkeypatch, plain, {**keyed, "measured_psr_db": 3.0})
     assert "keyed" in title
     assert "budget" not in title
+    _, *texts = _said(tmp_path, monkeypatch, plain, names=["cat", "automobile"])
+    assert "label automobile" in texts
+    assert "Eve: cat,\nwrong" in texts
     others = [{**row, "eve": "frozen_wide", "eve_accuracy": 0.9} for row in (plain, pair)]
     title, *_ = _said(tmp_path, monkeypatch, plain, pair, *others)
     assert title.startswith("2 Eves name 97%, 90% of the labels without the modules, 21%, 90% with")

@@ -3,12 +3,18 @@ import sys
 import numpy as np
 import pytest
 
-from arn_keras.task.extent import ends_of
+from arn_keras.data.dataset import Dataset, Split
+from arn_keras.task.extent import ends_in, ends_of
 from arn_keras.task.photograph import PHOTOGRAPH, picture_task
 
 
+def _set(target):
+    split = Split(target, np.zeros(len(target), int))
+    return Dataset("own", split, split, 1)
+
+
 def _fields(target, estimate):
-    meter = PHOTOGRAPH.meter()
+    meter = PHOTOGRAPH.of(_set(target)).meter()
     for part in (slice(0, 1), slice(1, None)):  # any cut into batches
         meter.add(target[part], estimate[part])
     return meter.fields(len(target))
@@ -103,3 +109,14 @@ def test_pictures_look_the_same_whatever_stands_for_black_and_white(low, high):
 )
 def test_black_and_white_are_the_usual_ends_or_what_there_is(least, most, ends):
     assert ends_of(least, most) == ends
+
+
+def test_black_and_white_are_those_of_the_whole_set_whichever_pictures_come_first():
+    """A thousand dark ones come before the one that tells what white is."""
+    target = np.full((1001, 11, 11, 1), 20.0)
+    target[1000, 0, 0] = 255
+    for pictures in (target, target[::-1]):
+        assert ends_in(_set(pictures)) == (0, 255)
+        found = _fields(pictures, pictures + 25.5)
+        assert found["psnr_db"] == pytest.approx(20, abs=1e-9)
+        assert found["mean_psnr_db"] == pytest.approx(20, abs=1e-3)

@@ -176,7 +176,7 @@ def test_axe_finds_nothing_on_a_page_in_colour(seen):
     ],
 )
 def test_eight_bits_stand_for_whatever_a_transmitter_takes(sources, ends):
-    pictures = Pictures.of(sources.reshape(1, 16, 16, 1))
+    pictures = Pictures.of(sources.reshape(1, 16, 16, 1), *ends)
     assert (pictures.low, pictures.high) == ends
     np.testing.assert_array_equal(pictures.stored.ravel(), np.arange(256))
     np.testing.assert_allclose(pictures.sources().ravel(), sources, atol=1e-6)

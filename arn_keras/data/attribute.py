@@ -48,7 +48,7 @@ def with_attribute(dataset, files, name, known=False):
     train, test = (
         dataclasses.replace(split, label=np.searchsorted(values, split.label)) for split in splits
     )
-    return dataclasses.replace(dataset, train=train, test=test, classes=len(values))
+    return dataclasses.replace(dataset, train=train, test=test, classes=len(values), label_names=())
 
 
 def _joined(split, path, name, limited):

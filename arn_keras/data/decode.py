@@ -17,6 +17,7 @@ class PreparedImages:
 
     Attributes:
         classes: number of labels.
+        label_names: what they are called.
         notes: what the user must be told, one line each.
         layout: {name: (dtype, shape)} of the arrays that `parts` yields.
 
@@ -38,6 +39,7 @@ class PreparedImages:
         self._image, self._label = _image_and_label(info)
         feature = info.features[self._image]
         self.classes = info.features[self._label].num_classes
+        self.label_names = info.features[self._label].names
         self.notes = []
 
         sizes = {name: split.num_examples for name, split in info.splits.items()}

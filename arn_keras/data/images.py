@@ -168,7 +168,7 @@ def _read(name, folder):
     if found is None:
         with quiet_tensorflow():
             images = PreparedImages(folder)
-            facts = {"classes": images.classes, "notes": images.notes}
+            facts = {name: getattr(images, name) for name in ("classes", "label_names", "notes")}
             if entry:
                 with contextlib.suppress(OSError):
                     store.store(entry, images.layout, images.parts(), facts)
@@ -185,4 +185,5 @@ def _read(name, folder):
         facts["classes"],
         tuple(facts["notes"]),
         "unit_interval",
+        label_names=tuple(facts["label_names"]),
     )

@@ -8,13 +8,15 @@ _FLAT = _TOKENS + "build_token_dense"
 _RADIO = "arn_keras.eve.radio:"
 _EXPERT = "arn_keras.eve.expert:build_expert_eavesdropper"
 _RESIDUAL = "arn_keras.eve.residual:build_residual_eavesdropper"
+_PATCHES = "arn_keras.eve.patches:build_patch_eavesdropper"
 # Hidden neurons of the substitutes of the stronger black box: of two layers, and of three.
 ENSEMBLE = {
     f"substitute_{'_'.join(map(str, hidden))}": hidden
     for hidden in ((64,), (128,), (192,), (384,), (128, 64), (160, 80), (256, 128), (384, 192))
 }
-# Width and depth of the convolutional substitutes of the stronger black box.
-CONVOLUTIONS = ((16, 0), (24, 0), (32, 0), (48, 0), (16, 1), (24, 1), (32, 1))
+# Width and depth of the convolutional ones: a reader of pictures, the substitutes of the letter's
+# black box and of the stronger one.
+CONVOLUTIONS = ((16, 1), (32, 0), (24, 1), (32, 1), (40, 1), (24, 2), (32, 2))
 
 #: Builders of classifiers, (signal shape, number of labels) -> Keras model of logits.
 EVES = {
@@ -29,7 +31,8 @@ EVES = {
     # Of signals with places, as a convolutional link has them, and substitutes for these.
     "residual": _RESIDUAL,
     "residual_wide": (_RESIDUAL, {"width": 64, "depth": 1}),
-    "patches": "arn_keras.eve.patches:build_patch_eavesdropper",
+    "patches": _PATCHES,
+    "patches_small": (_PATCHES, {"width": 48, "depth": 1}),
     **{
         f"convolutions_{width}_{depth}": (_RESIDUAL, {"width": width, "depth": depth})
         for width, depth in CONVOLUTIONS

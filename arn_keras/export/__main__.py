@@ -1,5 +1,8 @@
 """`python -m export RUN_DIR`: the command line of the edge bundle."""
 
+import functools
+import sys
+
 from arn_keras.arguments import Parser, exit_status
 from arn_keras.export import PRECISIONS, bundle, manifest, runtime
 
@@ -39,7 +42,8 @@ def main(arguments=None):
 
 
 def _run(run_dir, precision, **options):
-    place, written = bundle.export(run_dir, precisions=precision, **options)
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    place, written = bundle.export(run_dir, precisions=precision, say=say, **options)
     print(manifest.table(written))
     print(f"bundle of pair {written['pair'][:12]}, {manifest.kind(written)}: {place}")
 

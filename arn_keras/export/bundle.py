@@ -7,7 +7,7 @@ bundle that is not proven leaves nothing behind; what a killed export left goes 
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arn_keras.errors import ExportError, RunDirError
@@ -35,6 +35,7 @@ def export(
     force: bool = False,
     sign: str | os.PathLike | None = None,
     card: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[pathlib.Path, dict[str, Any]]:
     """Exports the pair of one run.
 
@@ -48,6 +49,7 @@ def export(
         force: whether another pair's bundle may be replaced.
         sign: PEM file of an Ed25519 private key, or None for no signature.
         card: whether README.md is a Hugging Face model card, too.
+        say: called with a line before each step, of which a proof may take minutes.
 
     Returns:
         (directory of the bundle, its manifest).
@@ -85,7 +87,8 @@ def export(
     try:
         with staging(out, ExportError) as folder:
             check_place(out, identity, force, keep=(run_dir, sign))
-            bundle, handover = _made(folder, facts, precisions, run_dir, data_dir)
+            say = say or (lambda line: None)
+            bundle, handover = _made(folder, facts, precisions, say, run_dir, data_dir)
             facts |= {"card": card, "audit": _audit(run_dir, knowledge)}
             written = manifest.finish(bundle, facts, handover, key)
             _python(bundle / "runtime.py", "--selftest", scratch=folder)
@@ -172,7 +175,7 @@ def _precisions(means, asked):
     return precisions
 
 
-def _made(folder, facts, asked, *places):
+def _made(folder, facts, asked, say, *places):
     """The bundle and what it is proven by; a precision unasked for and not met is left out."""
     facts["left_out"] = {}
     while True:
@@ -181,16 +184,17 @@ def _made(folder, facts, asked, *places):
         for each in made:
             each.mkdir()
         try:
-            _make(*made, facts, *places)
+            _make(*made, facts, say, *places)
             return made
         except manifest.ParityError as error:
             if asked or error.precision == facts["precisions"][0]:
                 raise
             facts["precisions"].remove(error.precision)
             facts["left_out"][error.precision] = str(error)
+            say(f"{error.precision} is left out, {error}")
 
 
-def _make(bundle, handover, facts, run_dir, data_dir):
+def _make(bundle, handover, facts, say, run_dir, data_dir):
     """Converts and proves, each in a process of its own; completes the facts."""
     job = {
         "run_dir": os.path.abspath(run_dir),
@@ -200,8 +204,10 @@ def _make(bundle, handover, facts, run_dir, data_dir):
         "handover": str(handover),
     }
     scratch = bundle.parent
+    say(f"converting to {', '.join(facts['precisions'])} ...")
     _python("-m", "arn_keras.export.conversion", json.dumps(job), scratch=scratch)
     facts |= read_json(handover / "facts.json")
+    say("proving each against the Keras modules on the test sources ...")
     manifest.copy_code(bundle, facts["is_keyed"])
     manifest.write(bundle, manifest.draft(bundle, facts))
     _python("-m", "arn_keras.export.proof", bundle, handover, scratch=scratch)

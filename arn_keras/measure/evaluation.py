@@ -223,7 +223,8 @@ def examples(evaluation, dataset, pair, snr_db, count=8):
         count: number of sources.
 
     Returns:
-        `source` (what Bob is to recover), `label`, and for each case `bob_<case>`, `eve_<case>`.
+        `source` (what Bob is to recover), `label`, and for each case `bob_<case>`, `eve_<case>`;
+        `names` of the labels where they are known.
     """
     labels = np.asarray(dataset.test.label)
     first = np.sort(np.unique(labels, return_index=True)[1])
@@ -234,4 +235,6 @@ def examples(evaluation, dataset, pair, snr_db, count=8):
         signals = evaluation.signals(shown, snr_db, **modules)
         guess = tf.argmax(evaluation.eavesdropper(signals.overheard, training=False), axis=-1)
         arrays |= {f"bob_{case}": signals.estimate, f"eve_{case}": guess}
+    if dataset.label_names:
+        arrays["names"] = dataset.label_names
     return evaluation.shown({name: np.asarray(array) for name, array in arrays.items()})

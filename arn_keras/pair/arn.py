@@ -32,6 +32,8 @@ def nearly_zero():
 
 #: Parameters up to which a block is made: 80 MB of weights, and three times that in training.
 MOST_PARAMETERS = 20_000_000
+#: Layers up to which a block is made: each takes its time, in every build and every trace.
+MOST_LAYERS = 100
 
 
 def parameters_of(sizes, places=1):
@@ -77,6 +79,8 @@ def _build_arn(
         raise ConfigError(
             f"expected options of the {block} block ({', '.join(known)}), got {', '.join(unknown)}"
         )
+    if (depth := options.get("depth") or 0) > MOST_LAYERS:
+        raise ConfigError(f"expected a {block} block of at most {MOST_LAYERS} layers, got {depth}")
     if not isinstance(signal_shape, list | tuple):
         raise ConfigError(f"expected signal_shape as a tuple of lengths, got {signal_shape!r}")
     inputs = signal = keras.Input(tuple(signal_shape), name=input_name)

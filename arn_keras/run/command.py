@@ -13,8 +13,9 @@ from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
-from arn_keras.run.config import Config, choices_of, flag
+from arn_keras.run.config import Config, flag
 from arn_keras.scenario import SCENARIOS
+from arn_keras.scenario.scenario import choices_of
 from arn_keras.task.task import Measure
 
 
@@ -161,14 +162,18 @@ def table(rows, measures):
     several = len({row["eve"] for row in rows}) > 1
     if "es_n0_db" in rows[0]:  # a modem's
         measures = (Measure("es_n0_db", "Es/N0 dB", ".2f"), *measures)
-    heads = [f"{each.title:>{_width(each)}}" for each in measures]
+    widths = [_width(each, rows) for each in measures]
+    heads = [f"{each.title:>{width}}" for each, width in zip(measures, widths, strict=True)]
     lines = [
         f"{'case':<26}{'protection':<12}{'knowledge':<11}{'SNR dB':>7}{''.join(heads)}"
         f"{'Eve acc.':>10}{'Eve conf.':>11}{'PSR dB':>9}{'power':>8}" + "  Eve" * several
     ]
     for row in rows:
         psr = row["measured_psr_db"]
-        figures = [f"{row[each.field]:>{_width(each)}{each.form}}" for each in measures]
+        figures = [
+            f"{row[each.field]:>{width}{each.form}}"
+            for each, width in zip(measures, widths, strict=True)
+        ]
         lines.append(
             f"{names[row['case']]:<26}{row['protection']:<12}{row['knowledge'] or '-':<11}"
             f"{row['snr_db']:>7g}{''.join(figures)}{row['eve_accuracy']:>10.4f}"
@@ -178,5 +183,6 @@ def table(rows, measures):
     return "\n".join(lines)
 
 
-def _width(measure):
-    return max(10, len(measure.title) + 2)
+def _width(measure, rows):
+    figures = (format(row[measure.field], measure.form) for row in rows)
+    return 2 + max(8, len(measure.title), *map(len, figures))

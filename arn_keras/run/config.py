@@ -6,7 +6,7 @@ Lower floors never see it; they take plain arguments.
 import dataclasses
 import math
 import os
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 from arn_keras.channel import CHANNELS
 from arn_keras.errors import ConfigError
@@ -14,11 +14,13 @@ from arn_keras.pair import BLOCKS, PROTECTIONS, ROTATIONS
 from arn_keras.power import level_fault
 from arn_keras.rooms import answer
 from arn_keras.scenario import SCENARIOS
-from arn_keras.scenario.scenario import option
+from arn_keras.scenario.scenario import choices_of, option
 
 # Parts of a batch that are computed side by side. Not the number of cores: a run gives the same
 # pair on any machine of one kind.
 SHARDS = 2
+# Options that are about nothing where there are no ARNs.
+_OF_PAIR = ("snr_aware", "csi_aware", "block", "block_width", "block_depth", "keep_power")
 KNOWLEDGE = {"white": ("white",), "black": ("black",), "both": ("white", "black")}
 
 
@@ -156,9 +158,9 @@ class Config:
             value, choices = getattr(self, field.name), choices_of(field)
             if choices and value is not None and value not in choices:
                 raise ConfigError(f"{flag(field.name)}: expected one of {', '.join(choices)}")
-        told = next((name for name in ("snr_aware", "csi_aware") if getattr(self, name)), None)
-        if told and not answer(PROTECTIONS, self.protection).arns:
-            raise ConfigError(f"{flag(told)}: expected a pair of ARNs, got {self.protection}")
+        of_pair = (each for each in _OF_PAIR if getattr(self, each) != getattr(type(self), each))
+        if not answer(PROTECTIONS, self.protection).arns and (name := next(of_pair, None)):
+            raise ConfigError(f"{flag(name)}: expected a pair of ARNs, got {self.protection}")
         if self.problem is None:
             object.__setattr__(self, "problem", answer(SCENARIOS, self.scenario)())
 
@@ -245,14 +247,6 @@ class Config:
             parts.insert(0, self.scenario)
         parts += [f"{name}={value}" for name, value in self.problem.asked().items()]
         return ",".join(parts).replace("/", "-").replace(":", "-")
-
-
-def choices_of(field):
-    """The values that an option may have, or nothing where any will do."""
-    if (room := field.metadata.get("room")) is not None:
-        return ("auto",) * bool(field.metadata.get("auto")) + tuple(room)
-    kinds = (field.type, *get_args(field.type))
-    return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
 
 
 def flag(name):

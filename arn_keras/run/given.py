@@ -1,6 +1,7 @@
 """Models that a user hands in: loaded without running code of theirs, and checked to fit."""
 
 import functools
+import re
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from arn_keras.power import mean_power
 #: How far the mean power of a signal may be from 1, to which SNR and PSR are referred.
 POWER_TOLERANCE = 0.05
 _TRIED = 256  # sources
+_BOLD = re.compile(r"\x1b\[\d+m")  # around what Keras calls an error's first line
 
 
 def load(files):
@@ -139,7 +141,8 @@ def _applied(model, inputs, name, what):
         return model(inputs, training=False)
     except Exception as error:  # whatever a layer of a foreign model raises
         shapes = keras.tree.map_structure(lambda each: [*each.shape[1:]], inputs)
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        said = _BOLD.sub("", str(error))
+        lines = [line for line in said.splitlines() if line.strip()] or [type(error).__name__]
         reason = lines[1 if lines[0].startswith("Exception encountered") and lines[1:] else 0]
         raise ModelError(
             f"{name}: expected to take {what} shaped {shapes}: {reason.strip()}"

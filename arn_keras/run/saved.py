@@ -13,10 +13,10 @@ from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.machine.files import read_json
 from arn_keras.rooms import answer
-from arn_keras.run.config import Config, choices_of
+from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory
 from arn_keras.scenario import SCENARIOS
-from arn_keras.scenario.scenario import file_digest
+from arn_keras.scenario.scenario import choices_of, file_digest
 
 #: Types of options that JSON has: a file's value is of one of them, or no such option's.
 _PLAIN = {int, bool, str, type(None)}

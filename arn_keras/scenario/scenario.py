@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from arn_keras.errors import ConfigError
 from arn_keras.eve import ENSEMBLE, EVES
@@ -29,6 +29,14 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
             `added`: by default it changes nothing of what was trained before there was the option.
     """
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+def choices_of(field):
+    """The values that an option may have, or nothing where any will do."""
+    if (room := field.metadata.get("room")) is not None:
+        return ("auto",) * bool(field.metadata.get("auto")) + tuple(room)
+    kinds = (field.type, *get_args(field.type))
+    return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
 
 
 def file_digest(path):

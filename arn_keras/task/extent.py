@@ -1,9 +1,32 @@
 """What black and white are among pictures of a user's own: nobody says it, their values do."""
 
+import math
+
 #: Ends that are usual: floats of either kind, and 8 bits as they are.
 USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 #: By how much of their extent values may be beyond: a resize leaves such.
 _BEYOND = 0.01
+_AT_ONCE = 1000
+
+
+def ends_in(dataset):
+    """(black, white) of a set's pictures: those of all that Bob is to recover in the test.
+
+    Args:
+        dataset: `data.dataset.Dataset`.
+
+    Returns:
+        See `ends_of`.
+    """
+    import numpy as np
+
+    least, most, test = math.inf, -math.inf, dataset.test
+    if dataset.preprocessing == "unit_interval" and test.target is None:
+        return USUAL[0]
+    for start in range(0, len(test), _AT_ONCE):
+        pictures = dataset.targets(test.part(slice(start, start + _AT_ONCE)))
+        least, most = min(least, float(np.min(pictures))), max(most, float(np.max(pictures)))
+    return ends_of(least, most)
 
 
 def ends_of(least, most):

@@ -1,45 +1,39 @@
 """Reconstruction of pictures: the letter's task, L2 = mean((s - s_hat)^2), Eq. (21)."""
 
-import math
-
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
-from arn_keras.task.extent import ends_of
+from arn_keras.task.extent import USUAL, ends_in
 from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import CASES, Measure
+
+_SHORT = 3  # letters of a label that leave room beside it
 
 
 class PictureMeter(SquaredErrorMeter):
     """Mean squared error, and the peak signal-to-noise ratio of the mean error.
 
-    PSNR = 10 log10((white - black)^2 / MSE), of the ends that `extent.ends_of` finds.
+    PSNR = 10 log10((white - black)^2 / MSE).
+
+    Args:
+        ends: (black, white).
     """
 
-    def __init__(self):
+    def __init__(self, ends):
         super().__init__()
-        self._least, self._most = math.inf, -math.inf
-
-    @property
-    def ends(self):
-        """(black, white) of the pictures so far."""
-        return ends_of(self._least, self._most)
-
-    def add(self, target, estimate):
-        """Adds a batch of pictures, [batch, h, w, c]."""
-        import numpy as np
-
-        super().add(target, estimate)
-        self._least = float(np.min(target, initial=self._least))
-        self._most = float(np.max(target, initial=self._most))
+        self._ends = ends
 
     def fields(self, sources):
         """The row's fields over so many sources."""
-        found, (low, high) = super().fields(sources), self.ends
+        found, (low, high) = super().fields(sources), self._ends
         return {**found, "psnr_db": -ratio_to_db(found["mse"] / (high - low) ** 2)}
 
 
 class Image(Signal):
-    """Bob is to see the picture that was sent."""
+    """Bob is to see the picture that was sent.
+
+    Args:
+        ends: (black, white) of the pictures, `extent.ends_in`.
+    """
 
     measures = (
         Measure("mse", "Bob MSE", ".5f", better="lower", log=True),
@@ -48,9 +42,22 @@ class Image(Signal):
     blind_field = "mse_mean_picture"
     has_picture = True
 
+    def __init__(self, ends=USUAL[0]):
+        self._ends = ends
+
+    def of(self, dataset):
+        """The task on a data set: what black and white are there."""
+        return type(self)(ends_in(dataset))
+
+    def shown(self, examples):
+        """The arrays as `picture` takes them: what black and white are is there, too."""
+        import numpy as np
+
+        return {**examples, "ends": np.asarray(self._ends, float)}
+
     def meter(self):
         """A new `PictureMeter`."""
-        return PictureMeter()
+        return PictureMeter(self._ends)
 
     def caption(self, row):
         """What a picture's row of examples says of the case."""
@@ -63,7 +70,8 @@ class Image(Signal):
             path: file to write, its ending decides the format.
             examples: arrays `source` [n, h, w, c], `label` [n], and for `original`, or
                 each of `original`, `transmitter_only`, `paired`: `bob_<case>` like `source`,
-                `eve_<case>` [n] (Eve's label).
+                `eve_<case>` [n] (Eve's label); `ends`, (black, white), and `names` of the labels
+                where they are known.
             rows: {case: row}, over the whole test set.
             title: above the picture.
         """
@@ -73,7 +81,9 @@ class Image(Signal):
         cases = {"source": "what Alice sends"}
         cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
         labels, source = examples["label"], examples["source"]
-        low, high = ends_of(source.min(), source.max())
+        low, high = examples.get("ends", USUAL[0])
+        names = examples.get("names", range(1 + max(labels)))
+        apart = "\n" if max(map(len, map(str, names))) > _SHORT else " "
         size = 1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(cases), len(labels), squeeze=False)
@@ -89,10 +99,10 @@ class Image(Signal):
                 axis.set(xticks=[], yticks=[])
                 truth = int(labels[column])
                 if case == "source":
-                    axis.set_xlabel(f"label {truth}", color=GREY)
+                    axis.set_xlabel(f"label {names[truth]}", color=GREY)
                     continue
                 guess = int(examples[f"eve_{case}"][column])
-                text = f"Eve: {guess}, {'right' if guess == truth else 'wrong'}"
+                text = f"Eve: {names[guess]},{apart}{'right' if guess == truth else 'wrong'}"
                 axis.set_xlabel(text, color=ORANGE if guess == truth else BLUE)
             axes[row, 0].set_ylabel(name, rotation=0, ha="right", va="center")
         figure.suptitle(title, fontsize=11)

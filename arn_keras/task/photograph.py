@@ -21,8 +21,8 @@ class PhotographMeter(PictureMeter):
     weights divided by their sum.
     """
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, ends):
+        super().__init__(ends)
         self._sums = dict.fromkeys(("mean_psnr_db", "ssim", "ms_ssim"), 0.0)
 
     def add(self, target, estimate):
@@ -31,7 +31,7 @@ class PhotographMeter(PictureMeter):
         import tensorflow as tf
 
         super().add(target, estimate)
-        low, high = self.ends
+        low, high = self._ends
         pictures = [(tf.cast(each, "float32") - low) / (high - low) for each in (target, estimate)]
         side = min(target.shape[1:3])
         scales = [weight for scale, weight in enumerate(SCALES) if side >> scale >= WINDOW]
@@ -67,11 +67,11 @@ class Photograph(Image):
 
     def meter(self):
         """A new `PhotographMeter`."""
-        return PhotographMeter()
+        return PhotographMeter(self._ends)
 
     def proof_meter(self):
         """A new `PictureMeter`: how a picture looks takes TensorFlow."""
-        return PictureMeter()
+        return PictureMeter(self._ends)
 
     def caption(self, row):
         """What a picture's row of examples says of the case."""

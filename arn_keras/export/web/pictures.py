@@ -10,7 +10,7 @@ import numpy as np
 
 from arn_keras.export.web.kind import Kind
 from arn_keras.machine.files import atomic_file
-from arn_keras.task.extent import ends_of
+from arn_keras.task.extent import ends_in
 
 #: Grey pictures whose edge is darker than this, of 255, are like strokes on a dark ground.
 DARK = 64
@@ -29,10 +29,9 @@ class Pictures(NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, sources):
+    def of(cls, sources, low, high):
         """Of pictures as the transmitter takes them; they may lose what 8 bits do not hold."""
         sources = np.asarray(sources, np.float32)
-        low, high = ends_of(sources.min(), sources.max())
         stored = np.rint((np.clip(sources, low, high) - low) * (255 / (high - low)))
         return cls(stored.astype(np.uint8), low, high)
 
@@ -58,7 +57,7 @@ class PictureKind(Kind):
         takes for 0 and 255) and `extent` (usual share of a picture's side that its ink takes; null
         where nobody can draw such a picture).
         """
-        pictures = Pictures.of(dataset.targets(first))
+        pictures = Pictures.of(dataset.targets(first), *ends_in(dataset))
         with atomic_file(out / "pictures.bin") as temporary:
             temporary.write_bytes(pictures.stored.tobytes())
         *shape, channels = pictures.stored.shape[1:]
