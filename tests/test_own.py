@@ -82,20 +82,23 @@ def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run, conve
     assert manifest["modules"]["transmitter"]["float32"]["signal_shape"] == list(own_link.SHAPE)
 
 
-def test_a_sweep_of_a_run_takes_its_link_and_its_eves_and_trains_pairs_alone(
+def test_a_sweep_of_a_run_takes_its_link_its_eves_and_its_pair_and_trains_other_pairs_alone(
     own, run, here, unpainted, capsys, request
 ):
     words = [str(run), "--snr-db", "0", "10", "--knowledge", "white", "--eve", "frozen", "frozen_2"]
     assert sweep.main([*words, "--dry-run"]) == 0
-    assert "0 shared stages and 2 pairs to train, 20 rows" in capsys.readouterr().out
+    assert "0 shared stages and 1 pairs to train, 20 rows" in capsys.readouterr().out
     assert sweep.main(words) == 0
     said = capsys.readouterr().out
     assert "figure-3,own,frozen_2" in said
     assert said.count("done ") == 3  # the plain link, and two pairs
+    assert said.count("taken ") == 1
     base = run / "sweep" / "own" / "seed-0"
     assert {each.name for each in base.iterdir()} == {"link", "eve", "eve_2", "arn"}
     _same(own[2], base / "link" / "receiver.keras")
     _same(own[3][1], base / "eve_2" / "classifier.keras")
+    ours = keras.saving.load_model(run / "arn" / "white" / "receiver.keras")
+    _same(ours, base / "arn" / "white,snr=10,psr=-10" / "receiver.keras")
     before = (run / "sweep" / "rows.jsonl").read_bytes()
     request.getfixturevalue("undrawn")
     assert sweep.main(words) == 0

@@ -1,12 +1,13 @@
 """A finished run as the base of a sweep: what it has trained, or was given, is taken from it."""
 
 from arn_keras.errors import RunDirError
+from arn_keras.run import records
 from arn_keras.run.directory import read_files
-from arn_keras.run.stages import LINK, names
+from arn_keras.run.stages import ARN, LINK, names
 
 
 class Base:
-    """Link and eavesdroppers of a run.
+    """Link, eavesdroppers and pairs of a run.
 
     Args:
         saved: `run.saved.SavedRun`.
@@ -45,4 +46,31 @@ class Base:
     def files(self, stage):
         """The same as they are stored, {name: bytes of a .keras file}."""
         self.models(stage)
+        return read_files(self._saved.path, stage, *names(stage))
+
+    def has_pair(self, point):
+        """Whether the pair of a point is the run's own: trained as the point asks, and unchanged.
+
+        Args:
+            point: `grid.Point`, of a pair.
+        """
+        config, sources = self._saved.config, [LINK, *point.in_loss(self._problem.scenario)]
+        asked = (point.training_snr_db, point.psr_db, point.snr_aware, point.eve_snr_offset_db)
+        own = (config.snr_db, config.psr_db, config.snr_aware, config.eve_snr_offset_db)
+        return (
+            asked == own
+            and point.black_box in (None, config.black_box)
+            and not config.csi_aware
+            and all(map(self.has, sources))
+            and not records.why_not(self._saved.path, f"{ARN}/{point.knowledge}", sources)
+        )
+
+    def pair_files(self, point):
+        """The run's pair of a point's knowledge as it is stored, {name: bytes of a .keras file}.
+
+        Raises:
+            ArnError: if a file is damaged, or a module does not fit.
+        """
+        stage = f"{ARN}/{point.knowledge}"
+        self._problem.public(stage)
         return read_files(self._saved.path, stage, *names(stage))

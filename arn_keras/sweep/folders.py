@@ -58,10 +58,6 @@ class Folders:
         """File of the arrays of Fig. 1."""
         return self.path / base(dataset, seed) / "fgsm.npz"
 
-    def in_loss(self, point):
-        """Names of the classifiers in the loss of a point's pair."""
-        return self._scenario.in_loss(point.knowledge, point.black_box or "single")
-
     def base_sources(self, *of):
         """The stages that a base stage is made from."""
         *base, stage = of
@@ -69,7 +65,7 @@ class Folders:
 
     def pair_sources(self, point):
         """The stages that a point's pair is made from."""
-        return [self.stage(*point.base, each) for each in ("link", *self.in_loss(point))]
+        return [self.stage(*point.base, each) for each in ("link", *point.in_loss(self._scenario))]
 
     def base_done(self, *of):
         """Whether a base stage is there, as it was made."""

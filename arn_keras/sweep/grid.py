@@ -62,6 +62,12 @@ class Point:
         box = f"{self.knowledge},{self.black_box}" if self.black_box else self.knowledge
         return f"{box},snr={snr},psr={self.psr_db:g}" + ",aware" * self.snr_aware
 
+    def in_loss(self, scenario):
+        """Stages of the classifiers in the loss of the pair, none for the plain link."""
+        if self.knowledge is None:
+            return ()
+        return scenario.in_loss(self.knowledge, self.black_box or "single")
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:

@@ -55,8 +55,8 @@ def parse(arguments=None):
         "run_dir",
         nargs="?",
         metavar="RUN_DIR",
-        help="a finished run, of train.py or of arn_keras.save_run: its data, link and "
-        "eavesdroppers are taken, and trained again by nobody; all but the lists is then as there",
+        help="a finished run, of train.py or of arn_keras.save_run: its data, link, eavesdroppers "
+        "and pairs of what is asked for are taken as they are; all but the lists is then as there",
     )
     several = {"nargs": "+", "metavar": "X"}
     parser.add_argument(

@@ -96,7 +96,7 @@ def _measure(problem, point, measured, modules):
     test, cases, power = problem.dataset.test, {"original": {}}, None
     if modules:
         cases = evaluation.cases(*modules)
-        stages = scenario.in_loss(point.knowledge, point.black_box or "single")
+        stages = point.in_loss(scenario)
     rows = []
     for case, eve, snr_db in measured:
         measure = problem.evaluation(scenario.stage_of(eve))

@@ -53,7 +53,7 @@ class Study:
         stages = [
             of for of in self._stages(left) if not (folders.base_done(*of) or self._taken(*of))
         ]
-        pairs = [p for p in left if p.knowledge and not folders.pair_done(p)]
+        pairs = [p for p in self._missing_pairs(left, folders) if not self._takes_pair(p)]
         rows = sum(map(len, left.values()))
         for *base, stage in stages:
             self._say(f"train    {grid.named(*base)}: {stage}")
@@ -123,6 +123,10 @@ class Study:
             if self._taken(*of) and not folders.base_done(*of):
                 files = self._base.files(of[-1])
                 self._store(directory, folders.stage(*of), folders.base_sources(*of), files)
+        for point in filter(self._takes_pair, self._missing_pairs(left, folders)):
+            files = self._base.pair_files(point)
+            self._store(directory, folders.pair(point), folders.pair_sources(point), files)
+            self._say(f"taken    {grid.named(*point.base)}: {point.name}, the run's own pair")
         missing = [stage for stage in stages if not folders.base_done(*stage)]
         kept = {p: folders.pair_done(p) for p in left if p.knowledge}
         costs = {point: self._point_cost(point, m, kept.get(point)) for point, m in left.items()}
@@ -205,8 +209,7 @@ class Study:
         needed, links = {}, {base[:2]: (*base, "link") for base in reversed(self._configs)}
         for point, measured in left.items():
             names = [self._scenario.stage_of(eve) for _, eve, _ in measured]
-            if point.knowledge:
-                names += self._in_loss(point)
+            names += point.in_loss(self._scenario)
             needed[links[point.base[:2]]] = None
             needed.update(dict.fromkeys((*point.base, name) for name in names))
         for base in examples:
@@ -220,14 +223,17 @@ class Study:
             (partial / f"{name}.keras").write_bytes(content)
         directory.finish(stage)
 
-    def _in_loss(self, point):
-        return self._scenario.in_loss(point.knowledge, point.black_box or "single")
-
     def _taken(self, dataset, seed, offset, stage):
         """Whether a stage is the run's own: of its eavesdroppers those that hear as they learnt."""
         if self._base is None or not self._base.has(stage):
             return False
         return stage == "link" or offset == self._base.eve_snr_offset_db
+
+    def _missing_pairs(self, left, folders):
+        return [point for point in left if point.knowledge and not folders.pair_done(point)]
+
+    def _takes_pair(self, point):
+        return self._base is not None and self._base.has_pair(point)
 
     def _given(self, base, stage):
         if self._taken(*base, stage):
@@ -244,7 +250,7 @@ class Study:
         costs = self._cost(*point.base)
         operations = costs.rows(len(measured))
         if point.knowledge and not is_trained:
-            operations += costs.pair(self._in_loss(point))
+            operations += costs.pair(point.in_loss(self._scenario))
         return operations
 
 
