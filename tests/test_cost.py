@@ -10,6 +10,7 @@ from arn_keras.rooms import answer
 from arn_keras.run.config import Config
 from arn_keras.scenario.letter import Letter
 from arn_keras.sweep import cost
+from arn_keras.sweep.grid import Point
 
 
 def _split(sources):
@@ -98,3 +99,31 @@ def test_a_matrix_of_each_places_own_is_counted_once_and_biases_and_tables_not_a
         assert cost.multiplications(model) == 6 * 4 * 7
     tokens = keras.Sequential([keras.Input((6,)), keras.layers.Embedding(9, 4)])
     assert cost.multiplications(tokens) == 0
+
+
+def test_where_training_takes_minutes_the_pair_comes_first_and_each_row_by_itself(monkeypatch):
+    base = ("mnist", 0, 0.0)
+    plain, kept, new = (
+        Point("mnist", 0),
+        Point("mnist", 0, "white", None, (10.0, 10.0), -5.0),
+        Point("mnist", 0, "white", None, (10.0, 10.0), -10.0),
+    )
+    left = {
+        point: [("original", "frozen", snr) for snr in (0.0, 5.0)] for point in (plain, kept, new)
+    }
+    datasets, configs = {"mnist": MNIST}, {base: Config().resolve("mnist", 60_000)}
+    costs = cost.Costs(Letter(), datasets, configs, lambda *_: None)
+    pair, row = costs.pair(new), costs.rows(new, [None])
+    together = costs.turns(left, [new])
+    assert together == [
+        [],
+        [
+            (plain, left[plain], 2 * row),
+            (kept, left[kept], 2 * row),
+            (new, left[new], pair + 2 * row),
+        ],
+    ]
+    monkeypatch.setattr(cost, "LONG", costs.stage(*base, "link") - 1)
+    first, second = costs.turns(left, [new])
+    assert first == [(new, [], pair)]
+    assert second == [(point, [each], row) for point in left for each in left[point]]

@@ -21,6 +21,7 @@ from arn_keras.measure.sweep_rows import read_rows
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
 from arn_keras.run import command
 from arn_keras.sweep import __main__ as sweep
+from arn_keras.sweep import cost
 
 SHORT = ["--epochs", "4", "--eve-epochs", "2", "--batch-size", "32", "--quiet"]
 
@@ -83,15 +84,17 @@ def test_a_run_directory_of_one_s_own_link_is_whole_without_the_files(run, conve
 
 
 def test_a_sweep_of_a_run_takes_its_link_its_eves_and_its_pair_and_trains_other_pairs_alone(
-    own, run, here, unpainted, capsys, request
+    own, run, here, unpainted, capsys, request, monkeypatch
 ):
+    monkeypatch.setattr(cost, "LONG", 0)  # so that each of what is done is kept at once
     words = [str(run), "--snr-db", "0", "10", "--knowledge", "white", "--eve", "frozen", "frozen_2"]
     assert sweep.main([*words, "--dry-run"]) == 0
     assert "0 shared stages and 1 pairs to train, 20 rows" in capsys.readouterr().out
     assert sweep.main(words) == 0
     said = capsys.readouterr().out
     assert "figure-3,own,frozen_2" in said
-    assert said.count("done ") == 3  # the plain link, and two pairs
+    assert said.count("the pair\n") == 1
+    assert said.count("done ") == 1 + 20  # a pair, and each row
     assert said.count("taken ") == 1
     base = run / "sweep" / "own" / "seed-0"
     assert {each.name for each in base.iterdir()} == {"link", "eve", "eve_2", "arn"}

@@ -81,6 +81,10 @@ class Dataset:
         """Stored sources as the transmitter takes them."""
         return sources if self.prepare is None else self.prepare(sources)
 
+    def in_memory(self):
+        """The same as plain arrays, which any process can be sent."""
+        return replace(self, train=self.train.in_memory(), test=self.test.in_memory())
+
     def without_target(self):
         """The same where Bob is to recover the source itself."""
         return replace(

@@ -10,10 +10,15 @@ import functools
 import math
 import re
 import time
+from typing import NamedTuple
 
 import numpy as np
 
+from arn_keras.sweep.grid import Point
+
 EFFICIENCY = 0.6
+#: Of a stage's training, some minutes of one core: see `Costs.turns`.
+LONG = 2e13
 START_SECONDS = 20.0  # a worker loads TensorFlow and compiles its step
 
 
@@ -111,6 +116,78 @@ class Cost:
         transmitter, receiver, arn = self._link
         eve = self._classifier(next(iter(self._scenario.measured.values())))
         return 2 * (transmitter + 2 * arn + receiver + 2 * eve) * len(self._dataset.test) * number
+
+
+class Task(NamedTuple):
+    """What a worker is given: a pair to train where it is not there, and rows to measure.
+
+    Attributes:
+        point: `grid.Point`.
+        measured: its rows, [(case, eve, snr_db), ...].
+        operations: what it costs.
+    """
+
+    point: Point
+    measured: list
+    operations: float
+
+
+class Costs:
+    """Operations of the tasks of a sweep.
+
+    Args:
+        scenario: `scenario.scenario.Scenario`.
+        datasets: {name: `data.dataset.Dataset`}.
+        configs: {`grid.Point.base`: resolved `run.config.Config`}.
+        given: as of `Cost`, of a base and a stage.
+    """
+
+    def __init__(self, scenario, datasets, configs, given):
+        self._scenario, self._datasets, self._configs = scenario, datasets, configs
+        self._given = given
+
+    @functools.cache  # noqa: B019  as long as this sweep
+    def _of(self, *base):
+        of = self._datasets[base[0]], self._configs[base]
+        return Cost(self._scenario, *of, functools.partial(self._given, base))
+
+    def stage(self, *of):
+        """Of a base stage, (*base, stage)."""
+        *base, stage = of
+        return self._of(*base).stage(stage)
+
+    def pair(self, point):
+        """Of the training of a point's pair."""
+        return self._of(*point.base).pair(point.in_loss(self._scenario))
+
+    def rows(self, point, measured):
+        """Of the rows of a point."""
+        return self._of(*point.base).rows(len(measured))
+
+    def turns(self, left, missing):
+        """What workers are given, one turn after the other: lists of `Task`s.
+
+        Where training is `LONG`, a pair is kept before any row of it is measured, and each row
+        before the next: who stops the sweep loses one of them, and no hour.
+
+        Args:
+            left: {point: rows to measure}.
+            missing: points whose pair is to be trained.
+        """
+        pairs = {point: self.pair(point) for point in missing}
+        first, second = [], []
+        for point, measured in left.items():
+            trained = pairs.get(point, 0.0)
+            if not self._is_long(point):
+                second.append(Task(point, measured, trained + self.rows(point, measured)))
+                continue
+            if point in pairs:
+                first.append(Task(point, [], trained))
+            second += [Task(point, [row], self.rows(point, [row])) for row in measured]
+        return [first, second]
+
+    def _is_long(self, point):
+        return (self.pair(point) if point.knowledge else self.stage(*point.base, "link")) > LONG
 
 
 def operations_a_second(size=512, seconds=0.2):

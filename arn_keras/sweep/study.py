@@ -5,8 +5,6 @@ Folders: DATASET/seed-N/ with base stages, and `arn/POINT/` for each pair; `rows
 
 import collections
 import contextlib
-import dataclasses
-import functools
 
 from arn_keras.errors import SweepError
 from arn_keras.figures import draw
@@ -45,6 +43,7 @@ class Study:
         self._examples = examples
         self._say = say
         self._base, self._home = base, home
+        self._costs = cost.Costs(scenario, datasets, configs, self._given)
 
     def show_plan(self, out, workers):
         """Says what is left to do in a directory, and what it costs; changes nothing."""
@@ -60,9 +59,9 @@ class Study:
         for point in pairs:
             self._say(f"train    {grid.named(*point.base)}: {point.name}")
         operations = (
-            sum(self._cost(*base).stage(stage) for *base, stage in stages)
-            + sum(self._point_cost(point, [], False) for point in pairs)
-            + sum(self._point_cost(point, measured, True) for point, measured in left.items())
+            sum(self._costs.stage(*of) for of in stages)
+            + sum(map(self._costs.pair, pairs))
+            + sum(self._costs.rows(*each) for each in left.items())
         )
         rate = cost.operations_a_second()
         minutes = cost.seconds(operations, workers, rate) / 60
@@ -117,7 +116,7 @@ class Study:
             rows.drop(stale)
 
     def _carry_out(self, directory, folders, rows, left, examples, engine):
-        data = {name: engine.share(_in_memory(dataset)) for name, dataset in self._datasets.items()}
+        data = {name: engine.share(dataset.in_memory()) for name, dataset in self._datasets.items()}
         stages = self._stages(left, examples)
         for of in stages:
             if self._taken(*of) and not folders.base_done(*of):
@@ -128,10 +127,10 @@ class Study:
             self._store(directory, folders.pair(point), folders.pair_sources(point), files)
             self._say(f"taken    {grid.named(*point.base)}: {point.name}, the run's own pair")
         missing = [stage for stage in stages if not folders.base_done(*stage)]
-        kept = {p: folders.pair_done(p) for p in left if p.knowledge}
-        costs = {point: self._point_cost(point, m, kept.get(point)) for point, m in left.items()}
-        total = sum(self._cost(*base).stage(stage) for *base, stage in missing)
-        with Progress(total + sum(costs.values()), self._say) as progress:
+        turns = self._costs.turns(left, self._missing_pairs(left, folders))
+        total = sum(self._costs.stage(*of) for of in missing)
+        total += sum(task.operations for turn in turns for task in turn)
+        with Progress(total, self._say) as progress:
             for is_link in (True, False):  # classifiers learn from the link's signals
                 tasks = [stage for stage in missing if (stage[-1] == "link") is is_link]
                 models = self._share_models(directory, folders, stages, engine)
@@ -145,10 +144,10 @@ class Study:
                     *base, stage = tasks[index]
                     sources = folders.base_sources(*tasks[index])
                     self._store(directory, folders.stage(*tasks[index]), sources, files)
-                    cost_of_it = self._cost(*base).stage(stage)
+                    cost_of_it = self._costs.stage(*tasks[index])
                     progress.done(cost_of_it, f"{grid.named(*base)}: {stage}")
             models = self._share_models(directory, folders, stages, engine)
-            self._run_points(directory, folders, rows, left, data, models, engine, costs, progress)
+            self._run_points(directory, folders, rows, left, turns, data, models, engine, progress)
             tasks = [
                 (data[base[0]], models[base], self._configs[base], _FIGURE_1_PSR_DB)
                 for base in examples
@@ -158,39 +157,45 @@ class Study:
                     raise arrays
                 write_arrays(folders.examples(*examples[index][:2]), arrays)
 
-    def _run_points(self, directory, folders, rows, left, data, models, engine, costs, progress):
-        todo, failed = list(left), []
-        tasks = (
-            (
-                data[point.dataset],
-                models[point.base],
-                self._configs[point.base],
-                point,
-                left[point],
-                read_files(directory.path, folders.pair(point), *_PAIR)
-                if point.knowledge and folders.pair_done(point)
-                else None,
+    def _run_points(self, directory, folders, rows, left, turns, data, models, engine, progress):
+        failed = {}
+        for turn in turns:
+            todo = [task for task in turn if task.point not in failed]
+            tasks = (
+                (
+                    data[point.dataset],
+                    models[point.base],
+                    self._configs[point.base],
+                    point,
+                    measured,
+                    read_files(directory.path, folders.pair(point), *_PAIR)
+                    if point.knowledge and folders.pair_done(point)
+                    else None,
+                )
+                for point, measured, _ in todo
             )
-            for point in todo
-        )
-        for index, result in engine.run(points.run_point, tasks):
-            point = todo[index]
-            if isinstance(result, Exception):
-                failed.append(f"{point.name}: {result}")
-                self._say(f"failed   {failed[-1]}")
-                continue
-            files, measured = result
-            if files and not folders.pair_done(point):
-                self._store(directory, folders.pair(point), folders.pair_sources(point), files)
-            rows.add(
-                {
-                    key(row, home=self._home): {**row, **folders.made_from(point, row["eve"])}
-                    for row in measured
-                }
-            )
-            progress.done(costs[point], f"{grid.named(*point.base)}: {point.name}")
+            for index, result in engine.run(points.run_point, tasks):
+                point, asked, operations = todo[index]
+                if isinstance(result, Exception):
+                    failed.setdefault(point, result)
+                    self._say(f"failed   {point.name}: {result}")
+                    continue
+                files, measured = result
+                if files and not folders.pair_done(point):
+                    self._store(directory, folders.pair(point), folders.pair_sources(point), files)
+                rows.add(
+                    {
+                        key(row, home=self._home): {**row, **folders.made_from(point, row["eve"])}
+                        for row in measured
+                    }
+                )
+                what = point.name if asked else f"{point.name}, the pair"
+                progress.done(operations, f"{grid.named(*point.base)}: {what}")
         if failed:
-            raise SweepError(f"{len(failed)} of {len(todo)} points failed; the first: {failed[0]}")
+            point, first = next(iter(failed.items()))
+            raise SweepError(
+                f"{len(failed)} of {len(left)} points failed; the first: {point.name}: {first}"
+            )
 
     def _share_models(self, directory, folders, stages, engine):
         """A handle for each base: {stage: {name: bytes}} of the stages that are done."""
@@ -240,21 +245,3 @@ class Study:
             return self._base.models(stage)
         files = self._scenario.given().get(stage)
         return files and given.load(files)
-
-    @functools.cache  # noqa: B019  as long as this study
-    def _cost(self, *base):
-        of = self._datasets[base[0]], self._configs[base]
-        return cost.Cost(self._scenario, *of, functools.partial(self._given, base))
-
-    def _point_cost(self, point, measured, is_trained):
-        costs = self._cost(*point.base)
-        operations = costs.rows(len(measured))
-        if point.knowledge and not is_trained:
-            operations += costs.pair(point.in_loss(self._scenario))
-        return operations
-
-
-def _in_memory(dataset):
-    """The data set as plain arrays, which any engine can send."""
-    splits = {name: getattr(dataset, name).in_memory() for name in ("train", "test")}
-    return dataclasses.replace(dataset, **splits)
