@@ -23,7 +23,8 @@ SIDE, SIGNAL = 12, (3, 3, 4)
 def _set(source, target=None):
     labels = np.arange(len(source)) % 10
     split = Split(source, labels, target)
-    return Dataset("cifar10", split, split, 10, preprocessing="unit_interval")
+    names = ("airplane", *map(str, range(1, 10)))
+    return Dataset("cifar10", split, split, 10, preprocessing="unit_interval", label_names=names)
 
 
 def _pictures(channels, count=40):
