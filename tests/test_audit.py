@@ -2,6 +2,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from run_dirs import untrained_run
 from wiretaps import TINY
@@ -9,6 +10,7 @@ from wiretaps import TINY
 from arn_keras.audit import RUNGS, effort, picture
 from arn_keras.audit import __main__ as audit
 from arn_keras.audit.conduct import DEFAULT_PROTECTIONS
+from arn_keras.audit.effort import Finding
 from arn_keras.audit.ladder import finished_rungs
 from arn_keras.audit.report import headline
 from arn_keras.audit.rung import Rung
@@ -56,6 +58,32 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     assert audit.main([str(run_dir), "--quick"]) == 0
     assert read_json(run_dir / "audit" / "audit.json")["rows"] == rows
     assert "E0" not in capsys.readouterr().out.split("worst case")[0]
+
+
+def test_a_rung_of_several_attacks_goes_on_with_the_one_that_it_was_stopped_in(
+    run_dir, short, monkeypatch
+):
+    made = []
+
+    def attack(number):
+        def eve(tap, effort):
+            made.append((tap.protection.name, number))
+            if number == 2 and len(made) == 2:
+                raise KeyboardInterrupt
+            return [Finding(f"Eve {number}", np.zeros((len(tap.labels[1]), tap.classes)))]
+
+        return eve
+
+    monkeypatch.setattr(picture, "audit_picture", lambda path, *_: path.touch())
+    for rung in ("E0", "E7"):
+        monkeypatch.delitem(RUNGS, rung)
+    monkeypatch.setitem(RUNGS, "E3", Rung((attack(1), attack(2)), "in two parts"))
+    assert audit.main([str(run_dir), "--quick", "--protection", "none"]) == 130
+    assert audit.main([str(run_dir), "--quick", "--protection", "none"]) == 0
+    assert made[:3] == [("none", 1), ("none", 2), ("none", 2)]
+    rows = read_json(run_dir / "audit" / "audit.json")["rows"]
+    found = [row["eve"] for row in rows if row["protection"] == "none" and row["rung"] == "E3"]
+    assert found == ["Eve 1", "Eve 2"]
 
 
 def test_a_run_without_arns_is_audited_with_keys_alone(run_dir, short, capsys, monkeypatch):

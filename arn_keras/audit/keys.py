@@ -24,19 +24,6 @@ from arn_keras.training.transmit import in_batches
 NO_NOISE_DB = 60.0
 
 
-def key_attacks(tap, effort):
-    """E8: all of them."""
-    return [
-        wrong_key(tap),
-        *known_plaintext(tap, effort, reused=False),
-        sent_twice(tap, effort),
-        structure(tap, effort),
-        *fewer_rounds(tap, effort),
-        *known_plaintext(tap, effort, reused=True),
-        *key_reuse(tap, effort),
-    ]
-
-
 def wrong_key(tap):
     """Bob's chain with a key that Eve guessed, then her frozen classifier of his cleaned signal.
 
@@ -173,4 +160,15 @@ def key_reuse(tap, effort):
     return found
 
 
-RUNG = Rung(key_attacks, "attacks on keys", keyed_only=True)
+RUNG = Rung(
+    (
+        lambda tap, effort: [wrong_key(tap), *known_plaintext(tap, effort, reused=False)],
+        lambda tap, effort: [sent_twice(tap, effort)],
+        lambda tap, effort: [structure(tap, effort)],
+        fewer_rounds,
+        lambda tap, effort: known_plaintext(tap, effort, reused=True),
+        key_reuse,
+    ),
+    "attacks on keys",
+    keyed_only=True,
+)

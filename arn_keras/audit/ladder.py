@@ -57,7 +57,7 @@ def climb(
         effort: `effort.Effort`.
         snr_db: SNR in dB of Bob's and of Eve's channel.
         psr_db: budget in dB.
-        finished: `finished_rungs`.
+        finished: `finished_rungs`: of rungs, or of their parts.
         others: pairs of public modules that are no ARNs, {protection: pair}.
         made_from: {protection: sums of the stages that it is measured on}: rungs on others are not
             these.
@@ -94,10 +94,10 @@ def climb(
                 seed=seed,
                 clean=clean,
             )
-            for rung, attack in _rungs(name, chosen).items():
+            for rung, part, attack in _rungs(name, chosen):
                 by = f" {chosen.rotation.name}" if chosen.rotation else ""
                 measured_on = made_from.get(name, "".join(made_from.values()))
-                key = (f"{settings}{by} {measured_on}".rstrip(), seed, name, rung)
+                key = (f"{settings}{by} {measured_on}".rstrip(), seed, name, part)
                 if finished.get(key) is None:
                     start = time.monotonic()
                     found = rung_rows(tap, rung, attack, how)
@@ -105,7 +105,7 @@ def climb(
                     shown = [row["eve_accuracy"] for row in found if "eve_accuracy" in row]
                     best = f"{max(shown):.1%}" if shown else "measured"
                     say(
-                        f"seed {seed}  {name:<10}{rung:<16}{best:>9}"
+                        f"seed {seed}  {name:<10}{part:<16}{best:>9}"
                         f"{time.monotonic() - start:>7.1f} s"
                     )
                 rows += finished.get(key)
@@ -113,14 +113,24 @@ def climb(
 
 
 def _rungs(name, chosen):
-    """The rungs that apply to a protection."""
-    ladder = {rung: answer(RUNGS, rung) for rung in RUNGS}
-    found = {
-        rung: each.attack for rung, each in ladder.items() if chosen.rotation or not each.keyed_only
+    """What applies to a protection: [(rung, name of the part of it, attack), ...]."""
+    planted = name == "planted"
+    rungs = {} if planted else {"Bob": None}
+    rungs |= {
+        rung: each.attack
+        for rung, each in ((rung, answer(RUNGS, rung)) for rung in RUNGS)
+        if chosen.rotation or not each.keyed_only
     }
-    if name == "planted":
-        return {**found, "E7 planted norm": planted_norm}
-    return {"Bob": None, **found}
+    rungs |= {"E7 planted norm": planted_norm} if planted else {}
+    return [
+        (rung, part, each)
+        for rung, attack in rungs.items()
+        for part, each in (
+            [(f"{rung}, {number}", each) for number, each in enumerate(attack, start=1)]
+            if isinstance(attack, tuple)
+            else [(rung, attack)]
+        )
+    ]
 
 
 def rung_rows(tap, rung, attack, effort):
