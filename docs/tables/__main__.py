@@ -32,6 +32,9 @@ TABLES = {
     "ensemble": lambda: ensemble("ensemble-mnist"),
     "exported": lambda: exported("exported-mnist"),
     "pictures": lambda: pictures("deepjscc-cifar10"),
+    "pictures, audit": lambda: ladder(
+        "deepjscc-audit", ("psnr_db", "PSNR dB"), ("none", "arn", "keyed"), ".2f"
+    ),
     "sentences": lambda: sentences("text-trec"),
     "told": lambda: told("told-mnist"),
     "rayleigh": lambda: full("rayleigh-mnist"),
