@@ -233,7 +233,7 @@ def test_a_cached_mnist_loads_within_a_second_and_without_tensorflow(tmp_path):
         for name, (_, shape) in layout.items()
     ]
     entry = tmp_path / "cache/arn_keras" / f"mnist-{find.fingerprint(folder)}"
-    store.store(entry, layout, halves, {"classes": 10, "notes": []})
+    store.store(entry, layout, halves, {"classes": 10, "label_names": [], "notes": []})
     best = []
     for _ in range(3):  # the best of three: the machine may be busy
         out, err = start_load("auto", tmp_path / "sets", tmp_path / "cache").communicate(timeout=60)

@@ -1,6 +1,5 @@
 """`python -m export RUN_DIR`: the command line of the edge bundle."""
 
-import functools
 import sys
 
 from arn_keras.arguments import Parser, exit_status
@@ -42,7 +41,7 @@ def main(arguments=None):
 
 
 def _run(run_dir, precision, **options):
-    say = functools.partial(print, file=sys.stderr, flush=True)
+    say = print if sys.stdout.isatty() else None  # a bar's rule: who reads a file sees no progress
     place, written = bundle.export(run_dir, precisions=precision, say=say, **options)
     print(manifest.table(written))
     print(f"bundle of pair {written['pair'][:12]}, {manifest.kind(written)}: {place}")
