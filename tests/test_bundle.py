@@ -155,8 +155,9 @@ def test_a_precision_that_nobody_asked_for_and_that_is_not_met_is_left_out_and_i
 
 
 def test_an_export_that_fails_keeps_the_bundle_that_was_there(run, tmp_path, capsys, monkeypatch):
-    out = tmp_path / "bundle"
-    bundle.export(run, precisions=("float32", "int8"), out=out)
+    out, said = tmp_path / "bundle", []
+    bundle.export(run, precisions=("float32", "int8"), out=out, say=said.append)
+    assert [line.split()[0] for line in said] == ["converting", "proving"]
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     monkeypatch.setattr(manifest, "finish", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
