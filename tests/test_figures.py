@@ -14,7 +14,8 @@ PARTS = ("original", "perturbation", "sum")
 def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
     def drawn(level, ends=(0, 1)):
         images = np.full((2, *shape), level)
-        examples = {"source": images, "label": np.array([0, 1]), "ends": ends}
+        examples = {"source": images, "label": np.array([0, 1])}
+        examples |= {"ends": ends} if ends else {}
         for case in ("original", "transmitter_only", "paired"):
             examples |= {f"bob_{case}": images, f"eve_{case}": np.array([0, 0])}
         rows = {
@@ -27,6 +28,7 @@ def test_the_picture_shows_the_images_it_is_given(tmp_path, shape):
     black, white = drawn(0.0), drawn(1.0)
     np.testing.assert_array_equal(drawn(-1.0, (-1, 1)), black)
     np.testing.assert_array_equal(drawn(0.5, (0, 1)), drawn(127.5, (0, 255)))
+    np.testing.assert_array_equal(drawn(-1.0, None), black)  # a run of before the ends were kept
     assert black.shape == white.shape
     assert black.shape[0] > 400
     flat = min(shape[:2]) / max(shape[:2])  # a strip fills less of its frame

@@ -2,7 +2,7 @@
 
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
-from arn_keras.task.extent import USUAL, ends_in
+from arn_keras.task.extent import USUAL, ends_in, ends_of
 from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import CASES, Measure
 
@@ -81,7 +81,7 @@ class Image(Signal):
         cases = {"source": "what Alice sends"}
         cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
         labels, source = examples["label"], examples["source"]
-        low, high = examples.get("ends", USUAL[0])
+        low, high = examples.get("ends", ends_of(source.min(), source.max()))  # none in older runs
         names = examples.get("names", range(1 + max(labels)))
         apart = "\n" if max(map(len, map(str, names))) > _SHORT else " "
         size = 1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5
