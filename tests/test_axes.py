@@ -74,11 +74,21 @@ def test_a_sweep_of_before_with_eve_elsewhere_goes_on(here, tmp_path, undrawn, m
 
 
 def test_a_sweep_trains_a_pair_that_is_told_the_snr_beside_one_that_is_not(here, out, undrawn):
-    words = ["--snr-db", "0", "10", "--training-snr-db", "range", "aware", "--case", "paired"]
-    assert main([*WHITE, str(out), *words]) == 0
-    found = [row for row in read_rows(out).values() if row["case"] == "paired"]
-    rows = [row for row in found if row["training_snr_db"] == [0.0, 10.0]]
-    assert [row["snr_aware"] for row in rows] == [False, False, True, True]
+    words = ["--snr-db", "0", "10", "--training-snr-db", "range", "aware", "--case"]
+    assert main([*WHITE, str(out), *words, "paired", "random_noise"]) == 0
+    found = [row for row in read_rows(out).values() if row["training_snr_db"] == [0.0, 10.0]]
+    rows, noise = (
+        {
+            (row["snr_aware"], row["snr_db"]): row["measured_psr_db"]
+            for row in found
+            if row["case"] == case
+        }
+        for case in ("paired", "random_noise")
+    )
+    assert list(rows) == [(False, 0.0), (False, 10.0), (True, 0.0), (True, 10.0)]
+    assert rows[False, 0.0] == rows[False, 10.0]
+    assert rows[True, 0.0] != rows[True, 10.0]  # who is told the SNR may send less where it helps
+    assert noise == pytest.approx(rows, abs=1e-4)  # "of the same power", at the row's own SNR
     pairs = out / "digits" / "seed-0" / "arn"
     for name, inputs in (("", ["signal"]), (",aware", ["signal", "snr_db"])):
         module = keras.saving.load_model(

@@ -43,11 +43,11 @@ class Folders:
     """
 
     def __init__(self, path, scenario, home=0.0):
-        self.path, self._scenario, self._home = path, scenario, home
+        self.path, self.home, self._scenario = path, home, scenario
 
     def stage(self, dataset, seed, offset, stage):
         """Name of a base stage: "link", which knows nothing of Eve, or an eavesdropper's."""
-        at_home = stage == "link" or offset == self._home
+        at_home = stage == "link" or offset == self.home
         return f"{base(dataset, seed)}/{stage if at_home else f'eve={offset:g}/{stage}'}"
 
     def pair(self, point):

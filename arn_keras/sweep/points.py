@@ -93,7 +93,7 @@ def _measure(problem, point, measured, modules):
     from arn_keras.training.algorithm_1 import stage_seed
 
     scenario, seed = problem.scenario, problem.config.seed
-    test, cases, power = problem.dataset.test, {"original": {}}, None
+    test, cases, powers = problem.dataset.test, {"original": {}}, {}
     if modules:
         cases = evaluation.cases(*modules)
         stages = point.in_loss(scenario)
@@ -101,8 +101,10 @@ def _measure(problem, point, measured, modules):
     for case, eve, snr_db in measured:
         measure = problem.evaluation(scenario.stage_of(eve))
         if case in ("random_noise", "fgsm"):
-            if power is None:  # of the trained pair, whatever the SNR
-                power = measure.row(test, snr_db, **cases["paired"])["measured_psr_db"]
+            told = snr_db if point.snr_aware else None  # else it sends alike at every SNR
+            if told not in powers:
+                powers[told] = measure.row(test, snr_db, **cases["paired"])["measured_psr_db"]
+            power = powers[told]
             module = (
                 RandomNoise(power, stage_seed(seed, case), scenario.pauses)
                 if case == "random_noise"
