@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from matplotlib.figure import Figure
 
 from arn_keras.sweep import grid
 from docs.tables import audits, blocks, curves, pictures, rows, speed
@@ -146,16 +147,41 @@ def test_a_benchmark_s_table_is_beside_the_fastest_peer(keep):
     assert speed.measured_on("speed") == "P, 2 cores, tensorflow 2, keras 3"
 
 
-def test_a_block_s_line_has_eve_and_bob_of_every_kind_of_pair(keep):
-    def of(pair, eves, mse):
-        size = {"block": "conv", "equal": "parameters", "width": 48, "parameters": 5000}
-        size |= {"multiply_adds": 320_000, "seconds": 61.0, "int8_mse": 1.0051}
-        size |= {"latency_float32_us": 90.2, "latency_int8_us": 41.0, "plain_mse": 0.01}
-        return [{**size, "pair": pair, "mse": mse, "eve_accuracy": eve} for eve in eves]
+def _block_rows(pair, eves, mse, block="conv", dataset="mnist"):
+    size = {"block": block, "equal": "parameters", "width": 48, "parameters": 5000}
+    size |= {"multiply_adds": 320_000, "seconds": 61.0, "int8_mse": 1.0051, "dataset": dataset}
+    size |= {"latency_float32_us": 90.2, "latency_int8_us": 41.0, "plain_mse": 0.01}
+    size |= {"plain_eve_accuracy": 0.9}
+    return [{**size, "pair": pair, "mse": mse, "eve_accuracy": eve} for eve in eves]
 
-    keep("blocks", of("white", (0.12, 0.4), 0.0101) + of("ensemble", (0.2, 0.3), 0.0105))
+
+def test_a_block_s_line_has_eve_and_bob_of_every_kind_of_pair(keep):
+    found = _block_rows("white", (0.12, 0.4), 0.0101) + _block_rows("ensemble", (0.2, 0.3), 0.0105)
+    keep("blocks", found)
     _, lines = _cells(blocks.blocks("blocks"))
-    assert list(lines["parameters"].values())[1:] == [
-        *("conv, width 48", "5,000", "320,000"),
+    assert list(lines["MNIST"].values())[1:] == [
+        *("parameters", "conv, width 48", "5,000", "320,000"),
         *("0.120 at 1.010 x", "-", "0.250 at 1.050 x", "61", "90 / 41", "+0.51%"),
     ]
+
+
+def test_blocks_are_drawn_as_bars_of_eve_with_bobs_error_over_them(keep, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    keep(
+        "blocks",
+        [
+            row
+            for dataset, eves in (("mnist", (0.1, 0.2, 0.3)), ("cifar10", (0.4, 0.5, 0.6)))
+            for block, eve in zip(("dense", "conv", "transformer"), eves, strict=True)
+            for row in _block_rows("white", (eve, 1.0), 0.0101, block, dataset)
+        ],
+    )
+    blocks.draw("blocks", tmp_path / "blocks.png")
+    mnist, cifar10 = drawn[0].axes
+    assert [bar.get_height() for bar in mnist.patches] == [0.1, 0.2, 0.3]
+    assert [bar.get_height() for bar in cifar10.patches] == [0.4, 0.5, 0.6]
+    assert [text.get_text() for text in mnist.texts] == ["1.01 x"] * 3
+    assert cifar10.get_title() == "CIFAR-10, equal parameters"
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == ["dense", "conv", "transformer"]
