@@ -85,6 +85,8 @@ def test_both_ends_are_builtin_operators(build, needed):
         ((32, 32, 3), "-1/6", "k/n from 1/10000 to 4, for example 1/6, got -1/6"),
         ((32, 32, 3), "1e-9", "k/n from 1/10000 to 4, for example 1/6, got 1e-9"),
         ((32, 32, 3), "1e300", "k/n from 1/10000 to 4, for example 1/6, got 1e300"),
+        ((32, 32, 3), "1e99999999", "k/n from 1/10000 to 4, for example 1/6, got 1e99999999"),
+        ((32, 32, 3), "1e-99999999", "k/n from 1/10000 to 4, for example 1/6, got 1e-99999999"),
         ((32, 32, 3), "a lot", "k/n from 1/10000 to 4, for example 1/6, got a lot"),
         ((32, 32, 3), None, "k/n from 1/10000 to 4, for example 1/6, got None"),
         ((32, 32, 3), float("nan"), "k/n from 1/10000 to 4, for example 1/6, got nan"),

@@ -67,9 +67,10 @@ def _said(tmp_path, monkeypatch, *rows, **more):
 
     monkeypatch.setattr(Figure, "savefig", keep)
     images = np.zeros((2, 8, 8, 1))
-    examples = {"source": images, "label": [0, 1], **more}
+    examples = {"source": images, "label": [0, 1]}
     for row in rows:
         examples |= {f"bob_{row['case']}": images, f"eve_{row['case']}": [0, 0]}
+    examples |= more
     write_json(tmp_path / "config.json", {"task": "image", "config": {"dataset": "digits"}})
     write_json(tmp_path / "results.json", [*rows])
     np.savez(tmp_path / "examples.npz", **examples)
@@ -104,6 +105,8 @@ def test_a_picture_tells_both_shares_of_the_whole_test_set_the_power_and_which_e
     _, *texts = _said(tmp_path, monkeypatch, plain, names=["cat", "automobile"])
     assert "label automobile" in texts
     assert "Eve: cat,\nwrong" in texts
+    _, *texts = _said(tmp_path, monkeypatch, plain, eve_original=[7, 0])  # of no picture's label
+    assert "Eve: 7, wrong" in texts
     others = [{**row, "eve": "frozen_wide", "eve_accuracy": 0.9} for row in (plain, pair)]
     title, *_ = _said(tmp_path, monkeypatch, plain, pair, *others)
     assert title.startswith("2 Eves name 97%, 90% of the labels without the modules, 21%, 90% with")

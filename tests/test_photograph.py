@@ -105,6 +105,13 @@ def test_pictures_look_the_same_whatever_stands_for_black_and_white(low, high):
         (0.0, 4.0, (0.0, 4.0)),
         (-2.0, 2.5, (-2.0, 2.5)),
         (0.0, 0.0, (0, 1)),
+        (0.0, 1.02, (0, 1)),
+        (-0.02, 1.0, (0, 1)),
+        (-0.5, 0.5, (-0.5, 0.5)),
+        (-0.4, 0.45, (-0.5, 0.5)),
+        (-0.1, 0.1, (-0.1, 0.1)),
+        (-0.3, 1.0, (-0.3, 1.0)),
+        (-1.0, 0.4, (-1.0, 0.4)),
     ],
 )
 def test_black_and_white_are_the_usual_ends_or_what_there_is(least, most, ends):

@@ -4,6 +4,7 @@ A transmitter of several inputs has `source/NAME` for each of them in the place 
 are read without pickle, so they run no code.
 """
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -13,6 +14,10 @@ from arn_keras.errors import DataError
 from arn_keras.machine.files import memory_bytes, read_arrays
 
 _PREFIX = "source/"
+_KINDS = {"f": "floats", "i": "integers", "u": "integers", "b": "booleans"}
+_LARGEST = np.finfo(np.float32).max  # what is computed in has nothing beyond
+#: By how much test values may be larger than those trained on: beyond, the unit is another.
+_BEYOND = 10
 #: Labels that a classifier may tell apart; a number beyond is taken for no label.
 MOST_LABELS = 1 << 16
 
@@ -33,32 +38,34 @@ def load(train, test, *, name, preprocessing, limit=None):
     splits = [read(path) for path in (train, test)]
     classes = 1 + max(int(split.label.max()) for split in splits)
     for field in ("source", "target"):
-        shapes = [_shapes(getattr(split, field)) for split in splits]
-        if shapes[0] != shapes[1]:
-            raise DataError(f"{test}: expected {field} as in {train}, {shapes[0]}, got {shapes[1]}")
-    stored = splits[0].source
-    kinds = {
-        str(array.dtype) for array in (stored.values() if isinstance(stored, dict) else [stored])
-    }
+        _check_alike(field, [getattr(split, field) for split in splits], train, test)
+    stored = _named(splits[0].source).values()
+    kinds = {str(array.dtype) for array in stored}
     if preprocessing is None and "uint8" in kinds:
         raise DataError(
             f"{train}: expected --preprocessing unit_interval (scaled to [0, 1]) or none (given to "
             "the transmitter as they are) for sources of 8 bits"
         )
     scaled = {"uint8"} if preprocessing == "unit_interval" else set()
+    if scaled and any(array.dtype.kind == "f" and array.max() > 1 for array in stored):
+        raise DataError(
+            f"{train}: expected sources of 8 bits for --preprocessing unit_interval, which leaves "
+            "floats as they are, got floats above 1"
+        )
     unfit = sorted(kind for kind in kinds - scaled if np.dtype(kind).kind != "f")
     if unfit and splits[0].target is None:
         raise DataError(
             f"{train}: expected sources of floats, 8 bits with --preprocessing unit_interval, or "
             f"the array target, what Bob is to recover, got {unfit[0]} without"
         )
-    return Dataset(
+    found = Dataset(
         name,
         splits[0].part(slice(limit)),
         splits[1],
         classes,
         preprocessing=preprocessing or "none",
     )
+    return dataclasses.replace(found, notes=_unheard_of(found, test))
 
 
 def read(path):
@@ -89,10 +96,15 @@ def read(path):
             raise DataError(
                 f"{path}: expected numbers in {name}, got {array.dtype} {[*array.shape]}"
             )
-        if array.dtype.kind == "f" and not np.isfinite([array.min(), array.max()]).all():
+        if array.dtype.kind == "f" and not np.abs([array.min(), array.max()]).max() <= _LARGEST:
             raise DataError(f"{path}: expected finite numbers in {name}, got NaN or infinity")
     if target is not None and target.dtype.kind in "iu" and target[0].size == 1:
         target = class_numbers(path, "target", target)
+    elif target is not None and target.dtype.kind != "f":
+        raise DataError(
+            f"{path}: expected floats in target, or class numbers [n], got {target.dtype} "
+            f"{[*target.shape]}"
+        )
     return Split(several or arrays["source"], label, target)
 
 
@@ -137,7 +149,51 @@ def stored(path):
     return read_arrays(path, DataError, memory_bytes())
 
 
-def _shapes(nest):
-    if isinstance(nest, dict):
-        return {name: array.shape[1:] for name, array in nest.items()}
-    return None if nest is None else nest.shape[1:]
+def _named(nest):
+    """A nest as a dictionary."""
+    return nest if isinstance(nest, dict) else {} if nest is None else {"": nest}
+
+
+def _check_alike(field, nests, train, test):
+    """Refuses a test file whose arrays are of another shape, kind or scale than those trained on.
+
+    Raises:
+        DataError: with what is expected and what is there.
+    """
+    shapes, kinds = (
+        [{name: of(array) for name, array in _named(nest).items()} for nest in nests]
+        for of in (lambda array: array.shape[1:], _kind)
+    )
+    for what in (shapes, kinds):
+        wanted, got = (each.get("", each or None) for each in what)
+        if wanted != got:
+            raise DataError(f"{test}: expected {field} as in {train}, {wanted}, got {got}")
+    for name, array in _named(nests[0]).items():
+        largest, found = (_largest(each) for each in (array, _named(nests[1])[name]))
+        if array.dtype.kind == "f" and found > _BEYOND * largest:
+            raise DataError(
+                f"{test}: expected {field} of the scale in {train}, up to {largest:g}, got up to "
+                f"{found:g}"
+            )
+
+
+def _kind(array):
+    return "8 bits" if array.dtype == np.uint8 else _KINDS[array.dtype.kind]
+
+
+def _largest(array):
+    return max(abs(float(array.min())), abs(float(array.max())))
+
+
+def _unheard_of(dataset, path):
+    """A note on test labels that no training source has, where there are any.
+
+    Raises:
+        DataError: where none has one that is trained on.
+    """
+    known = np.isin(dataset.test.label, dataset.train.label)
+    if not known.any():
+        raise DataError(f"{path}: expected labels of the training file's, got none of them")
+    share = 1 - known.mean()
+    note = f"{share:.1%} of the test labels are of no training source: no Eve can name them"
+    return (note,) if share else ()

@@ -20,7 +20,7 @@ def with_variants(split, copies, seed=0):
         seed: of the shifts.
 
     Returns:
-        Split of (1 + copies) n pictures, the given ones first; none is a target of its own.
+        Split of (1 + copies) n pictures, the given ones first, each to be recovered as it is.
     """
     draw, padded = np.random.default_rng(seed), [(0, 0), *2 * [(MOST_SHIFT, MOST_SHIFT)], (0, 0)]
     pictures = np.asarray(split.source)

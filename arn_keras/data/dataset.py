@@ -1,11 +1,14 @@
 """A data set: sources s of Eq. (4), private labels of Eq. (14), and what Bob is to recover."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from arn_keras.data import PREPROCESSING
 from arn_keras.rooms import answer
+
+_LOOKED_AT = 256  # sources of a split, for its digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,21 @@ class Dataset:
     def prepared(self, sources):
         """Stored sources as the transmitter takes them."""
         return sources if self.prepare is None else self.prepare(sources)
+
+    def digest(self):
+        """A word for what the data are: shapes, all labels, and every so many a source.
+
+        Two sets of one name have another each, short of some sources between those.
+        """
+        found = hashlib.sha256()
+        for split in (self.train, self.test):
+            few = split.part(slice(None, None, max(1, len(split) // _LOOKED_AT)))
+            named = few.source if isinstance(few.source, dict) else {"source": few.source}
+            for array in (split.label, few.target, *map(named.get, sorted(named))):
+                if array is not None:
+                    found.update(f"{array.dtype} {array.shape}".encode())
+                    found.update(np.ascontiguousarray(array))
+        return found.hexdigest()[:16]
 
     def in_memory(self):
         """The same as plain arrays, which any process can be sent."""

@@ -46,9 +46,10 @@ def encode(texts, vocabulary, length):
 
 
 def with_any_words(tokens, vocabulary, share, seed):
-    """The same sentences with a share of their words replaced, each word of the ids alike likely.
+    """The same sentences with a share of their words replaced.
 
-    A link that is trained on them as well learns rare words, and words in foreign company.
+    Each id is alike likely, but `<unk>` twice as likely. A link that is trained on them as well
+    learns rare words, and words in foreign company.
 
     Args:
         tokens: int32 [sentences, length].

@@ -20,7 +20,9 @@ def as_fraction(compression):
         ConfigError: for anything else, or out of range.
     """
     try:
-        fraction = fractions.Fraction(compression).limit_denominator(FINEST)
+        # Exactly, a number like 1e99999999 takes for ever.
+        in_range = "/" in str(compression) or 0 < float(compression) <= MOST
+        fraction = fractions.Fraction(compression).limit_denominator(FINEST) if in_range else 0
     except (ValueError, TypeError, ZeroDivisionError, OverflowError):
         fraction = 0
     if not 0 < fraction <= MOST:

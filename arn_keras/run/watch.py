@@ -12,6 +12,7 @@ from arn_keras.arguments import json_line
 from arn_keras.channel.listener import ear
 from arn_keras.run.stages import ARN, LINK, MODULES
 from arn_keras.system import forward
+from arn_keras.task.extent import brightness
 
 #: Pictures of Bob's, test sources that Eve is asked about, and epochs from one view to the next.
 PICTURES, SOURCES, EVERY = 8, 1000, 5
@@ -74,10 +75,11 @@ class Views(keras.callbacks.Callback):
             return
         shown, logits = self._seen()
         with self._writer.as_default(epoch):
-            if shown is not None and shown.ndim == 4 and shown.shape[-1] in (1, 3):
+            ends = self._problem.task.shown({}).get("ends")
+            if shown is not None and ends is not None and shown.shape[-1] in (1, 3):
                 sent = np.asarray(self._problem.dataset.targets(self._few.part(slice(PICTURES))))
                 beside = np.concatenate([sent, shown[:PICTURES]], axis=2)
-                tf.summary.image("sent, and what Bob sees", np.clip(beside, 0, 1), max_outputs=8)
+                tf.summary.image("sent, and what Bob sees", brightness(beside, ends), max_outputs=8)
             if logits is not None:
                 picture = confusion_picture(self._few.label, logits)
                 tf.summary.image("Eve's confusion", picture[np.newaxis])

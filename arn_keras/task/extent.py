@@ -2,10 +2,10 @@
 
 import math
 
-#: Ends that are usual: floats of either kind, and 8 bits as they are.
-USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-#: By how much of their extent values may be beyond: a resize leaves such.
-_BEYOND = 0.01
+#: Ends that are usual: floats, and 8 bits as they are.
+USUAL = ((0.0, 1.0), (-0.5, 0.5), (-1.0, 1.0), (0.0, 255.0))
+#: By how much of white values may be beyond either end: a resize leaves such.
+_BEYOND = 0.1
 _AT_ONCE = 1000
 
 
@@ -29,6 +29,19 @@ def ends_in(dataset):
     return ends_of(least, most)
 
 
+def brightness(pictures, ends):
+    """Pictures from black, 0, to white, 1; what is beyond is cut off.
+
+    Args:
+        pictures: an array.
+        ends: (black, white).
+    """
+    import numpy as np
+
+    low, high = ends
+    return np.clip((np.asarray(pictures) - low) / (high - low), 0, 1)
+
+
 def ends_of(least, most):
     """(black, white) of pictures whose values go from `least` to `most`.
 
@@ -36,12 +49,13 @@ def ends_of(least, most):
         least, most: of all of them.
 
     Returns:
-        The first of the `USUAL` ends that they fill by more than half and hardly leave; those
-        values themselves if there are none.
+        The first of the `USUAL` ends that they hardly leave, and go halfway to (0 to 1 is there
+        for dark pictures, too); those values themselves if there are none.
     """
     for low, high in USUAL:
-        beyond = _BEYOND * (high - low)
-        inside = low - beyond <= least and most <= high + beyond
-        if inside and (high <= 1 or most > high / 2):
+        beyond = _BEYOND * min(high, most) if low == 0 else _BEYOND * high
+        inside = low - beyond <= least and most <= (1 + _BEYOND) * high
+        reached = (low == 0 or least <= low / 2) and ((low, high) == USUAL[0] or most > high / 2)
+        if inside and reached:
             return low, high
     return float(least), max(float(most), float(least) + 1e-6)

@@ -2,7 +2,7 @@
 
 from arn_keras.palette import BLUE, GREY, ORANGE
 from arn_keras.power import ratio_to_db
-from arn_keras.task.extent import USUAL, ends_in, ends_of
+from arn_keras.task.extent import USUAL, brightness, ends_in, ends_of
 from arn_keras.task.signal import Signal, SquaredErrorMeter
 from arn_keras.task.task import CASES, Measure
 
@@ -81,15 +81,15 @@ class Image(Signal):
         cases = {"source": "what Alice sends"}
         cases |= {case: f"{name},\nBob sees" for case, name in CASES.items() if case in rows}
         labels, source = examples["label"], examples["source"]
-        low, high = examples.get("ends", ends_of(source.min(), source.max()))  # none in older runs
-        names = examples.get("names", range(1 + max(labels)))
+        ends = examples.get("ends", ends_of(source.min(), source.max()))  # none in older runs
+        guesses = [examples[f"eve_{case}"] for case in cases if case != "source"]
+        names = examples.get("names", range(1 + np.max([labels, *guesses])))
         apart = "\n" if max(map(len, map(str, names))) > _SHORT else " "
         size = 1.15 * len(labels) + 3, 1.65 * len(cases) + 0.5
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(len(cases), len(labels), squeeze=False)
         for row, (case, name) in enumerate(cases.items()):
-            images = source if case == "source" else examples[f"bob_{case}"]
-            images = np.clip((images - low) / (high - low), 0, 1)
+            images = brightness(source if case == "source" else examples[f"bob_{case}"], ends)
             if case != "source":
                 row_of = rows[case]
                 name += f"\n({self.caption(row_of)})\n\nEve is right: {row_of['eve_accuracy']:.0%}"

@@ -23,6 +23,7 @@ from arn_keras.export.radio.report import Rows, Tally
 from arn_keras.machine.files import write_json
 from arn_keras.machine.places import replace_directory, staging
 from arn_keras.power import ratio_to_db
+from arn_keras.task.extent import brightness
 from arn_keras.task.image import pixels
 
 #: Frames at a time.
@@ -62,8 +63,8 @@ def receive(end, recording, out, *, sources=None, symbol_rate):
             )
         report = tally.fields(symbol_rate)
         write_json(folder / "report.json", report)
-        if end.link.task.has_picture:
-            _pictures(end.link, sources, folder)
+        if (ends := end.link.task.shown({}).get("ends")) is not None:
+            _pictures(end.link, sources, ends, folder)
     return report
 
 
@@ -120,8 +121,15 @@ def _new_directory(out):
         raise ExportError(f"{out}: expected a place to write to: {error.strerror}") from None
 
 
-def _pictures(link, sources, folder):
-    """Draws the first estimates, below the sources where these are known."""
+def _pictures(link, sources, ends, folder):
+    """Draws the first estimates, below the sources where these are known.
+
+    Args:
+        link: as of an end.
+        sources: what was sent, or None.
+        ends: (black, white).
+        folder: to write to.
+    """
     from matplotlib.figure import Figure
 
     estimates = np.load(folder / "estimates.npy", mmap_mode="r")[:SHOWN]
@@ -134,7 +142,7 @@ def _pictures(link, sources, folder):
     axes = figure.subplots(len(rows), len(numbers), squeeze=False)
     for row, (name, images) in zip(axes, rows.items(), strict=True):
         for axis, image, number in zip(row, images, numbers, strict=True):
-            axis.imshow(pixels(np.clip(image, 0, 1)), cmap="gray", vmin=0, vmax=1)
+            axis.imshow(pixels(brightness(image, ends)), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.set_title(f"frame {number}" * (row is axes[0]), fontsize=8)
         row[0].set_ylabel(name)
