@@ -260,11 +260,18 @@ def _sequential(*layers, shape=(8, 8, 1)):
     return keras.Sequential([keras.Input(shape), *layers])
 
 
+def _sent(source):
+    """A signal of power 1 of these sources."""
+    flat = keras.layers.UnitNormalization()(FLAT()(source)[:, :32])
+    return keras.layers.Reshape(own_link.SHAPE)(keras.layers.Rescaling(32**0.5)(flat))
+
+
 def _lambda():
     return keras.layers.Lambda(lambda x: x)
 
 
 FLAT = keras.layers.Flatten
+PICTURES = np.linspace(0, 1, 40 * 64, dtype="float32").reshape(40, 8, 8, 1)
 BAD_ARRAYS = [
     ({"label": None}, "expected the arrays source .* and label, got source"),
     ({"label": np.arange(40) - 1}, "expected label from 0 to .*, got -1"),
@@ -281,6 +288,7 @@ BAD_ARRAYS = [
     ),
     ({"label": np.arange(39)}, "expected 39 rows of source"),
     ({"source": np.full((40, 8, 8, 1), np.nan)}, "expected finite numbers in source"),
+    ({"source": np.full((40, 8, 8, 1), 1e300)}, "expected finite numbers in source"),
     ({"source": np.zeros((40, 8, 8, 1), "uint8")}, "expected --preprocessing unit_interval"),
     (
         {"source": np.zeros((40, 8, 8, 1), "uint16")},
@@ -289,6 +297,20 @@ BAD_ARRAYS = [
     ({"source": np.array(["a"] * 40)}, "expected numbers in source, got <U1"),
     ({"picture": np.zeros(40)}, "expected source, label, target, got picture"),
     ({"source": np.zeros((40, 4, 4, 1), "float32")}, "transmitter: expected to take sources"),
+    ({"label": np.zeros(40, int)}, "expected two or more labels, got one"),
+    ({"target": np.zeros((40, 9), "uint8")}, r"expected floats in target, .* got uint8 \[40, 9\]"),
+    ({"source": 255 * PICTURES}, "receiver: expected estimates of the targets' scale"),
+    ({"target": 255 * PICTURES}, "receiver: expected estimates of the targets' scale"),
+    ({"target": PICTURES / 1e4}, "receiver: expected estimates of the targets' scale"),
+    ({"source": PICTURES[..., 0]}, r"one channel has an axis too: sources \[n, 8, 8, 1\]"),
+]
+#: Of a test file beside a good training file.
+BAD_TESTS = [
+    ({"source": (255 * PICTURES).astype("uint8")}, "expected source as in .*, floats, got 8 bits"),
+    ({"source": PICTURES > 0.5}, "expected source as in .*, floats, got booleans"),
+    ({"source": 255 * PICTURES}, "expected source of the scale in .*, up to 1, got up to 255"),
+    ({"target": PICTURES}, r"expected target as in .*, None, got \(8, 8, 1\)"),
+    ({"label": np.arange(40) + 10}, "expected labels of the training file's, got none"),
 ]
 
 
@@ -297,6 +319,30 @@ def test_data_that_cannot_be_used_get_one_line(monkeypatch, tmp_path, capsys, ch
     line = _refused(capsys, *_link(monkeypatch, tmp_path, **changed))
     assert re.search(message, line), line
     assert not (tmp_path / "refused" / "link").exists()
+
+
+@pytest.mark.parametrize(("changed", "message"), BAD_TESTS)
+def test_a_test_file_of_another_kind_gets_one_line(monkeypatch, tmp_path, capsys, changed, message):
+    options = _link(monkeypatch, tmp_path, source=PICTURES)
+    np.savez("test.npz", **{"source": PICTURES, "label": np.arange(40) % 10, **changed})
+    line = _refused(capsys, *options)
+    assert line.startswith("train.py: error: test.npz: "), line
+    assert re.search(message, line), line
+    assert not (tmp_path / "refused").exists()
+
+
+def test_floats_are_not_taken_for_8_bits_and_labels_that_are_new_in_the_test_are_told(
+    monkeypatch, tmp_path, capsys
+):
+    options = _link(monkeypatch, tmp_path, source=255 * PICTURES)
+    line = _refused(capsys, *options, "--preprocessing", "unit_interval")
+    assert "expected sources of 8 bits for --preprocessing unit_interval" in line
+    np.savez("train.npz", source=PICTURES, label=np.arange(40) % 8)
+    np.savez("test.npz", source=PICTURES, label=np.arange(40) % 10)
+    found = arrays.load("train.npz", "test.npz", name="own", preprocessing=None)
+    assert found.notes == (
+        "20.0% of the test labels are of no training source: no Eve can name them",
+    )
 
 
 def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
@@ -312,7 +358,7 @@ def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
     assert "receiver: expected estimates shaped as the sources" in _refused(capsys, *options)
     for target, message in (
         (np.arange(40) % 7, "receiver: expected logits of 7 labels, got outputs shaped [5]"),
-        (np.zeros((40, 9), int), "receiver: expected estimates shaped as the array target, [9]"),
+        (np.zeros((40, 9)), "receiver: expected estimates shaped as the array target, [9]"),
     ):
         options = _link(monkeypatch, tmp_path, receiver=narrow, target=target)
         assert message in _refused(capsys, *options)
@@ -322,7 +368,29 @@ def test_models_that_do_not_fit_get_one_line(monkeypatch, tmp_path, capsys):
     assert "eve: expected logits of 10 labels" in _refused(capsys, *options)
     sure = _sequential(FLAT(), keras.layers.Dense(10, "softmax"), shape=own_link.SHAPE)
     sure.save("eve.keras")
-    assert "eve: expected logits, got probabilities" in _refused(capsys, *options)
+    for black in ([], ["--knowledge", "black"], ["--protection", "none"]):
+        assert "eve: expected logits, got probabilities" in _refused(capsys, *options, *black)
+        assert not (tmp_path / "refused").exists()
+    unsure = _sequential(FLAT(), keras.layers.Dense(10, "sigmoid"), shape=own_link.SHAPE)
+    unsure.save("eve.keras")
+    line = _refused(capsys, *options, "--protection", "none")
+    assert "eve: expected logits, got probabilities: leave out the sigmoid" in line
+    reader = _sequential(FLAT(), keras.layers.Dense(7, "softmax"), shape=own_link.SHAPE)
+    options = _link(monkeypatch, tmp_path, receiver=reader, target=np.arange(40) % 7)
+    line = _refused(capsys, *options, "--protection", "none")
+    assert "receiver: expected logits, got probabilities: leave out the softmax" in line
+    assert not (tmp_path / "refused").exists()
+
+
+def test_a_transmitter_of_integers_or_of_two_outputs_gets_one_line(monkeypatch, tmp_path, capsys):
+    pixels = keras.Input((8, 8, 1), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(pixels)
+    options = _link(monkeypatch, tmp_path, transmitter=keras.Model(pixels, _sent(scaled)))
+    assert "expected uint8 for 'functional" in _refused(capsys, *options)
+    source = keras.Input((8, 8, 1))
+    options = _link(monkeypatch, tmp_path, transmitter=keras.Model(source, [_sent(source)] * 2))
+    assert "transmitter: expected one output, a tensor, got 2 outputs" in _refused(capsys, *options)
+    assert not (tmp_path / "refused").exists()
 
 
 def test_a_file_that_would_run_code_or_is_no_model_is_refused(monkeypatch, tmp_path, capsys):

@@ -49,6 +49,33 @@ def test_another_configuration_is_refused_with_the_fields_named(tmp_path):
     assert (tmp_path / "run" / "config.json").read_text() == before
 
 
+def test_of_the_options_only_those_that_differ_are_named(tmp_path):
+    options = {"transmitter": "ab12", "data": ["cd", "ef"]}
+    with RunDirectory(tmp_path, {"options": options}, {}):
+        pass
+    with pytest.raises(RunDirError) as error:
+        RunDirectory(tmp_path, {"options": {**options, "transmitter": "99"}}, {})
+    assert str(error.value) == (
+        f"{tmp_path}: made with another configuration: transmitter (ab12 there, 99 asked); choose "
+        "another --run-dir"
+    )
+
+
+def test_other_data_of_the_same_name_are_refused_and_a_directory_of_before_takes_any(tmp_path):
+    made_of = {"notes": {"data": {"set": "1"}}}
+    with RunDirectory(tmp_path / "run", IDENTITY, {}, **made_of):
+        pass
+    for data in ({"set": "1"}, {"other": "2"}, {}):
+        with RunDirectory(tmp_path / "run", IDENTITY, {}, notes={"data": data}):
+            pass
+    with pytest.raises(RunDirError, match="expected the data that it was made of, got another set"):
+        RunDirectory(tmp_path / "run", IDENTITY, {}, notes={"data": {"set": "2"}})
+    with RunDirectory(tmp_path / "before", IDENTITY, {}):
+        pass
+    with RunDirectory(tmp_path / "before", IDENTITY, {}, **made_of):
+        pass
+
+
 @pytest.mark.parametrize("text", ["", '{"config": {"seed"', "[1, 2]", '{"other": 1}'])
 def test_a_damaged_configuration_is_refused_and_left_alone(tmp_path, text):
     (tmp_path / "config.json").write_text(text)

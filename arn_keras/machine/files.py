@@ -129,6 +129,8 @@ def read_arrays(path, error=RunDirError, limit=LIMIT_BYTES):
     Raises:
         error: if it is no such file, damaged, or its arrays take more than `limit` bytes.
     """
+    import zipfile
+
     import numpy as np
 
     try:
@@ -140,6 +142,8 @@ def read_arrays(path, error=RunDirError, limit=LIMIT_BYTES):
     except Exception as reason:  # NumPy, zip, zlib and others each raise their own
         words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         words = words.strip().splitlines()[0]
+        if not isinstance(reason, OSError) and not zipfile.is_zipfile(path):
+            words = "it is no zip file, or its end is missing"
         raise error(f"{path}: expected an .npz file of arrays: {words}") from None
 
 

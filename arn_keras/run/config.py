@@ -207,6 +207,11 @@ class Config:
         return [why] if any(getattr(self, name) is None for name in own) else []
 
     @property
+    def epochs_if_told(self):
+        """Epochs of a pair that is told the SNR, of a resolved configuration."""
+        return self.epochs * (2 - self.snr_aware)
+
+    @property
     def knowledges(self):
         """The cases of knowledge to train, each "white" or "black"."""
         return KNOWLEDGE[self.knowledge]

@@ -30,7 +30,8 @@ class RunDirectory:
         path: the directory; made if missing.
         identity: the configuration's fields that decide what is trained, JSON values.
         versions: versions of what computes, recorded only.
-        notes: what else is recorded for who opens it later, {name: JSON value}.
+        notes: what else is recorded for who opens it later, {name: JSON value}; of them "data",
+            {name of a data set: `data.dataset.Dataset.digest`}, is to be the same for ever.
         option: the option that names the directory, for the error's sake.
 
     Raises:
@@ -41,7 +42,7 @@ class RunDirectory:
         self.path = pathlib.Path(path)
         self._option = option
         identity = json.loads(json.dumps(identity))
-        self._check(identity)
+        self._check(identity, (notes or {}).get("data", {}))
         self._before = tempfile.tempdir
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -71,7 +72,7 @@ class RunDirectory:
         shutil.rmtree(self.scratch, ignore_errors=True)
         os.close(self._lock)
 
-    def _check(self, identity):
+    def _check(self, identity, data):
         if not self.path.exists():
             return
         if not self.path.is_dir():
@@ -84,19 +85,18 @@ class RunDirectory:
                     f"{self.path}: expected an empty or a run directory, found {foreign[0]!r}"
                 )
             return
-        found = read_json(file)
-        found = found.get("config") if isinstance(found, dict) else None
+        content = read_json(file)
+        found = content.get("config") if isinstance(content, dict) else None
         if not isinstance(found, dict):
             raise RunDirError(f"{file}: expected a run's configuration")
-        differing = [name for name in identity if found.get(name) != identity[name]]
+        differing = [each for name in identity for each in _differing(name, found, identity)]
         if differing or found.keys() != identity.keys():
-            fields = ", ".join(
-                f"{name} ({found.get(name)} there, {identity[name]} asked)" for name in differing
-            )
             raise RunDirError(
-                f"{self.path}: made with another configuration: {fields or 'other fields'}; "
+                f"{self.path}: made with another configuration: "
+                f"{', '.join(differing) or 'other fields'}; "
                 f"choose another {self._option}"
             )
+        records.check_data(self.path, records.data_of(content), data)
 
     def _sweep(self):
         """Removes what a killed program left."""
@@ -213,3 +213,13 @@ def versions():
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
     return found
+
+
+def _differing(name, there, asked):
+    """What a field differs in, "name (... there, ... asked)"; of a dictionary each field in it."""
+    there, asked = there.get(name), asked.get(name)
+    if isinstance(there, dict) and isinstance(asked, dict):
+        for each in sorted({*there, *asked}):
+            yield from _differing(each, there, asked)
+    elif there != asked:
+        yield f"{name} ({there} there, {asked} asked)"

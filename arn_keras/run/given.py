@@ -7,14 +7,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from arn_keras.errors import DataError, ModelError
+from arn_keras.errors import ConfigError, DataError, ModelError
 from arn_keras.machine import models
 from arn_keras.pair.told import tell
 from arn_keras.power import mean_power
+from arn_keras.training.parts import end_of
+from arn_keras.training.taken import taken_by
 
 #: How far the mean power of a signal may be from 1, to which SNR and PSR are referred.
 POWER_TOLERANCE = 0.05
 _TRIED = 256  # sources
+_SCALE = 10  # between estimates and targets: beyond, their unit is another
 _BOLD = re.compile(r"\x1b\[\d+m")  # around what Keras calls an error's first line
 
 
@@ -36,7 +39,7 @@ def load(files):
 
 
 def check_link(given, dataset, pauses=False):
-    """Refuses a link that the data do not fit, or whose signal is not of power 1.
+    """Refuses a link that the data do not fit, or whose signal is not of power 1; a few signals.
 
     Args:
         given: {"transmitter", "receiver"}.
@@ -64,11 +67,35 @@ def check_link(given, dataset, pauses=False):
         )
     estimate = _applied(given["receiver"], signal, "receiver", "signals")
     target = np.asarray(dataset.targets(few))
-    if estimate.shape[1:] != target.shape[1:] and dataset.train.target is None:
+    shape = tuple(estimate.shape[1:])
+    if shape != target.shape[1:] and dataset.train.target is None:
+        way = "give the array target if Bob recovers something else"
+        if shape == (*target.shape[1:], 1):
+            way = f"one channel has an axis too: sources [n, {', '.join(map(str, shape))}]"
         raise ModelError(
             f"receiver: expected estimates shaped as the sources, {list(target.shape[1:])}, got "
-            f"{list(estimate.shape[1:])}; give the array target if Bob recovers something else"
+            f"{list(shape)}; {way}"
         )
+    if dataset.train.target is not None and target.ndim == 1 and target.dtype.kind in "iu":
+        _check_logits("receiver", given["receiver"], signal.shape[1:])
+    if shape == target.shape[1:] and target.dtype.kind == "f":
+        _check_scale(ops.convert_to_numpy(estimate), target)
+    return signal
+
+
+def _check_scale(estimate, target):
+    """Refuses estimates that are all far smaller than the targets, or far larger."""
+    (found, highest), (wanted, most) = map(_scale, (estimate, target))
+    if _SCALE * highest < wanted or found > _SCALE * most > 0:
+        raise ModelError(
+            f"receiver: expected estimates of the targets' scale, root mean square {wanted:.3g}, "
+            f"got {found:.3g}, at most {highest:.3g}: are the data scaled as the link was trained?"
+        )
+
+
+def _scale(array):
+    """(root mean square, largest absolute value)."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=float)))), float(np.max(np.abs(array)))
 
 
 def check_modules(stage, given, signal):
@@ -129,16 +156,29 @@ def check_classifier(stage, given, signal, classes):
             f"{stage}: expected logits of {classes} labels, got outputs shaped "
             f"{list(logits.shape[1:])}"
         )
-    logits = ops.convert_to_numpy(logits)
-    if logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3):
+    _check_logits(stage, given["classifier"], signal.shape[1:])
+
+
+def _check_logits(name, classifier, shape):
+    """Refuses what ends in a softmax or sigmoid: losses and leakage have their own."""
+    try:
+        end = end_of(classifier, tuple(shape))
+    except ConfigError as error:
+        raise ModelError(f"{name}: {error}") from None
+    if end in ("softmax", "sigmoid"):
         raise ModelError(
-            f"{stage}: expected logits, got probabilities: leave out the softmax of the last layer"
+            f"{name}: expected logits, got probabilities: leave out the {end} of the last layer"
         )
 
 
 def _applied(model, inputs, name, what):
+    """What a model makes of inputs, one tensor.
+
+    Raises:
+        ModelError: if it does not take them, or gives another thing.
+    """
     try:
-        return model(inputs, training=False)
+        found = model(taken_by(model, inputs), training=False)
     except Exception as error:  # whatever a layer of a foreign model raises
         shapes = keras.tree.map_structure(lambda each: [*each.shape[1:]], inputs)
         said = _BOLD.sub("", str(error))
@@ -147,3 +187,7 @@ def _applied(model, inputs, name, what):
         raise ModelError(
             f"{name}: expected to take {what} shaped {shapes}: {reason.strip()}"
         ) from None
+    if keras.tree.is_nested(found):
+        outputs = len(keras.tree.flatten(found))
+        raise ModelError(f"{name}: expected one output, a tensor, got {outputs} outputs")
+    return found

@@ -49,6 +49,7 @@ class Job:
         self._means = answer(PROTECTIONS, config.protection)
         self._check_task(config.problem.task(dataset))
         notes = {"places": config.places(), "task": config.problem.task(dataset)}
+        notes["data"] = {dataset.name: dataset.digest()}
         verbose = int(sys.stdout.isatty() and not (config.quiet or config.log_json))
         # Refuses what it cannot use before there is a directory.
         how = {"shards": SHARDS, "verbose": verbose, "say": say, "watch": self._watch}

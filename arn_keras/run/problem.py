@@ -58,8 +58,7 @@ class Problem:
     def with_pairs_told(self, snr_range_db):
         """This problem with all that is trained of it but the pairs, which are told the SNR."""
         other, config = copy.copy(self), self.config
-        epochs = config.epochs * (2 - config.snr_aware)  # as `Config.resolve` has it
-        told = {"snr_db": snr_range_db, "snr_aware": True, "epochs": epochs}
+        told = {"snr_db": snr_range_db, "snr_aware": True, "epochs": config.epochs_if_told}
         other.config = dataclasses.replace(config, **told)
         return other
 
@@ -200,11 +199,7 @@ class Problem:
     def modules(self, signal_shape=None):
         """The two ARNs before their training, (alice, bob), for the link's signals or others."""
         config, shape = self.config, signal_shape or self.signal_shape
-        options = {"width": config.block_width, "depth": config.block_depth}
-        options = {name: value for name, value in options.items() if value is not None}
-        if config.block in (None, self.scenario.block):
-            options = {**self.scenario.block_options, **options}
-        how = {"block": config.block or self.scenario.block, **options}
+        how = self.scenario.block_of(config.block, config.block_width, config.block_depth)
         how |= {"snr_db": config.snr_db} if config.snr_aware else {}
         heard = {"snr_db": config.snr_db, "csi": True} if config.csi_aware else {}
         silent = {"pauses": self.scenario.pauses, "limit": self.scenario.limit()}

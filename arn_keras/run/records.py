@@ -43,6 +43,27 @@ def write(run, stage, files, sources):
     write_json(file, {"files": sums, "from": sources})
 
 
+def data_of(content):
+    """{name of a data set: its digest} of what `config.json` holds; empty in older runs."""
+    found = content.get("data")
+    return found if isinstance(found, dict) else {}
+
+
+def check_data(run, made_of, given):
+    """Refuses other data of the same name than what a run directory is made of.
+
+    Args:
+        run: the run directory.
+        made_of, given: {name of a data set: its digest}.
+
+    Raises:
+        RunDirError: with the name.
+    """
+    for name, digest in given.items():
+        if made_of.get(name, digest) != digest:
+            raise RunDirError(f"{run}: expected the data that it was made of, got another {name}")
+
+
 def why_not(run, stage, sources=()):
     """Why a stage cannot be used, in a few words; "" if it can.
 

@@ -13,6 +13,7 @@ from arn_keras.backend import load_tensorflow, require_tensorflow
 from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.machine.files import read_json
 from arn_keras.rooms import answer
+from arn_keras.run import records
 from arn_keras.run.config import Config
 from arn_keras.run.directory import RunDirectory
 from arn_keras.scenario import SCENARIOS
@@ -45,12 +46,14 @@ class SavedRun:
         config: `Config`, resolved.
         identity: the configuration as it is written there.
         places: where its data were found, {option: path}.
+        data: {name of the data set: its digest}; empty in older runs.
     """
 
     path: pathlib.Path
     config: Config
     identity: dict
     places: dict
+    data: dict
 
     @classmethod
     def read(cls, path):
@@ -72,7 +75,7 @@ class SavedRun:
         places = places if isinstance(places, dict) else {}
         places = {name: each for name, each in places.items() if isinstance(each, str)}
         try:
-            return cls(path, _config(identity), identity, places)
+            return cls(path, _config(identity), identity, places, records.data_of(found))
         except (ConfigError, TypeError, ValueError, KeyError) as error:
             raise RunDirError(f"{file}: expected a run's configuration: {error}") from None
 
@@ -92,11 +95,17 @@ class SavedRun:
         return ",".join(map(file_digest, files))
 
     def dataset(self, data_dir=None):
-        """The run's data, from where it found them unless another place is given."""
+        """The run's data, from where it found them unless another place is given.
+
+        Raises:
+            RunDirError: if they are others of the same name.
+        """
         config = self.config
-        return config.problem.dataset(
+        found = config.problem.dataset(
             config.dataset, data_dir or self.places.get("data_dir"), config.limit, self.path
         )
+        records.check_data(self.path, self.data, {found.name: found.digest()})
+        return found
 
     def problem(self, data_dir=None, shards=1):
         """The run's problem, its models loaded on first use; loads TensorFlow.

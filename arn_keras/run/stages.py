@@ -6,7 +6,7 @@ a protection that trains modules of its own.
 
 import numpy as np
 
-from arn_keras.errors import ConfigError
+from arn_keras.errors import ConfigError, DataError
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import given
@@ -79,13 +79,19 @@ def check_untrained(problem):
 
     Raises:
         ConfigError: for a link that the data, or a block that the link's signals do not fit.
+        DataError: for labels that are all the same.
         ModelError: for models that are given and cannot be used.
     """
-    files = problem.scenario.given().get(LINK)
-    if files:
-        models = given.load(files)
-        check(problem, LINK, models)
+    if problem.dataset.classes < 2:
+        raise DataError(f"{problem.dataset.name}: expected two or more labels, got one")
+    files = dict(problem.scenario.given())
+    if link := files.pop(LINK, None):
+        models = given.load(link)
         transmitter = models["transmitter"]
+        problem.scenario.check_link(models, problem.dataset)
+        signal = given.check_link(models, problem.dataset, problem.scenario.pauses)
+        for stage, eve in files.items():
+            given.check_classifier(stage, given.load(eve), signal, problem.dataset.classes)
     else:
         transmitter, _ = problem.scenario.build_link(problem.dataset)
     if not answer(PROTECTIONS, problem.config.protection).arns:

@@ -26,7 +26,9 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
         default: its default.
         help: a sentence.
         **metadata: `nargs`, as argparse has it; `free`: it does not decide what is trained;
-            `added`: by default it changes nothing of what was trained before there was the option.
+            `added`: by default it changes nothing of what was trained before there was the option;
+            `room`: of whose names it is one; `auto`: or "auto"; `path`: it names files; `hidden`:
+            the help leaves it out.
     """
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
 
@@ -151,6 +153,18 @@ class Scenario:
             return {}
         sizes = {f"block_{name}": self.block_options.get(name) for name in ("width", "depth")}
         return {"block": self.block, **sizes}
+
+    def block_of(self, block=None, width=None, depth=None):
+        """Arguments of `pair.arn`'s builders that say the block.
+
+        Args:
+            block, width, depth: what is asked for; None for its own, or what a block has by
+                default.
+        """
+        sizes = {"width": width, "depth": depth}
+        asked = {name: size for name, size in sizes.items() if size is not None}
+        own = self.block_options if block in (None, self.block) else {}
+        return {"block": block or self.block, **own, **asked}
 
     def dataset(self, name, data_dir, limit, folder=None):
         """The data, `data.dataset.Dataset`.

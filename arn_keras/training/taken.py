@@ -17,7 +17,8 @@ def taken_by(model, given):
         given: tensor, or a nest of them for several inputs.
 
     Raises:
-        DataError: for text in the place of numbers, or other inputs or shapes than the model's.
+        DataError: for text in the place of numbers, floats in that of integers, or other inputs or
+            shapes than the model's.
     """
     try:
         inputs = keras.tree.flatten(model.inputs)
@@ -26,11 +27,15 @@ def taken_by(model, given):
     if not inputs:
         return given
     for each, wanted in _pairs(model, inputs, given):
-        dtypes = (keras.backend.standardize_dtype(tensor.dtype) for tensor in (each, wanted))
+        dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in (each, wanted)]
         text, takes_text = (dtype == "string" for dtype in dtypes)
         if text != takes_text:
             kinds = "numbers", "text"
             raise DataError(f"expected {kinds[takes_text]} for {model.name!r}, got {kinds[text]}")
+        if (
+            "int" in dtypes[1] and "float" in dtypes[0]
+        ):  # Keras would cut off what is behind the point
+            raise DataError(f"expected {dtypes[1]} for {model.name!r}, got {dtypes[0]}")
         shape, expected = shape_of(each, "sources")[1:], tuple(wanted.shape[1:])
         if not any(agree(other, expected) for other in (shape, (*shape, 1), _squeezed(shape))):
             raise DataError(
