@@ -9,11 +9,12 @@ from wiretaps import TINY
 
 from arn_keras.audit import RUNGS, effort, picture
 from arn_keras.audit import __main__ as audit
-from arn_keras.audit.conduct import DEFAULT_PROTECTIONS
+from arn_keras.audit.conduct import conduct
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.ladder import finished_rungs
 from arn_keras.audit.report import headline
 from arn_keras.audit.rung import Rung
+from arn_keras.errors import ConfigError
 from arn_keras.machine.files import read_json, write_json
 
 
@@ -43,7 +44,6 @@ def test_an_audit_leaves_rows_a_figure_and_a_report_and_repeats_no_finished_rung
     assert found["headline"] == headline(rows)
     for row in rows:
         if row["rung"] != "Bob":
-            assert 0 <= row["eve_accuracy"] <= 1
             assert 0 <= row["leakage_nats"] <= found["entropy_nats"]
     text = (run_dir / "audit" / "report.md").read_text()
     assert "| keyed |" in text
@@ -179,11 +179,22 @@ def test_help_loads_nothing_heavy():
     assert "--quick" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"protections": "arn"}, "expected protections as a list of names, got 'arn'"),
+        ({"protections": ["keyd"]}, "expected one of none, arn, .* got 'keyd'"),
+        ({"knowledge": "grey"}, "expected knowledge white or black, got 'grey'"),
+        ({"seeds": 0}, "expected seeds >= 1, got 0"),
+        ({"seeds": -1}, "expected seeds >= 1, got -1"),
+        ({"seeds": 1.5}, "expected seeds >= 1, got 1.5"),
+    ],
+)
+def test_what_cannot_be_audited_is_not_left_out_in_silence(asked, message):
+    with pytest.raises(ConfigError, match=message):
+        conduct("no run", **asked)
+
+
 @pytest.mark.parametrize("name", ["none", "arn", "keyed", "arn+keyed"])
 def test_the_audit_offers_every_protection_there_is(name):
     assert audit.parse(["run", "--protection", name]).protection == [name]
-
-
-def test_without_being_asked_the_audit_leaves_out_only_the_protection_of_both_kinds():
-    assert audit.parse(["run"]).protection is None
-    assert DEFAULT_PROTECTIONS == ("none", "arn", "keyed")

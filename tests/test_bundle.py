@@ -12,7 +12,7 @@ import pytest
 from bundles import conversion, tiny_pair, write_config
 
 from arn_keras.errors import ArnError, ExportError
-from arn_keras.export import bundle, manifest, proof, runtime
+from arn_keras.export import bundle, manifest, proof, readme, runtime
 from arn_keras.export.__main__ import main
 from arn_keras.rooms import answer
 from arn_keras.task import TASKS
@@ -302,6 +302,19 @@ def test_the_identity_is_that_of_the_weights(untrained, tmp_path):
         archive.writestr("config.json", "{}")
     with pytest.raises(ArnError, match="expected a whole Keras model"):
         bundle.pair_identity(again, "arn/black", False)
+
+
+def test_a_bundle_says_how_its_modules_were_trained():
+    of = {"dataset": "writers", "snr_db": [10.0, 10.0], "channel": "awgn", "knowledge": None}
+    said = {
+        name: readme._training({**of, "protection": name, "psr_db": None})
+        for name in ("purge", "keyed")
+    }
+    link = "writers at an SNR of 10 dB"
+    assert said["purge"] == f"Trained on\n{link}, against no eavesdropper."
+    assert said["keyed"] == f"Nothing of them\nwas trained; measured on a link for {link}."
+    pair = readme._training({**of, "protection": "arn", "knowledge": "white", "psr_db": -10.0})
+    assert pair.startswith(f"Trained on\n{link} (white box), with a perturbation budget of -10 dB")
 
 
 def test_a_card_is_in_the_bundles_readme_which_its_own_test_accepts(run, tmp_path):

@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "arn_keras"
 FLOORS = [
     "errors registration",
     "rooms backend",
-    "power iq pulse palette arguments machine",
+    "power iq pulse palette counts arguments machine",
     "data",
     "channel link loss",
     "pair",

@@ -1,9 +1,8 @@
 """E6: an eavesdropper with many looks at each message."""
 
-import numpy as np
-
 from arn_keras.audit.effort import Finding
 from arn_keras.audit.rung import Rung
+from arn_keras.power import ratio_to_db
 
 
 def averaged(tap, effort):
@@ -15,7 +14,7 @@ def averaged(tap, effort):
             effort.epochs,
             name=f"{looks} looks",
             keys=tap.keys("training"),
-            snr_db=tap.snr_db + 10 * float(np.log10(looks)),
+            snr_db=tap.snr_db + ratio_to_db(looks),
         )
         found.append(Finding("fresh", attack.logits, attack.curve, more={"looks": looks}))
     return found

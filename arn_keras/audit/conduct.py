@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from arn_keras.errors import RunDirError
+from arn_keras.counts import refuse_below
+from arn_keras.errors import ConfigError, RunDirError
 from arn_keras.machine.files import atomic_file, write_bytes, write_json
 from arn_keras.pair import PROTECTIONS
 from arn_keras.rooms import answer
 from arn_keras.run import records
+from arn_keras.run.config import KNOWLEDGE
 from arn_keras.run.saved import SavedRun, path_of
 
 DEFAULT_PROTECTIONS = ("none", "arn", "keyed")
@@ -47,8 +49,15 @@ def conduct(
         Contents of `audit.json` (docs/audit.md).
 
     Raises:
-        ArnError: if run directory or data cannot be used.
+        ArnError: if an argument, run directory or data cannot be used.
     """
+    if isinstance(protections, str):
+        raise ConfigError(f"expected protections as a list of names, got {protections!r}")
+    for name in protections or ():
+        answer(PROTECTIONS, name)
+    if knowledge not in (None, *KNOWLEDGE["both"]):
+        raise ConfigError(f"expected knowledge white or black, got {knowledge!r}")
+    refuse_below(1, seeds=seeds)
     path = path_of(run_dir)
     saved = SavedRun.read(path)
     knowledge = trained(saved, knowledge)

@@ -1,5 +1,6 @@
 """The audit's figures, drawn from its rows only."""
 
+import itertools
 import math
 
 from arn_keras.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, YELLOW
@@ -18,13 +19,14 @@ def audit_picture(path, rows, title):
     """
     from matplotlib.figure import Figure
 
-    rows = [row for row in rows if row["rung"] != "Bob" and row["protection"] in _COLOUR]
+    rows = [row for row in rows if row["rung"] != "Bob" and row["protection"] != "planted"]
     protections = list(dict.fromkeys(row["protection"] for row in rows))
+    colours = _colours(protections)
     figure = Figure(figsize=(13, 4.4), layout="constrained")
     ladder, training, recordings = figure.subplots(1, 3)
     for index, name in enumerate(protections):
         own = [row for row in rows if row["protection"] == name]
-        style = {"color": _COLOUR[name], "label": name}
+        style = {"color": colours[name], "label": name}
         rungs = sorted({row["rung"] for row in own if row["counts"]})
         tops = [
             max(r["eve_accuracy"] for r in own if r["rung"] == g and r["counts"]) for g in rungs
@@ -33,7 +35,7 @@ def audit_picture(path, rows, title):
         ladder.plot([int(g[1]) + shift for g in rungs], tops, "o", **style)
         for row in (r for r in own if r["rung"] == "E3"):
             epochs, accuracy, _ = zip(*row["curve"], strict=True)
-            training.plot(epochs, accuracy, ".-", color=_COLOUR[name])
+            training.plot(epochs, accuracy, ".-", color=colours[name])
         counted = sorted(
             (r["recordings"], r["eve_accuracy"])
             for r in own
@@ -48,7 +50,7 @@ def audit_picture(path, rows, title):
             recordings.plot(
                 *zip(*reused, strict=True),
                 "x--",
-                color=_COLOUR[name],
+                color=colours[name],
                 label=f"{name}, key reused, plaintext known",
             )
     for axis in (ladder, training, recordings):
@@ -140,10 +142,10 @@ def region_picture(path, points, measure, title):
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     hers, his = figure.subplots(1, 2, width_ratios=(2, 1))
     kinds = {"E0": ("frozen", ":"), "E3": ("retrained", "-"), "E5": ("with Bob's chain", "--")}
-    for name in dict.fromkeys(each["protection"] for each in points):
+    colours = _colours(dict.fromkeys(each["protection"] for each in points))
+    for name, colour in colours.items():
         own = [each for each in points if each["protection"] == name]
         offsets = [each["eve_snr_offset_db"] for each in own]
-        colour = _COLOUR.get(name, PURPLE)
         for rung, (kind, line) in kinds.items():
             label = f"{name}, {kind}" if rung == "E3" or name == "none" else None
             accuracies = [each[rung] for each in own]
@@ -159,6 +161,12 @@ def region_picture(path, points, measure, title):
         axes.legend(fontsize="x-small", loc="upper left" if axes is hers else "lower left")
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
+
+
+def _colours(protections):
+    """A colour each; those that are not of this package take turns."""
+    others = itertools.cycle((SKY, YELLOW))
+    return {name: _COLOUR[name] if name in _COLOUR else next(others) for name in protections}
 
 
 def _labels(points, field):

@@ -216,10 +216,10 @@ def _reuse(rows):
         "",
         "## What reuse of a key costs",
         "",
-        "A transmitter never uses a key twice. If it",
+        "A transmitter never uses a key twice. If it did, this is what Eve would have after N "
+        "messages under one key:",
         "",
     ]
-    lines[-2] += " did, this is what Eve would have after N messages under one key:"
     lines += ["| protection | Eve | messages | accuracy |", "|---|---|---|---|"]
     for key in dict.fromkeys((r["protection"], r["eve"], r["messages"]) for r in chosen):
         each = [r for r in chosen if (r["protection"], r["eve"], r["messages"]) == key]

@@ -26,7 +26,7 @@ class Wiretap:
         signals: y of the training and of the test sources, (array, array).
         snr_db: SNR in dB of every channel.
         psr_db: budget in dB, for an Eve who trains against perturbations of this power.
-        protection: `protection.Protection`.
+        protection: `pair.chain.Protection`.
         seed: integer seed of all that she draws.
         clean: cache of eavesdroppers trained on unprotected signals, shared between protections.
     """

@@ -1,6 +1,8 @@
 """The bundle's own README.md, for the engineer who gets nothing but the bundle."""
 
 from arn_keras.export import runtime
+from arn_keras.pair import PROTECTIONS
+from arn_keras.rooms import answer
 
 _TEXT = """\
 # Secure-link modules, pair {pair}
@@ -95,13 +97,14 @@ Other runtimes derive the input `{key_input}` themselves: `key_schedule.py` says
 _TOLD_BOTH = """
 
 The pair is told the SNR: give `protect` and `clean` `snr_db=` too, Bob's average SNR in dB as he
-estimates it, from {:g} to {:g}, one or one for each signal of a batch; beyond, the nearer end. Both
-ends are told the same."""
+estimates it, from {:g} to {:g}, one or one for each signal of a batch. For an SNR beyond give the
+nearer end: another value is refused. Both ends are told the same."""
 
 _TOLD_ALICE = """
 
 Alice is told the SNR: give `protect` `snr_db=` too, Bob's average SNR in dB as he estimates it,
-from {:g} to {:g}, one or one for each signal of a batch; beyond, the nearer end."""
+from {:g} to {:g}, one or one for each signal of a batch. For an SNR beyond give the nearer end:
+another value is refused."""
 
 _TOLD_CSI = """
 
@@ -132,7 +135,8 @@ def _training(manifest):
         link += (
             f" over the {manifest['channel']} channel\n(Bob's modules are given the signal {given})"
         )
-    if manifest["psr_db"] is None:
+    means = answer(PROTECTIONS, manifest["protection"])
+    if not means.arns and means.trained is None:
         return f"Nothing of them\nwas trained; measured on a link for {link}."
     if manifest["psr_db"] is None:
         return f"Trained on\n{link}, against no eavesdropper."

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import keras
 
+from arn_keras.counts import refuse_below
 from arn_keras.errors import ConfigError
 from arn_keras.training import arrays as whole
 from arn_keras.training.compiled import clear_errors, loadable_config
-from arn_keras.training.given import refuse_below
 from arn_keras.training.optimizer import state_of
 from arn_keras.training.parts import loadable
 from arn_keras.training.steps import given_batches, left_to_the_step, trace_anew
@@ -28,7 +28,7 @@ class FrozenParts(keras.Model):
         parts: names of the constructor arguments that are Keras models.
         channels: names of those that are channels, `channel.listener.Listener`.
         traced: names of settings that a compiled step was traced with.
-        terms: names of what a training reports that is in its loss, no metric beside it.
+        terms: names of what a training reports beside Keras's metrics.
     """
 
     parts: tuple[str, ...] = ()

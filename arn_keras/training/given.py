@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from arn_keras.channel.awgn import refuse_complex
+from arn_keras.counts import refuse_below
 from arn_keras.errors import ConfigError, DataError
 from arn_keras.loss.shapes import shape_of
 from arn_keras.power import level_fault
@@ -200,15 +201,3 @@ def refuse_no_flag(**flags):
     for name, value in flags.items():
         if value is not None and not isinstance(value, bool | np.bool_):
             raise ConfigError(f"expected {name} True or False, got {value!r}")
-
-
-def refuse_below(least, **counts):
-    """Refuses counts that are no whole number from `least` on; None is not given.
-
-    Raises:
-        ConfigError: for the first, by its name.
-    """
-    for name, count in counts.items():
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        if count is not None and not (whole and count >= least):
-            raise ConfigError(f"expected {name} >= {least}, got {count!r}")

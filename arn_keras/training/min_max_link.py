@@ -26,10 +26,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from arn_keras.counts import refuse_below
 from arn_keras.errors import ConfigError, DeviceError
 from arn_keras.loss.composite import eve_entropy_gap
 from arn_keras.system import full_precision
-from arn_keras.training import given
 from arn_keras.training.guards import as_list
 from arn_keras.training.optimizer import FusedAdam, forget, state_of
 from arn_keras.training.parts import fresh_weights
@@ -135,7 +135,7 @@ class MinMaxLink(SecureLink):
         """
         if devices != 1:
             raise DeviceError(f"expected one device for rivals who learn too, got {devices}")
-        given.refuse_below(1, renew_every=renew_every)
+        refuse_below(1, renew_every=renew_every)
         callbacks = [_RenewRivals(renew_every), *as_list(callbacks)]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from arn_keras.channel.awgn import draw_uniform
+from arn_keras.counts import refuse_below
 from arn_keras.errors import ConfigError
 from arn_keras.machine.files import fit_in_memory
 from arn_keras.training import arrays as whole
@@ -27,8 +28,7 @@ from arn_keras.training.steps import given_batches, of_its_own, trace_anew
 
 #: An SNR in dB: one, (low, high) drawn uniformly for each source, or as it was.
 SNR_DB = float | tuple[float, float] | None
-# Stands in the place of an epoch's number, so that an evaluation's noise repeats.
-_EVALUATION = 2**32 - 1
+_EVALUATION = 2**32 - 1  # in the place of an epoch's number: an evaluation's noise repeats
 
 
 class NoisyLink(FrozenParts):
@@ -141,8 +141,8 @@ class NoisyLink(FrozenParts):
             raise ConfigError(f"expected {got}")
         if snr_db is not None:
             self.set_snr_db(snr_db)
-        given.refuse_below(1, batch_size=batch_size, devices=devices)
-        given.refuse_below(0, epochs=epochs, initial_epoch=initial_epoch)
+        refuse_below(1, batch_size=batch_size, devices=devices)
+        refuse_below(0, epochs=epochs, initial_epoch=initial_epoch)
         kwargs |= {"epochs": epochs, "verbose": verbose}
         callbacks, validation_data = as_list(callbacks), whole.validation(validation_data)
         x, y, sample_weight = whole.sources(x), *map(whole.as_arrays, (y, sample_weight))

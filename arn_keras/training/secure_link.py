@@ -7,6 +7,7 @@ import keras
 
 from arn_keras.channel.awgn import AWGN
 from arn_keras.channel.listener import Listener, ear
+from arn_keras.counts import refuse_below
 from arn_keras.errors import ConfigError
 from arn_keras.loss.composite import attack_power_loss, eve_confidence, mean_squared_error
 from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
@@ -14,13 +15,7 @@ from arn_keras.training import classes, given, losses
 from arn_keras.training.compiled import refuse
 from arn_keras.training.composite_step import REPORTED, CompositeStep, inputs, outputs
 from arn_keras.training.optimizer import FusedAdam, forget
-from arn_keras.training.parts import (
-    classes_of_logits,
-    end_of,
-    fixed,
-    fresh_weights,
-    signal_shape,
-)
+from arn_keras.training.parts import classes_of_logits, end_of, fixed, fresh_weights, signal_shape
 from arn_keras.training.running_mean import RunningMean
 from arn_keras.training.seeded import seeded
 from arn_keras.training.transmit import refuse_other_signals, transmit
@@ -65,7 +60,7 @@ class SecureLink(CompositeStep):
         bob_channel, eve_channel: what each hears through, made anew; `AWGN()`, Eve's as Bob's.
         pauses: whether places of the signal that are all zeros are not sent, as padding is not.
         reach: of a range of SNRs, the base link's own task loss at two or more, from the low end to
-            the high one, evenly: L2 of a source counts by what is reachable at its SNR
+            the high one, evenly: the terms of a source count by what is reachable at its SNR
             (`training.reach`); None for all alike.
 
     Raises:
@@ -147,7 +142,7 @@ class SecureLink(CompositeStep):
                 a task loss of logits for a receiver of probabilities, or the reverse.
         """
         refuse(kwargs, _NO_PLACE)
-        given.refuse_below(1, shards=shards)
+        refuse_below(1, shards=shards)
         task_loss = losses.only(task_loss)
         terms = {"task_loss": task_loss, "privacy_loss": privacy_loss, "power_loss": power_loss}
         for name, term in terms.items():
