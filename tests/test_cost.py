@@ -36,6 +36,18 @@ def test_a_step_of_the_pair_costs_what_its_matrix_products_cost(costs):
     assert a_source == pytest.approx(3.1e6, rel=0.03)
 
 
+def test_a_block_costs_what_is_asked_for_and_a_pair_that_is_told_the_snr_its_epochs(costs):
+    config = dataclasses.replace(costs._config, block_width=512, block_depth=1)
+    other = cost.Cost(Letter(), MNIST, config)
+    arn = [128 * 256 + 256 * 256 + 256 * 128, 128 * 512 + 512 * 128]
+    assert other.pair([]) - costs.pair([]) == 6 * 2 * (arn[1] - arn[0]) * 60_000
+    assert costs.pair(["eve"], told=True) == 2 * costs.pair(["eve"])
+    aware = cost.Cost(
+        Letter(), MNIST, dataclasses.replace(costs._config, snr_aware=True, snr_db=(0.0, 10.0))
+    )
+    assert aware.pair(["eve"], told=True) == aware.pair(["eve"])  # whose epochs are there already
+
+
 def test_more_epochs_and_more_substitutes_cost_more(costs):
     config = dataclasses.replace(costs._config, epochs=2, eve_epochs=3)
     twice = cost.Cost(Letter(), MNIST, config)

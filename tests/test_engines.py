@@ -97,6 +97,21 @@ def test_a_task_whose_worker_is_killed_is_run_again_and_only_it(engine, tmp_path
     assert len(list(tmp_path.glob("0-*"))) == 1
 
 
+def test_tasks_may_lose_more_workers_than_one_task_may(tmp_path):
+    def task(log):
+        if not log.exists():
+            log.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return log.name
+
+    engine = LocalEngine(tmp_path / "engine", 1)
+    tasks = [(tmp_path / str(index),) for index in range(engines._ATTEMPTS + 1)]
+    try:
+        assert sorted(dict(engine.run(task, tasks))) == list(range(len(tasks)))
+    finally:
+        engine.close()
+
+
 def test_a_task_that_always_kills_its_worker_ends_in_a_clear_error(tmp_path):
     engine = LocalEngine(tmp_path, 1)
     try:

@@ -276,6 +276,25 @@ def test_bad_input_gets_one_clear_line_and_status_2(options, message, tmp_path, 
     assert message in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scenario", "deepjscc", "--compression", "1/7"], "k/n that is a multiple of 1/16"),
+        (["--block-depth", "1000"], "--block dense: expected a dense block of at most 100 layers"),
+        (["--block", "transformer", "--block-width", "129"], "--block transformer: expected"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_does_not_fit_is_refused_before_there_is_a_directory(
+    options, message, more, tmp_path, capsys
+):
+    out = ["--dataset", "digits", "--out", str(tmp_path / "out")]
+    assert sweep.main([*options, *more, *out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom arn_keras.figures import __main__ as figures\n"

@@ -40,7 +40,9 @@ def run(options):
         if 1 in options.figure and (isinstance(shape, dict) or len(shape) != 3):
             raise ConfigError(f"--figure 1: expected pictures, got {dataset.describe()}")
     load_tensorflow()
+    from arn_keras.run import stages
     from arn_keras.run.channels import channels
+    from arn_keras.run.problem import Problem
     from arn_keras.sweep.base import Base
     from arn_keras.sweep.study import Study
 
@@ -51,6 +53,9 @@ def run(options):
     }
     for config in configs.values():
         channels(config)
+    if not options.saved:
+        for (name, *_), config in configs.items():
+            stages.check_untrained(Problem(config, datasets[name], {}.get))
     base = Base(options.saved, problem) if options.saved else None
     how = 1 in options.figure, say, base, options.home
     study = Study(options.problem, datasets, configs, plan, *how)

@@ -75,26 +75,29 @@ class Cost:
         self._given = given
 
     @functools.cached_property
-    def _link(self):
+    def _parts(self):
+        """Multiplications of (transmitter, receiver, one ARN), and the signal's shape."""
         from arn_keras.pair.arn import build_transmitter_arn
 
-        link = self._given("link")
+        link, config = self._given("link"), self._config
         transmitter, receiver = link.values() if link else self._scenario.build_link(self._dataset)
-        self._shape = transmitter.output_shape[1:]
-        block, options = self._config.block or self._scenario.block, {}
-        if block == self._scenario.block:
-            options = self._scenario.block_options
-        arn = build_transmitter_arn(self._shape, block=block, **options)
-        return [multiplications(model) for model in (transmitter, receiver, arn)]
+        shape = transmitter.output_shape[1:]
+        how = self._scenario.block_of(config.block, config.block_width, config.block_depth)
+        models = transmitter, receiver, build_transmitter_arn(shape, **how)
+        return [multiplications(model) for model in models], shape
+
+    @property
+    def _link(self):
+        return self._parts[0]
 
     @functools.cache  # noqa: B019  as long as the plan that it is asked for
     def _classifier(self, stage):
-        self._link  # noqa: B018  the signal's shape
         models, classes = self._given(stage), self._dataset.classes
+        shape = self._parts[1]
         return multiplications(
             models["classifier"]
             if models
-            else self._scenario.build_classifier(stage, self._shape, classes)
+            else self._scenario.build_classifier(stage, shape, classes)
         )
 
     def stage(self, stage):
@@ -105,11 +108,12 @@ class Cost:
             return 6 * (transmitter + receiver) * sources * self._config.link_epochs
         return 6 * self._classifier(stage) * sources * self._config.eve_epochs
 
-    def pair(self, classifier_stages):
-        """Operations to train a pair against these classifiers."""
+    def pair(self, classifier_stages, told=False):
+        """Operations to train a pair against these classifiers; `told`: the SNR."""
         _, receiver, arn = self._link
         frozen = receiver + sum(map(self._classifier, classifier_stages))
-        return (6 * 2 * arn + 4 * frozen) * len(self._dataset.train) * self._config.epochs
+        epochs = self._config.epochs_if_told if told else self._config.epochs
+        return (6 * 2 * arn + 4 * frozen) * len(self._dataset.train) * epochs
 
     def rows(self, number):
         """Operations to measure this many rows."""
@@ -158,7 +162,7 @@ class Costs:
 
     def pair(self, point):
         """Of the training of a point's pair."""
-        return self._of(*point.base).pair(point.in_loss(self._scenario))
+        return self._of(*point.base).pair(point.in_loss(self._scenario), point.snr_aware)
 
     def rows(self, point, measured):
         """Of the rows of a point."""

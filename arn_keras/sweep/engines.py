@@ -18,7 +18,7 @@ from arn_keras.backend import usable_cores
 from arn_keras.errors import ArnError, EngineError
 from arn_keras.machine.process import end_with_parent
 
-_ATTEMPTS = 5  # of a task whose worker dies
+_ATTEMPTS = 5  # of a task whose worker dies; which one it was, a broken pool does not say
 _AHEAD = 4  # tasks a worker that are taken before they can run: each may hold a pair of modules
 SECONDS_TO_REACH = 10
 
@@ -52,8 +52,8 @@ class LocalEngine:
         from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
-        left, held, running = enumerate(tasks), {}, {}
-        for _ in range(_ATTEMPTS):
+        left, held, running, deaths = enumerate(tasks), {}, {}, 0
+        while deaths < _ATTEMPTS:
             executor = self._start()
             try:
                 while True:
@@ -62,15 +62,18 @@ class LocalEngine:
                         return
                     for index in sorted(held.keys() - running.values()):
                         running[executor.submit(_guarded, function, *held[index])] = index
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    done = wait(running, return_when=FIRST_COMPLETED).done
+                    for future in sorted(done, key=lambda each: each.exception() is not None):
                         result = future.result()
                         index = running.pop(future)
                         del held[index]
+                        deaths = 0
                         yield index, result
             except BrokenProcessPool:
                 self._stop()
                 running = {}
-        raise EngineError(f"expected workers to live, {_ATTEMPTS} times one was killed")
+                deaths += 1
+        raise EngineError(f"expected workers to live, {_ATTEMPTS} in a row were killed at work")
 
     def _start(self):
         from joblib.externals.loky import ProcessPoolExecutor

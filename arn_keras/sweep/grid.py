@@ -83,7 +83,7 @@ class Grid:
             for all, over the span of `snrs_db`), "aware" (likewise, and the pair is told the SNR)
             or a number (one pair for all, at that SNR).
         cases: of `CASES`.
-        eves: of `eve.EVE_STAGES`.
+        eves: of `eve.EVES`, or names that the scenario has for them.
         eve_snr_offsets_db: Eve's SNR over Bob's, in dB.
 
     Raises:

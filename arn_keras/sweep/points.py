@@ -58,7 +58,7 @@ def run_point(data, models, config, point, measured, pair):
 
 
 def fgsm_example(data, models, config, psr_db):
-    """Arrays of the letter's Fig. 1, for `figures.fgsm_picture`.
+    """Arrays of the letter's Fig. 1, for `figures.draw.fgsm_picture`.
 
     The image's classifier is trained here, on images with a little noise; the signal's is Eve's.
 

@@ -77,7 +77,9 @@ class Study:
         Raises:
             ArnError: if the directory cannot be used, or a task failed; what ended well is kept.
         """
-        with RunDirectory(out, identity, versions(), "--out", {"task": self._task}) as directory:
+        notes = {"task": self._task}
+        notes["data"] = {name: dataset.digest() for name, dataset in self.datasets.items()}
+        with RunDirectory(out, identity, versions(), "--out", notes) as directory:
             rows = SweepRows(directory.path, configuration, self.say, self._home)
             folders = Folders(directory.path, self._scenario, self._home)
             self._drop_stale(rows, folders)
