@@ -43,13 +43,11 @@ def multiply_adds(module):
     return multiplications(module) + 2 * sum(products)
 
 
-def alike(signal_shape):
+def alike(problem):
     """{(block, what is equal): width}, the nearest to what the others have."""
-    from arn_keras.pair.arn import build_transmitter_arn
 
     def count(equal, block, width=None):
-        options = {} if width is None else {"width": width}
-        module = build_transmitter_arn(signal_shape, block=block, **options)
+        module, _ = with_block(problem, block, width).modules()
         return module.count_params() if equal == "parameters" else multiply_adds(module)
 
     found = {}
@@ -86,9 +84,9 @@ def opened(run_dir, out, epochs, limit):
 
 
 def with_block(problem, block, width):
-    """The same problem, its pairs of another block."""
-    other = copy.copy(problem)
-    other.config = dataclasses.replace(problem.config, block=block, block_width=width)
+    """The same problem, its pairs of another block, as deep as that block is by default."""
+    other, sizes = copy.copy(problem), {"block_width": width, "block_depth": None}
+    other.config = dataclasses.replace(problem.config, block=block, **sizes)
     return other
 
 
@@ -109,12 +107,13 @@ def trained(problem, kind):
 def on_device(problem, pair):
     """{"latency_us": of Alice's float32 and int8 module, "int8_mse": over that in float32}."""
     from arn_keras.export.litert import convert_all
+    from arn_keras.power import noise_variance
 
     files = [convert_all(each, ("float32", "int8"), problem.signals[:500]) for each in pair]
     sources = problem.dataset.test.part(slice(SAMPLE))
     signals = problem.transmit(sources)
     noise = np.random.default_rng(0).normal(size=signals.shape).astype("float32")
-    noise *= 10 ** (-problem.config.snr_db[0] / 20)
+    noise *= noise_variance(problem.config.snr_db[0]) ** 0.5
     error, found = {}, {}
     for precision in ("float32", "int8"):
         alice, bob = (interpreter(each[precision]) for each in files)
@@ -181,7 +180,7 @@ def main():
     problem = opened(given.run_dir, given.out, given.epochs, given.limit)
     file = given.out / "rows.json"
     done = read_json(file) if file.exists() else []
-    for (block, equal), width in alike(problem.signal_shape).items():
+    for (block, equal), width in alike(problem).items():
         for kind in PAIRS:
             if [block, equal, kind] in [[row[key] for key in KEYS] for row in done]:
                 continue

@@ -62,11 +62,11 @@ def ours(stage, batch):
     from arn_keras.training.transmit import transmit
 
     pictures, labels = data()
-    transmitter, receiver, eve, *pair = models()
+    transmitter, receiver, eve, alice, bob = models()
     schedule = Schedule(epochs=1000, batch_size=batch, learning_rate=RATE)
     if stage == "arn":
         x = {"source": pictures, "signal": transmit(transmitter, pictures, unit_interval)}
-        link = SecureLink(transmitter, receiver, eve, *pair, preprocessing=unit_interval)
+        link = SecureLink(transmitter, receiver, eve, alice, bob, preprocessing=unit_interval)
         schedule.compile(link, PICTURES, shards=schedule.shards)
         link.loss_weights.assign(WEIGHTS)
     else:

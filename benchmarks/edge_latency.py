@@ -37,40 +37,23 @@ def make(bundle):
 
     load_tensorflow()
     from arn_keras.export import manifest
-    from arn_keras.export.litert import convert_all
+    from arn_keras.export.conversion import Ends, write_modules
     from arn_keras.pair.arn import build_receiver_arn, build_transmitter_arn
+    from arn_keras.run import channels
+    from arn_keras.run.config import Config
 
     generator = np.random.default_rng(0)
-    facts = {"pair": "0" * 64, "knowledge": "white", "precisions": list(PRECISIONS), "modules": {}}
-    facts |= {
-        "protection": "arn",
-        "dataset": "none",
-        "seed": 0,
-        "snr_db": [10.0, 10.0],
-        "psr_db": -10.0,
-    }
-    signals = generator.normal(size=(500, SIGNAL)).astype("float32")
-    for role, build in {
-        "transmitter": build_transmitter_arn,
-        "receiver": build_receiver_arn,
-    }.items():
-        module = build((SIGNAL,), HIDDEN)
+    pair = build_transmitter_arn((SIGNAL,), HIDDEN), build_receiver_arn((SIGNAL,), HIDDEN)
+    for module in pair:
         module.set_weights([generator.normal(0, 0.05, w.shape) for w in module.weights])
-        facts["modules"][role] = {}
-        for precision, model in convert_all(module, PRECISIONS, signals).items():
-            file = f"{role}_arn.{precision}.tflite"
-            (bundle / file).write_bytes(model)
-            facts["modules"][role][precision] = {
-                "file": file,
-                "input": module.inputs[0].name,
-                "output": module.output_names[0],
-                "signal_shape": [SIGNAL],
-                "dtype": "float32",
-                "operators": [],
-            }
-        if role == "transmitter":
-            weights = [array.astype("float32") for array in module.get_weights()]
-    manifest.write(bundle, manifest.draft(bundle, facts))
+    signals = generator.normal(size=(500, SIGNAL)).astype("float32")
+    modules = write_modules(bundle, Ends(pair, None), PRECISIONS, (signals, signals))
+    facts = {"pair": "0" * 64, "protection": "arn", "knowledge": "white", "scenario": "letter"}
+    facts |= {"dataset": "none", "air": channels.fields(Config())}
+    levels = {"seed": 0, "snr_db": [10.0, 10.0], "psr_db": -10.0, "precisions": list(PRECISIONS)}
+    manifest.copy_code(bundle, False)
+    manifest.write(bundle, manifest.draft(bundle, facts | levels | modules))
+    weights = [array.astype("float32") for array in pair[0].get_weights()]
     return weights, {batch: _onnx(weights, batch) for batch in BATCHES}
 
 

@@ -68,7 +68,7 @@ def measure(sources, symbols, eavesdroppers, folder):
     import keras
 
     from arn_keras import SecureLink, unit_interval
-    from arn_keras.data.images import Split
+    from arn_keras.data.dataset import Dataset, Split
     from arn_keras.eve.dense import build_eavesdropper
     from arn_keras.link.dense import build_receiver, build_transmitter
     from arn_keras.measure.evaluation import Evaluation
@@ -83,8 +83,11 @@ def measure(sources, symbols, eavesdroppers, folder):
     schedule.compile(link, sources, shards=2)
     few = slice(0, 2048)
     link.fit(images[few], labels[few], batch_size=BATCH, verbose=0, drop_remainder=True)
-    evaluation = Evaluation(*parts, eves[0], 0)
-    evaluation.row(Split(images[few], labels[few]), 10.0)
+    splits = Split(images[few], labels[few]), Split(images, labels)
+    scaled = {"preprocessing": "unit_interval"}
+    dataset = Dataset("random", splits[1], splits[0], 10, **scaled)
+    evaluation = Evaluation(*parts, eves[0], 0, dataset=dataset)
+    evaluation.row(splits[0], 10.0)
 
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -105,7 +108,7 @@ def measure(sources, symbols, eavesdroppers, folder):
     evaluated = []
     for _ in range(often):
         start = time.perf_counter()
-        evaluation.row(Split(images, labels), 10.0)
+        evaluation.row(splits[1], 10.0)
         evaluated.append(time.perf_counter() - start)
     return {
         # The first one starts a pipeline.

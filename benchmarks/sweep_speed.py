@@ -11,6 +11,7 @@ run the same way.
 """
 
 import concurrent.futures
+import functools
 import os
 import pathlib
 import statistics
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from unittest import mock
 
 from turns import Process, parser, ratio, write
 
@@ -63,11 +65,11 @@ def prepared(limit, threads):
     from arn_keras.sweep import points as tasks
 
     generator = np.random.default_rng(0)
-    splits = [
+    train, test = (
         check_arrays(generator.integers(0, 256, (n, 28, 28, 1), np.uint8), np.arange(n) % 10, 10)
         for n in (limit, 1000)
-    ]
-    dataset = Dataset("random", *splits, 10)
+    )
+    dataset = Dataset("random", train, test, 10, preprocessing="unit_interval")
     config = Config(batch_size=BATCH, link_epochs=1, eve_epochs=1, epochs=EPOCHS)
     config = config.resolve("random", limit)
     models = {"link": tasks.train_stage(_Here(dataset), _Here({}), config, "link")}
@@ -88,18 +90,18 @@ class _Here:
 MEASURED = [("paired", "frozen", 10.0)]
 
 
-def in_turn(count, limit, threads, shards):
+def in_turn(count, limit, *, threads, shards):
     """Seconds to train all points in this process, tracing included."""
     dataset, models, config = prepared(limit, threads)
+    from arn_keras.run import problem
     from arn_keras.sweep import points as tasks
-    from arn_keras.training import algorithm_1
 
-    schedule = algorithm_1.Schedule(EPOCHS, BATCH, config.learning_rate, shards=shards)
-    tasks.schedule_of = lambda *_: schedule
+    in_shards = functools.partial(problem.Problem, shards=shards)
     handles = _Here(dataset), _Here(models)
     start = time.perf_counter()
-    for point in points(count):
-        tasks.run_point(*handles, config, point, MEASURED, None)
+    with mock.patch.object(problem, "Problem", in_shards):
+        for point in points(count):
+            tasks.run_point(*handles, config, point, MEASURED, None)
     return time.perf_counter() - start
 
 
@@ -146,8 +148,8 @@ def side_by_side(rounds):
 
 CANDIDATES = {
     "one worker a core": in_workers,
-    "in turn": lambda *size: in_turn(*size, (max(1, CORES // 2), min(2, CORES)), 2),
-    "in turn, whole batches": lambda *size: in_turn(*size, (CORES, CORES), 1),
+    "in turn": functools.partial(in_turn, threads=(max(1, CORES // 2), min(2, CORES)), shards=2),
+    "in turn, whole batches": functools.partial(in_turn, threads=(CORES, CORES), shards=1),
 }
 
 
