@@ -65,8 +65,8 @@ def own_process():
     """Says that this process runs a command of this package: TensorFlow starts sooner there.
 
     Keras imports scikit-learn for its wrappers, and matplotlib for its galleries: a third of the
-    start, for what no command uses. A program that imports this package has Keras whole. And of a
-    home that it cannot write to matplotlib says nothing: it does without.
+    start, for what no command uses. A program that imports this package has Keras whole. Matplotlib
+    does not warn of a home directory that it cannot write to: it does without.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     _left_out.update(("matplotlib", "sklearn"))

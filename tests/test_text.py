@@ -111,7 +111,6 @@ def test_the_budget_and_the_reported_powers_are_those_of_the_symbols_sent(transm
     assert found["attack_power_loss"] == pytest.approx(np.mean(excess), rel=1e-4)
     sent = [np.mean(z[mask] ** 2) for z, mask in zip(signal + delta, there, strict=True)]
     assert found["sent_power"] == pytest.approx(np.mean(sent), rel=1e-4)
-    assert keras.Model.get_config(link) is not None
     assert link.get_config()["pauses"] is True
 
 

@@ -63,7 +63,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         rng = np.random.default_rng(seed(purpose))
         return rng.uniform(*config.snr_db, size=sources).astype(np.float32)
 
-    def heard(sent, draw, listener):
+    def heard(sent, snr_db, draw, listener):
         return _heard(sent, problem.channels[f"{listener}_channel"], snr_db, seed(draw))
 
     chosen = np.random.default_rng(seed("calibration")).permutation(len(dataset.train))
@@ -71,7 +71,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     keys = ends.draw_keys(seed("calibration keys"))
     snr_db = drawn_snr_db("calibration SNR", len(signal))
     sent = ends.protect(signal, keys, snr_db)
-    noise, csi = heard(sent, "calibration", "bob")
+    noise, csi = heard(sent, snr_db, "calibration", "bob")
     calibration = signal, ends.unkey(sent + noise, keys)
     levels = {"snr_db": snr_db, "csi": csi}
     ranges = {"snr_db": config.snr_db, "csi": csi_range(*config.snr_db)}
@@ -86,7 +86,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
     keys, snr_db = ends.draw_keys(seed("keys")), drawn_snr_db("SNR", len(signal))
     sent = ends.protect(signal, keys, snr_db)
     eve = next(iter(problem.scenario.judges.values()))
-    at_bob = [heard(sent, f"bob/{draw}", "bob") for draw in range(draws)]
+    at_bob = [heard(sent, snr_db, f"bob/{draw}", "bob") for draw in range(draws)]
     write_handover(
         handover,
         ends,
@@ -99,7 +99,7 @@ def convert_run(run_dir, pair, data_dir, bundle, handover):
         sent=sent,
         bob_noise=np.stack([noise for noise, _ in at_bob]),
         bob_csi=np.stack([csi for _, csi in at_bob]),
-        eve_noise=np.stack([heard(sent, f"eve/{draw}", "eve")[0] for draw in range(draws)]),
+        eve_noise=np.stack([heard(sent, snr_db, f"eve/{draw}", "eve")[0] for draw in range(draws)]),
     )
 
 
@@ -192,7 +192,10 @@ def write_handover(handover, ends, observers, *, keys, snr_db, **arrays):
     from arn_keras.export.litert import convert
 
     for name, model in zip(("receiver", "eve"), observers, strict=True):
-        (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
+        try:
+            (handover / f"{name}.tflite").write_bytes(convert(model, "float32"))
+        except ExportError as error:
+            raise ExportError(f"the proof's {name}, {error}") from None
     draws = zip(arrays["bob_noise"], arrays["bob_csi"], strict=True)
     cleaned = [ends.clean(arrays["sent"] + noise, keys, snr_db, csi) for noise, csi in draws]
     arrays |= {"keys": keys, "snr_db": snr_db, "cleaned": np.stack(cleaned)}

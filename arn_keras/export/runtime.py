@@ -338,7 +338,7 @@ class _Module:
             SignalError: for none where the module is told it, one where it is not, one that is no
                 number, or an snr_db beyond those that the pair was trained for.
         """
-        if self.told is snr_db is csi is None:
+        if self.told is None and snr_db is None and csi is None:
             return self.run(signal)
         levels = {"snr_db": snr_db, "csi": csi}
         _refuse_untold(self, levels)

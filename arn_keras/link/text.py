@@ -8,7 +8,7 @@ to the first `<end>` that he makes out.
 
 Power. A token is `SYMBOLS` reals. The tokens of a sentence and its `<end>` are sent, with mean
 square 1 per real symbol over these; a token of padding is sent as zeros, that is, not at all. So
-SNR and PSR refer to what is sent, and a short sentence costs less energy (`power.sent_power`). The
+SNR and PSR refer to what is sent, and a short sentence costs less energy (`power.mean_power`). The
 air has noise everywhere, and who listens hears it in the silence, too.
 """
 

@@ -23,7 +23,7 @@ class Overheard:
     """One protection, and who listens to it.
 
     Attributes:
-        protection: `protection.Protection`.
+        protection: `pair.chain.Protection`.
         eves: classifiers: the frozen ones, {"frozen", "frozen_2", ...}, and "retrained"; without
             a protection she is the first.
         measured: on all test sources: the first of the task's measures, `perturbation_power`, and
