@@ -32,6 +32,7 @@ TABLES = {
     "ensemble": lambda: ensemble("ensemble-mnist"),
     "exported": lambda: exported("exported-mnist"),
     "pictures": lambda: pictures("deepjscc-cifar10"),
+    "pictures, ensemble": lambda: pictures("deepjscc-ensemble"),
     "pictures, audit": lambda: ladder(
         "deepjscc-audit", ("psnr_db", "PSNR dB"), ("none", "arn", "keyed"), ".2f"
     ),
