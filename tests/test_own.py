@@ -337,6 +337,8 @@ def test_floats_are_not_taken_for_8_bits_and_labels_that_are_new_in_the_test_are
     options = _link(monkeypatch, tmp_path, source=255 * PICTURES)
     line = _refused(capsys, *options, "--preprocessing", "unit_interval")
     assert "expected sources of 8 bits for --preprocessing unit_interval" in line
+    np.savez("one.npz", source=PICTURES, label=np.arange(40) % 8, target=np.linspace(0, 1, 40))
+    assert arrays.read("one.npz").target.shape == (40, 1)
     np.savez("train.npz", source=PICTURES, label=np.arange(40) % 8)
     np.savez("test.npz", source=PICTURES, label=np.arange(40) % 10)
     found = arrays.load("train.npz", "test.npz", name="own", preprocessing=None)

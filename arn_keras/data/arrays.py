@@ -105,6 +105,8 @@ def read(path):
             f"{path}: expected floats in target, or class numbers [n], got {target.dtype} "
             f"{[*target.shape]}"
         )
+    if target is not None and target.dtype.kind == "f" and target.ndim == 1:
+        target = target[:, np.newaxis]  # one number a source is what a receiver gives as [n, 1]
     return Split(several or arrays["source"], label, target)
 
 
