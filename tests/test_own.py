@@ -298,6 +298,7 @@ BAD_ARRAYS = [
     ({"picture": np.zeros(40)}, "expected source, label, target, got picture"),
     ({"source": np.zeros((40, 4, 4, 1), "float32")}, "transmitter: expected to take sources"),
     ({"label": np.zeros(40, int)}, "expected two or more labels, got one"),
+    ({"label": np.full(40, 7)}, "expected two or more labels, got one"),
     ({"target": np.zeros((40, 9), "uint8")}, r"expected floats in target, .* got uint8 \[40, 9\]"),
     ({"source": 255 * PICTURES}, "receiver: expected estimates of the targets' scale"),
     ({"target": 255 * PICTURES}, "receiver: expected estimates of the targets' scale"),
@@ -334,9 +335,10 @@ def test_a_test_file_of_another_kind_gets_one_line(monkeypatch, tmp_path, capsys
 def test_floats_are_not_taken_for_8_bits_and_labels_that_are_new_in_the_test_are_told(
     monkeypatch, tmp_path, capsys
 ):
-    options = _link(monkeypatch, tmp_path, source=255 * PICTURES)
-    line = _refused(capsys, *options, "--preprocessing", "unit_interval")
-    assert "expected sources of 8 bits for --preprocessing unit_interval" in line
+    for source in (255 * PICTURES, 2 * PICTURES - 1):
+        options = _link(monkeypatch, tmp_path, source=source)
+        line = _refused(capsys, *options, "--preprocessing", "unit_interval")
+        assert "expected sources of 8 bits for --preprocessing unit_interval" in line
     np.savez("one.npz", source=PICTURES, label=np.arange(40) % 8, target=np.linspace(0, 1, 40))
     assert arrays.read("one.npz").target.shape == (40, 1)
     np.savez("train.npz", source=PICTURES, label=np.arange(40) % 8)

@@ -461,6 +461,21 @@ def test_a_run_is_told_no_more_than_its_link_was(
     assert _Told.last.kept == {"arn/white": (link.transmitter_arn, link.receiver_arn)}
 
 
+def test_floats_that_unit_interval_leaves_as_they_are_are_saved_as_such(
+    models, sources, labels, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(save, "Job", _Told)
+    link = SecureLink(*models, preprocessing=arn_keras.unit_interval)
+    for given, scaled in (
+        (2 * sources - 1, "none"),
+        ((255 * sources).astype("uint8"), "unit_interval"),
+    ):
+        data = {"train": (given[:30], labels[:30]), "test": (given[30:], labels[30:])}
+        arn_keras.save_run(tmp_path / scaled, link, **data, say=None)
+        assert _Told.last.dataset.preprocessing == scaled
+        np.testing.assert_array_equal(_Told.last.dataset.test.source, given[30:])
+
+
 class _Unnamed(layers.Layer):
     def __init__(self, gain):
         super().__init__()

@@ -47,10 +47,11 @@ def load(train, test, *, name, preprocessing, limit=None):
             "the transmitter as they are) for sources of 8 bits"
         )
     scaled = {"uint8"} if preprocessing == "unit_interval" else set()
-    if scaled and any(array.dtype.kind == "f" and array.max() > 1 for array in stored):
+    floats = [array for array in stored if array.dtype.kind == "f"]
+    if scaled and any(array.min() < 0 or array.max() > 1 for array in floats):
         raise DataError(
             f"{train}: expected sources of 8 bits for --preprocessing unit_interval, which leaves "
-            "floats as they are, got floats above 1"
+            "floats as they are, got floats outside [0, 1]"
         )
     unfit = sorted(kind for kind in kinds - scaled if np.dtype(kind).kind != "f")
     if unfit and splits[0].target is None:

@@ -39,12 +39,15 @@ def load(files):
 
 
 def check_link(given, dataset, pauses=False):
-    """Refuses a link that the data do not fit, or whose signal is not of power 1; a few signals.
+    """Refuses a link that the data do not fit, or whose signal is not of power 1.
 
     Args:
         given: {"transmitter", "receiver"}.
         dataset: `data.dataset.Dataset`.
         pauses: whether places of the signal that are all zeros are not sent.
+
+    Returns:
+        Signals y of a few test sources.
 
     Raises:
         ModelError: with what was expected and what is there.

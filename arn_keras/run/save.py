@@ -70,6 +70,8 @@ def save_run(
     low, high = np.asarray(link.snr_range_db, float).tolist()
     splits = {"train": _split("train", train, link), "test": _split("test", test, link)}
     air, preprocessing = options_of(link), _name(link.preprocessing)
+    if preprocessing == "unit_interval" and not _has_8_bits(splits["train"].source):
+        preprocessing = "none"  # which is what it does with floats
     eves = () if isinstance(link, MinMaxLink) else link.eavesdroppers
     pair = {"transmitter_arn": link.transmitter_arn, "receiver_arn": link.receiver_arn}
     told = {name for each in pair.values() for name in told_inputs(each)}
@@ -148,6 +150,10 @@ def _split(name, data, link):
     wanted = tuple(link.signals({"source": given.real(few)}).estimate.shape[1:])
     labels = labels_of(y["label"], link.classes)
     return Split(source, labels.astype("int64"), _target(y.get("target"), link, wanted))
+
+
+def _has_8_bits(source):
+    return any(array.dtype == np.uint8 for array in keras.tree.flatten(source))
 
 
 def _target(target, link, wanted):

@@ -79,10 +79,10 @@ def check_untrained(problem):
 
     Raises:
         ConfigError: for a link that the data, or a block that the link's signals do not fit.
-        DataError: for labels that are all the same.
+        DataError: for training labels that are all the same.
         ModelError: for models that are given and cannot be used.
     """
-    if problem.dataset.classes < 2:
+    if len(np.unique(problem.dataset.train.label)) < 2:
         raise DataError(f"{problem.dataset.name}: expected two or more labels, got one")
     files = dict(problem.scenario.given())
     if link := files.pop(LINK, None):

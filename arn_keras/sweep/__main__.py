@@ -54,7 +54,7 @@ def run(options):
     for config in configs.values():
         channels(config)
     if not options.saved:
-        for (name, *_), config in configs.items():
+        for name, config in {name: config for (name, *_), config in configs.items()}.items():
             stages.check_untrained(Problem(config, datasets[name], {}.get))
     base = Base(options.saved, problem) if options.saved else None
     how = 1 in options.figure, say, base, options.home
