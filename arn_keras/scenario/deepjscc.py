@@ -30,7 +30,7 @@ class DeepJSCC(Scenario):
     # A hundredth of this link's error is 1.2e-5: the letter's w2 would not see it.
     loss_weights: ClassVar = {"confidence": (10.0, 200.0, 1.0), "odds": (20.0, 600.0, 0.4)}
     # Pictures share their budget there, which is the first term's unit.
-    ensemble_weights: ClassVar = {"confidence": (1.0, 200.0, 1.0), "odds": (3.0, 600.0, 0.4)}
+    ensemble_weights: ClassVar = {"confidence": (1.0, 200.0, 1.0), "odds": (3.0, 400.0, 0.4)}
     defaults: ClassVar = {
         "epochs": 6,
         "link_epochs": 9,
